@@ -1,0 +1,298 @@
+"""The words that the rest of the package speaks: frozen values, no behaviour, no I/O.
+
+``page.read`` makes a `Page`; ``plan`` turns it and a rule set into a `Plan`; ``markup`` turns the plan
+into `Insertion`s; ``splice`` joins them into the original bytes. A `Skip` says why a page was left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, IntFlag
+from types import MappingProxyType
+from typing import Literal, Mapping, NamedTuple
+
+
+class PerDevice(NamedTuple):
+    """A figure for each of the two widths that density is estimated at, CSS px unless said otherwise."""
+
+    phone: float
+    """At `PHONE_WIDTH`."""
+    desktop: float
+    """At `DESKTOP_WIDTH`."""
+
+
+Device = Literal["phone", "desktop"]
+DEVICES: tuple[Device, ...] = ("phone", "desktop")
+PHONE_WIDTH = 390
+"""CSS px: the commonest width of phones; where "phone" figures are estimated."""
+DESKTOP_WIDTH = 1366
+"""CSS px: the commonest width of laptops; where "desktop" figures are estimated."""
+
+
+class Edge(Enum):
+    """On which side of a tag an anchor lies."""
+
+    BEFORE_START = "before the start tag"
+    AFTER_END = "after the end tag"
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A byte offset of the original page where a `div` may stand. Only proven ones are ever made."""
+
+    offset: int
+    edge: Edge
+    gap: int = -1
+    """Index of the gap between blocks (gap *i* lies before block *i*), or -1 outside of the article."""
+    settled: bool = False
+    """True where no formatting element is pending, so that text or a link may be a slot's direct content."""
+
+
+class BlockKind(Enum):
+    """What a block of the article is. The value is the word that `explain` prints."""
+
+    PARAGRAPH = "paragraph"
+    HEADING = "heading"
+    LIST = "list"
+    TABLE = "table"
+    QUOTE = "quote"
+    CODE = "code"
+    MEDIA = "media"
+    """Picture, video, audio, frame, embed, gallery: anything looked at."""
+    CAPTION = "caption"
+    AD = "ad"
+    """Advertising that the page already carries, or its label."""
+    ASIDE = "aside"
+    """Not the article's own text: related links, newsletter and author boxes, comments, share bars, forms."""
+    RULE = "rule"
+    """A thematic break (hr)."""
+    OTHER = "other"
+    """Content of no known kind."""
+
+
+class BlockFlag(IntFlag):
+    """Facts about a block that decide what may stand beside it."""
+
+    NONE = 0
+    LEAD_IN = 1
+    """Ends in a colon: what follows (list, table, quote, code) belongs to it."""
+    PSEUDO_HEADING = 2
+    """A short paragraph that is all bold: a heading in disguise."""
+    NO_SPLIT_AFTER = 4
+    """Its sentence, or its group (a picture and its caption), goes on in the next block."""
+    MANUAL_OFF = 8
+    """The author keeps this part of the article free of slots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One piece of the article in reading order."""
+
+    kind: BlockKind
+    words: int
+    """Words; two characters of a script without spaces (Chinese, Japanese, Thai …) count as one."""
+    chars: int
+    """Characters of its text, white space folded."""
+    heights: PerDevice
+    """Estimated heights in CSS px."""
+    flags: BlockFlag = BlockFlag.NONE
+    tag: str = ""
+    """Name of its element; empty for a run of text that stands directly in a container."""
+    text: str = ""
+    """The first 80 characters, for people to recognise it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The place between two blocks of the article: an anchor, or the reason why there is none."""
+
+    anchor: Anchor | None
+    problem: str | None = None
+    """A member of `Reason` as text where `anchor` is None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A single place outside the flow of the article's blocks, with what stands around it."""
+
+    anchor: Anchor | None
+    problem: str | None = None
+    """A member of `Reason` where `anchor` is None."""
+    ad_before: int | None = None
+    """Words between it and the nearest advertising of the page before it; None: none within reach."""
+    ad_after: int | None = None
+    media_before: bool = False
+    """Media stands directly before it, with no text between."""
+    media_after: bool = False
+    heading_before: bool = False
+    """A heading stands directly before it."""
+    lead_in_before: bool = False
+    """A text that ends in a colon stands directly before it."""
+
+
+NO_SPOT = Spot(anchor=None, problem="no_such_place")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the page says of itself, for ad-unit templates, key-values and conditions."""
+
+    lang: str = ""
+    """The primary language, lower case, as the page says it (``en``, ``zh-hant``); empty where unsaid."""
+    rtl: bool = False
+    title: str = ""
+    meta: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Content of the wanted `<meta>` names and properties."""
+    json_ld: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """The wanted top-level fields of the page's JSON-LD article."""
+    csp: tuple[str, ...] = ()
+    """Policies that the page states in `<meta http-equiv>`, in order."""
+    nonce: str = ""
+    """The nonce on the page's own first script or style, empty where there is none."""
+    ids: frozenset[str] = frozenset()
+    """Those of the wanted ids that the page already has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was read of one page: numbers, not nodes."""
+
+    blocks: tuple[Block, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    """One more than blocks, or empty where there is no article."""
+    article_problem: str | None = None
+    """Why there is no article to place in, else None."""
+    above_headline: Spot = NO_SPOT
+    below_headline: Spot = NO_SPOT
+    end_of_article: Spot = NO_SPOT
+    sidebar: tuple[Spot, ...] = ()
+    """Before each widget in order, then after the last; empty where there is no sidebar."""
+    named: Mapping[str, tuple[Spot, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """For each wanted selector placement (key: `ruleset.SelectorPlace.key`), a spot per match in document order."""
+    ads_outside: int = 0
+    """Advertising of the page's own that stands outside of the article's blocks."""
+    facts: Facts = Facts()
+    already_rewritten: bool = False
+
+    @property
+    def words(self) -> int:
+        """Words of the article's own text."""
+        return sum(b.words for b in self.blocks if b.kind not in (BlockKind.AD, BlockKind.ASIDE))
+
+
+class Reason(str, Enum):
+    """Why a slot, or a candidate position, lost. A closed set: it is a metric's label."""
+
+    NO_ARTICLE = "no_article"
+    ARTICLE_TOO_SHORT = "article_too_short"
+    NO_SUCH_PLACE = "no_such_place"
+    NO_LEGAL_ANCHOR = "no_legal_anchor"
+    PENDING_FORMATTING = "pending_formatting"
+    AFTER_HEADING = "after_heading"
+    AFTER_LEAD_IN = "after_lead_in"
+    SPLITS_GROUP = "splits_group"
+    NEAR_MEDIA = "near_media"
+    NEAR_EXISTING_AD = "near_existing_ad"
+    NEAR_ASIDE = "near_aside"
+    NEAR_AVOIDED = "near_avoided"
+    MID_SENTENCE = "mid_sentence"
+    TOO_NEAR_START = "too_near_start"
+    TOO_NEAR_END = "too_near_end"
+    TOO_NEAR_SLOT = "too_near_slot"
+    DENSITY = "density"
+    MAX_OF_SLOT = "max_of_slot"
+    MAX_IN_ARTICLE = "max_in_article"
+    NOT_AT_POSITION = "not_at_position"
+    NO_SIZES = "no_sizes"
+    CONDITION = "condition"
+    MANUAL_OFF = "manual_off"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One slot put at one position of one page."""
+
+    slot: str
+    anchor: Anchor
+    n: int
+    """Counts a slot's placements on the page from 1, in document order."""
+    devices: tuple[Device, ...] = DEVICES
+    """Where it is shown; a slot that fits only one of the widths is hidden by CSS on the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A slot, or one of its candidates, that lost: what it needed and what it found."""
+
+    slot: str
+    reason: Reason
+    required: str
+    actual: str
+    anchor: Anchor | None = None
+    gap: int = -1
+    device: Device | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    placements: tuple[Placement, ...] = ()
+    """In document order."""
+    refusals: tuple[Refusal, ...] = ()
+    density: PerDevice = PerDevice(0.0, 0.0)
+    """Share of advertising (the slots and the page's own) in the estimated height of the main content, 0 to 1."""
+    content: PerDevice = PerDevice(0.0, 0.0)
+    """Estimated height of the main content without advertising, CSS px."""
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """Bytes to put at an offset of the original."""
+
+    offset: int
+    markup: bytes
+
+
+class SkipReason(str, Enum):
+    """Why a page was left alone, by choice or because something went wrong. Closed: a metric's label."""
+
+    # decided on the request and the response head
+    METHOD = "method"
+    STATUS = "status"
+    NOT_HTML = "not_html"
+    NO_TRANSFORM = "no_transform"
+    ATTACHMENT = "attachment"
+    FRAGMENT = "fragment"
+    PREFETCH = "prefetch"
+    CONTENT_CODING = "content_coding"
+    RANGE = "range"
+    NO_RULES = "no_rules"
+    PATH = "path"
+    # decided on the body
+    TOO_LARGE = "too_large"
+    CHARSET = "charset"
+    NOT_MARKUP = "not_markup"
+    XHTML = "xhtml"
+    AMP = "amp"
+    CSP = "csp"
+    HOSTILE = "hostile"
+    ALREADY_REWRITTEN = "already_rewritten"
+    BAD_CODING = "bad_coding"
+    # something went wrong this time (fail open)
+    TIMEOUT = "timeout"
+    OVERLOAD = "overload"
+    ERROR = "error"
+
+
+FAIL_OPEN: frozenset[SkipReason] = frozenset({SkipReason.TIMEOUT, SkipReason.OVERLOAD, SkipReason.ERROR})
+"""Reasons that the same bytes and rules need not give again: no validator goes with such an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    reason: SkipReason
+    detail: str = ""
+    """For people: what was found. Never a label."""
+
+    @property
+    def fail_open(self) -> bool:
+        return self.reason in FAIL_OPEN

@@ -1,0 +1,278 @@
+"""The compiled rules: what the planner and the markup read. Frozen, made once at load by `rules.compile`.
+
+Nothing in here knows YAML. A `RuleBook` is one immutable snapshot of all loaded files; it is swapped whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Literal, Mapping, Union
+
+from adproxy.model import PerDevice
+
+Unit = Literal["words", "characters", "blocks", "px"]
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How much content must lie between two things."""
+
+    amount: float
+    unit: Unit
+
+    def __str__(self) -> str:
+        return f"{self.amount:g} {self.unit}"
+
+
+NO_DISTANCE = Distance(0, "words")
+
+
+@dataclass(frozen=True, slots=True)
+class DistancePerDevice:
+    phone: Distance
+    desktop: Distance
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Size:
+    """Of a creative, CSS px."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+# --- where a slot goes -------------------------------------------------------------------
+
+
+class FixedPlace(Enum):
+    ABOVE_HEADLINE = "above-headline"
+    BELOW_HEADLINE = "below-headline"
+    END_OF_ARTICLE = "end-of-article"
+
+
+@dataclass(frozen=True, slots=True)
+class MidArticle:
+    """Between the article's blocks. At most one of the three narrows is set."""
+
+    after_paragraph: int | None = None
+    """1: after the first paragraph; -1: after the last."""
+    every: Distance | None = None
+    at: float | None = None
+    """Share of the article's words that should lie before it, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SidebarPlace:
+    widget: Literal["first", "last"] | int
+    """"first": before the first widget; "last": after the last; n ≥ 1: after the n-th."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectorPlace:
+    edge: Literal["before", "after", "prepend", "append"]
+    selector: str
+
+    @property
+    def key(self) -> str:
+        """The key of `Page.named`."""
+        return f"{self.edge} {self.selector}"
+
+
+Place = Union[FixedPlace, MidArticle, SidebarPlace, SelectorPlace]
+
+# --- what fills a slot -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ByPage:
+    """The site's own ad stack fills a reserved, empty div. Templates may hold {n}, {slot}, {ad_unit} …"""
+
+    id: str = ""
+    classes: str = ""
+    data: tuple[tuple[str, str], ...] = ()
+    """Names without the leading ``data-``, values as templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class HtmlCreative:
+    """Markup that the operator trusts, already checked at load; ASCII, entities for the rest."""
+
+    markup: bytes
+    inert: bool
+    """True where it has no text, link or picture of its own (script, style, link, template, empty div)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCreative:
+    src: str
+    link: str
+    alt: str
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class GptCreative:
+    """Google Publisher Tag: our script defines and displays the slot."""
+
+
+Creative = Union[ByPage, HtmlCreative, ImageCreative, GptCreative]
+
+# --- limits ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    ad_share: PerDevice = PerDevice(0.30, 0.25)
+    """Upper bound of the plan's density, 0 to 1, the page's own ads included."""
+    gap: DistancePerDevice = DistancePerDevice(Distance(200, "words"), Distance(250, "words"))
+    """Between any two ads of ours in the article."""
+    in_article: int = 8
+    """At most so many slots among the article's blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepClear:
+    """How far a mid-article slot stays from these. Before a heading is always fine."""
+
+    after_heading: Distance = Distance(1, "blocks")
+    around_media: Distance = Distance(40, "words")
+    around_existing_ads: Distance = Distance(100, "words")
+    around_asides: Distance = NO_DISTANCE
+    around: tuple[tuple[str, Distance], ...] = ()
+    """Operator's own selectors, each with its distance."""
+
+
+@dataclass(frozen=True, slots=True)
+class SizeMap:
+    """Sizes by viewport, ascending by minimum width; the last entry whose width fits holds."""
+
+    steps: tuple[tuple[int, tuple[Size, ...]], ...]
+
+    def at(self, viewport: int) -> tuple[Size, ...]:
+        """Sizes for a viewport of that many CSS px; empty: no ad at that width."""
+        found: tuple[Size, ...] = ()
+        for width, sizes in self.steps:
+            if width <= viewport:
+                found = sizes
+        return found
+
+
+LABEL_HEIGHT = 24
+"""CSS px of the label line over a creative; part of the reserved height (Guardian's figure)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    name: str
+    place: Place
+    sizes: SizeMap
+    creative: Creative
+    priority: int = 0
+    """Higher is placed first."""
+    max: int = 1
+    article_min: Distance = NO_DISTANCE
+    first_after: Distance = NO_DISTANCE
+    before_end: Distance = NO_DISTANCE
+    ad_unit: str = ""
+    """Template of the ad server's name, network included; empty: none."""
+    reserve: Size | None = None
+    """The likeliest size; None: reserve for the tallest."""
+    label: str | None = None
+    """The operator's own label text; None: "Advertisement" in the page's language; "": no label."""
+
+    def height_at(self, viewport: int) -> int:
+        """Reserved height in CSS px at a viewport, label included; 0 where the slot has no sizes."""
+        sizes = self.sizes.at(viewport)
+        if not sizes:
+            return 0
+        tallest = max(s.height for s in sizes)
+        wanted = self.reserve.height if self.reserve is not None and self.reserve in sizes else tallest
+        return wanted + (0 if self.label == "" else LABEL_HEIGHT)
+
+
+KeyValue = Union[
+    "FromJsonLd",
+    "FromMeta",
+    str,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FromJsonLd:
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromMeta:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What holds for one page: a rule set's sections after `pages` had its say. Immutable, made at load."""
+
+    site: str
+    article: str | None
+    """A CSS selector, or None for auto."""
+    sidebar: str | None
+    limits: Limits
+    keep_clear: KeepClear
+    slots: tuple[Slot, ...]
+    """In the order of the file."""
+    filled_by: Literal["page", "adproxy"] = "page"
+    network: str = ""
+    key_values: tuple[tuple[str, KeyValue], ...] = ()
+    revision: str = ""
+    """12 hex digits of a hash over everything above, markup included: the same rules, the same revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the rules say of one URL."""
+
+    policy: Policy | None
+    """None: no ads there."""
+    why: str
+    """For people: which file, which line of `pages` decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """One YAML document, compiled: which hosts and pages, and a `Policy` for each kind of page."""
+
+    site: str
+    hosts: tuple[str, ...]
+    """Lower case, without port; ``*.example.org`` for subdomains; empty: any."""
+    pages: tuple["PageRule", ...]
+    """Top down, the first that matches holds; none matches: no ads."""
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageRule:
+    glob: str
+    policy: Policy | None
+    where: str
+    """file:line, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBook:
+    """One immutable snapshot of all loaded rules."""
+
+    rule_sets: tuple[RuleSet, ...] = ()
+    files: tuple[SourceFile, ...] = ()
+    revision: str = "none"
+    origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """For `show`: "site: dotted.key" → "file:line" that its value came from."""
