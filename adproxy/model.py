@@ -100,6 +100,8 @@ class Block:
     """Name of its element; empty for a run of text that stands directly in a container."""
     text: str = ""
     """The first 80 characters, for people to recognise it."""
+    avoided: tuple[int, ...] = ()
+    """Which of the rules' own `keep_clear.around` selectors match it or something in it, by index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +171,6 @@ class Page:
     """Before each widget in order, then after the last; empty where there is no sidebar."""
     named: Mapping[str, tuple[Spot, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """For each wanted selector placement (key: `ruleset.SelectorPlace.key`), a spot per match in document order."""
-    ads_outside: int = 0
-    """Advertising of the page's own that stands outside of the article's blocks."""
     facts: Facts = Facts()
     already_rewritten: bool = False
 

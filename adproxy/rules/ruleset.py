@@ -5,12 +5,14 @@ Nothing in here knows YAML. A `RuleBook` is one immutable snapshot of all loaded
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Literal, Mapping, Union
+from typing import Literal, Union
 
 from adproxy.model import PerDevice
+from adproxy.rules.globs import compile_glob
 
 Unit = Literal["words", "characters", "blocks", "px"]
 
@@ -127,7 +129,7 @@ Creative = Union[ByPage, HtmlCreative, ImageCreative, GptCreative]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    ad_share: PerDevice = PerDevice(0.30, 0.25)
+    ad_share: PerDevice = PerDevice(0.30, 0.25)  # noqa: RUF009 - a named tuple, immutable
     """Upper bound of the plan's density, 0 to 1, the page's own ads included."""
     gap: DistancePerDevice = DistancePerDevice(Distance(200, "words"), Distance(250, "words"))
     """Between any two ads of ours in the article."""
@@ -195,13 +197,6 @@ class Slot:
         return wanted + (0 if self.label == "" else LABEL_HEIGHT)
 
 
-KeyValue = Union[
-    "FromJsonLd",
-    "FromMeta",
-    str,
-]
-
-
 @dataclass(frozen=True, slots=True)
 class FromJsonLd:
     field: str
@@ -210,6 +205,10 @@ class FromJsonLd:
 @dataclass(frozen=True, slots=True)
 class FromMeta:
     name: str
+
+
+KeyValue = Union[FromJsonLd, FromMeta, str]
+"""Where a key-value comes from; a text is a template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +253,20 @@ class RuleSet:
     site: str
     hosts: tuple[str, ...]
     """Lower case, without port; ``*.example.org`` for subdomains; empty: any."""
-    pages: tuple["PageRule", ...]
+    pages: tuple[PageRule, ...]
     """Top down, the first that matches holds; none matches: no ads."""
     file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One value that holds for a page, as people read it."""
+
+    key: str
+    """Dotted: ``slots.rail.sizes.desktop``."""
+    value: str
+    origin: str
+    """file:line, or "default"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +275,13 @@ class PageRule:
     policy: Policy | None
     where: str
     """file:line, for people."""
+    shown: tuple[Shown, ...] = ()
+    """The merged values behind the policy."""
+    matches: Callable[[str], object] = field(init=False, repr=False, compare=False)
+    """Called with a percent-decoded path: something true where the glob fits. Made from `glob`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "matches", compile_glob(self.glob).match)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,3 +293,12 @@ class RuleBook:
     revision: str = "none"
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """For `show`: "site: dotted.key" → "file:line" that its value came from."""
+    by_host: Mapping[str, RuleSet] = field(init=False, repr=False, compare=False)
+    """By exact host name; ``*.example.org`` under ``.example.org``, any host under "". Made from `rule_sets`."""
+
+    def __post_init__(self) -> None:
+        by_host: dict[str, RuleSet] = {}
+        for rule_set in self.rule_sets:
+            for host in rule_set.hosts or ("",):
+                by_host.setdefault(host.removeprefix("*"), rule_set)
+        object.__setattr__(self, "by_host", MappingProxyType(by_host))

@@ -1,0 +1,193 @@
+"""The rules in force: watched, reloaded whole, the last good ones kept.
+
+What is watched is content, not events or times. A Kubernetes ConfigMap swaps a symlink two levels up, editors rename or
+truncate and write, a network mount may not report anything and may keep the modification time: the hash of what a
+reader would read tells all of them alike. Half a second of polling a handful of small files costs next to nothing.
+
+A change is taken once two polls in a row saw the same, so a file that is being written is left to its writer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import stat
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from adproxy.errors import RulesError
+from adproxy.metrics import Metrics
+from adproxy.rules.compile import load_rules
+from adproxy.rules.ruleset import RuleBook, SourceFile
+
+log = logging.getLogger(__name__)
+
+RETRY_POLLS = 2
+"""While the rules are bad they are tried again every so many polls although nothing changed: what mends them may be a
+file that no watch covers, such as one that `use` names and that did not exist yet."""
+STOP_SECONDS = 5.0
+"""How long `stop` waits for a load that is under way."""
+
+Fingerprint = dict[str, str]
+"""What was seen at one poll: path to hash of the content, or to why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """What is in force, for people and probes."""
+
+    revision: str
+    loaded_at: float | None
+    """Unix seconds at which the rules in force were loaded; None: there never were good ones."""
+    files: tuple[SourceFile, ...]
+    problem: str | None
+    """Why the last attempt to load failed, a line for each problem; None where it succeeded."""
+
+
+class LiveRules:
+    """Rules that follow their files. `book` is the snapshot in force: read it once per page and keep what you read."""
+
+    book: RuleBook
+
+    def __init__(self, path: str | Path, *, metrics: Metrics | None = None, poll_seconds: float = 0.5) -> None:
+        """Loads at once. Rules that can't be loaded are no error here: `book` is then empty, so that every page passes
+        as it is, the log and the metrics say so, and the watch goes on.
+
+        `path`: a rules file or a directory of them; `poll_seconds`: between two looks at the files.
+        """
+        self._path = Path(path)
+        self._metrics = metrics
+        self._poll_seconds = poll_seconds
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.book = RuleBook()
+        self._status = LiveStatus(revision=self.book.revision, loaded_at=None, files=(), problem=None)
+        self._seen = self._loaded = self._look(())
+        self._polls_since_load = 0
+        self._load(self._seen, at_start=True)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the last attempt to load failed, with file, line and column; None where it succeeded."""
+        return self._status.problem
+
+    def status(self) -> LiveStatus:
+        """One consistent view of what is in force."""
+        return self._status
+
+    def start(self) -> None:
+        """Begin to watch, in a daemon thread; does nothing where the watch is on. A forked process, which inherits the
+        object without its thread, calls it again."""
+        if self._thread is None or not self._thread.is_alive():
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._watch, name="adproxy-live-rules", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the watch and wait for its thread, at most `STOP_SECONDS`. The rules stay in force."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stop.set()
+            thread.join(STOP_SECONDS)
+            if thread.is_alive():
+                log.warning(
+                    "the rules are still being loaded after %g s; their thread ends with the process", STOP_SECONDS
+                )
+
+    # --- the watch ------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._poll_seconds):
+            try:
+                self.poll()
+            except Exception:
+                # the watch must outlive anything that one look can meet, or the next edit would never be seen
+                log.exception(
+                    "looking at the rules in %s failed; the next look is in %g s", self._path, self._poll_seconds
+                )
+
+    def poll(self) -> None:
+        """One look at the files, as the watch takes it; a change is in force after the second look that finds it."""
+        self._polls_since_load += 1
+        before, self._seen = self._seen, self._look(self._status.files)
+        if self._seen != before:
+            return  # still moving
+        retry = self._status.problem is not None and self._polls_since_load >= RETRY_POLLS
+        if self._seen != self._loaded or retry:
+            self._load(self._seen)
+
+    def _look(self, used: tuple[SourceFile, ...]) -> Fingerprint:
+        """Hashes of the path's own files and of those that the rules in force were read from."""
+        own = _own_files(self._path)
+        return {name: _content(name) for name in {*own, *(source.path for source in used)}}
+
+    def _load(self, seen: Fingerprint, *, at_start: bool = False) -> None:
+        """Load what `seen` shows, and put it in force if it is good and did not change meanwhile."""
+        self._polls_since_load = 0
+        try:
+            book = load_rules(self._path)
+        except RulesError as problem:
+            self._loaded = seen
+            self._refuse(str(problem))
+            return
+        except Exception as bug:  # a bad edit may cost the reload, never the rules in force
+            log.debug("loading %s failed", self._path, exc_info=True)
+            self._loaded = seen
+            self._refuse(f"{self._path}: {type(bug).__name__}: {bug}")
+            return
+        now = self._look(book.files)
+        read = {source.path: source.sha256 for source in book.files}
+        expected = {name: seen.get(name, read.get(name, content)) for name, content in now.items()}
+        self._seen = now
+        # what changed while it was read may be half of one edit and half of another: the next polls take it whole; but
+        # a process that starts has nothing better to begin with
+        if now == expected or at_start:
+            self._loaded = expected
+            self._accept(book)
+
+    def _accept(self, book: RuleBook) -> None:
+        was = self._status
+        self.book = book
+        self._status = LiveStatus(book.revision, time.time(), book.files, problem=None)
+        if self._metrics is not None:
+            self._metrics.rules_loaded(book)
+        if was.problem is not None:
+            log.warning("the rules in %s are good again: revision %s is in force", self._path, book.revision)
+        elif was.revision != book.revision:
+            log.info("rules revision %s is in force, from %d files in %s", book.revision, len(book.files), self._path)
+
+    def _refuse(self, problem: str) -> None:
+        was = self._status
+        self._status = LiveStatus(was.revision, was.loaded_at, was.files, problem)
+        if self._metrics is not None:
+            self._metrics.rules_failed()
+        if problem == was.problem:
+            return  # said already
+        if was.loaded_at is None:
+            log.error("no rules are in force, every page passes without ads, until this is mended:\n%s", problem)
+        else:
+            log.error("the rules were not taken, revision %s stays in force:\n%s", was.revision, problem)
+
+
+def _own_files(path: Path) -> list[str]:
+    """The rules files that a path stands for: the YAML files of a directory, or else itself, be it there or not."""
+    try:
+        return [
+            str(file) for file in path.iterdir() if file.suffix in (".yaml", ".yml") and not file.name.startswith(".")
+        ]
+    except OSError:
+        return [str(path)]
+
+
+def _content(name: str) -> str:
+    """The SHA-256 of a file's content in hex, symlinks followed, or a word on why it can't be read."""
+    file = Path(name)
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            return "not a file"  # opening a pipe would wait for its writer
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        return type(error).__name__

@@ -1,0 +1,367 @@
+"""Every metric that the server side counts, in one class with a registry of its own.
+
+Label values come from loaded rules and closed enums, never from a request: a site or slot that no loaded rules name is
+counted as ``_other``, and so is everything new once `MAX_SERIES` series exist. What the rules name exists as a zero
+before its first event, because ``rate()`` can't see the step from absent to one.
+
+Counters and histograms are the events; the state of the rules is told by a collector apart, since a sum over several
+worker processes means something for the first and nothing for the second.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from adproxy.model import DEVICES, FAIL_OPEN, Plan, Reason, SkipReason
+from adproxy.rules.ruleset import Policy, RuleBook
+
+log = logging.getLogger(__name__)
+
+MAX_SERIES = 10_000
+"""Series with labels; 10,000 cost about 7 MB and 0.1 s of each scrape."""
+OTHER = "_other"
+"""Stands for a site or slot that no loaded rules name, and for what came after `MAX_SERIES`."""
+NO_REASON = "none"
+"""The reason label of a page that was rewritten."""
+
+Outcome = Literal["rewritten", "skipped", "failed_open"]
+
+
+class ErrorKind(str, Enum):
+    """Whose fault an answer of 5xx was that adproxy made itself. Closed: a metric's label."""
+
+    UPSTREAM_UNREACHABLE = "upstream_unreachable"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UPSTREAM_PROTOCOL = "upstream_protocol"
+    OVERLOAD = "overload"
+    INTERNAL = "internal"
+
+
+# the limits that rules commonly set (25 and 30 %) are bounds, so "pages over the limit" can be read off exactly
+DENSITY_BUCKETS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
+# a page seen before takes microseconds, a long one parsed on a slow core tens of milliseconds
+SECONDS_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+_DENSITY_SERIES = len(DENSITY_BUCKETS) + 3  # the bucket of infinity, the sum and the count
+
+
+@dataclass(frozen=True, slots=True)
+class SiteTotals:
+    """One site's counters since the process started, for people."""
+
+    site: str
+    rewritten: int
+    skipped: int
+    failed_open: int
+    placements: int
+
+
+@dataclass(slots=True)
+class _Site:
+    """The children of one site, found by plain dict look-ups."""
+
+    name: str
+    pages: dict[tuple[str, SkipReason | None], Counter] = field(default_factory=dict)
+    placements: dict[str, Counter] = field(default_factory=dict)
+    refusals: dict[tuple[str, Reason], Counter] = field(default_factory=dict)
+    density: tuple[Histogram, Histogram] | None = None
+    """In the order of `DEVICES`."""
+
+
+class _RulesState(Collector):
+    """The rules in force, told at each scrape; nothing is said before the first load."""
+
+    def __init__(self) -> None:
+        self.revision: str | None = None
+        self.loaded_at = 0.0
+        self.successful: bool | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        revision, loaded_at, successful = self.revision, self.loaded_at, self.successful
+        if successful is not None:
+            yield GaugeMetricFamily(
+                "adproxy_rules_last_reload_successful",
+                "Whether the last attempt to load the rules succeeded (1) or kept the rules from before it (0).",
+                value=float(successful),
+            )
+        if revision is not None:
+            yield InfoMetricFamily("adproxy_rules", "The revision of the rules in force.", value={"revision": revision})
+            yield GaugeMetricFamily(
+                "adproxy_rules_last_reload_timestamp_seconds",
+                "Unix time at which the rules in force were loaded.",
+                value=loaded_at,
+            )
+
+
+class _WithoutCreated:
+    """A registry as a scrape should see it: without the client's ``_created`` series, which would double the bill."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._registry.collect():
+            created = family.name + "_created"
+            family.samples = [sample for sample in family.samples if sample.name != created]
+            yield family
+
+
+class Metrics:
+    """All metrics of one process. Safe to call from several threads; no method ever raises for what it is given."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """`registry`: where to register; None makes one of our own, so two instances never meet."""
+        self.registry = registry if registry is not None else CollectorRegistry()
+        self._pages = Counter(
+            "adproxy_pages_total",
+            "HTML pages that passed through, by what became of them and why.",
+            ("site", "outcome", "reason"),
+            registry=self.registry,
+        )
+        self._placements = Counter(
+            "adproxy_slot_placements_total",
+            "Slots put on pages that were sent; a cache in front may show one page many times.",
+            ("site", "slot"),
+            registry=self.registry,
+        )
+        self._refusals = Counter(
+            "adproxy_slot_refusals_total",
+            "Slots and candidate positions that were refused, by the reason for it; a page has many candidates.",
+            ("site", "slot", "reason"),
+            registry=self.registry,
+        )
+        self._density = Histogram(
+            "adproxy_page_ad_density_ratio",
+            "Estimated share of advertising in the height of the main content of planned pages, by device.",
+            ("site", "device"),
+            buckets=DENSITY_BUCKETS,
+            registry=self.registry,
+        )
+        self._rewrite = Histogram(
+            "adproxy_rewrite_seconds",
+            "Time from a page's complete body to the bytes that are sent.",
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self._first_byte = Histogram(
+            "adproxy_added_first_byte_seconds",
+            "Time from the first byte that arrived to the first byte that was sent: what the reader waits for adproxy.",
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self._errors = Counter(
+            "adproxy_errors_total",
+            "Answers of 5xx that adproxy made itself, by kind.",
+            ("kind",),
+            registry=self.registry,
+        )
+        self._state = _RulesState()
+        self.registry.register(self._state)
+
+        self._lock = threading.Lock()  # around making series; counting takes only the client library's own locks
+        self._series = 0
+        self._said_full = False
+        self._error_kinds: dict[str, Counter] = {
+            kind: self._errors.labels(kind) for kind in (*(kind.value for kind in ErrorKind), OTHER)
+        }
+        self._sites: dict[str, _Site] = {}
+        # made first, while there is room for certain
+        self._other = _Site(OTHER)
+        self._make(self._other, (OTHER,))
+
+    # --- events ---------------------------------------------------------------------------
+
+    def page(self, site: str, outcome: Outcome, reason: SkipReason | None = None) -> None:
+        """Count a page that passed: `reason` is None where it was rewritten."""
+        known = self._sites.get(site, self._other)
+        child = known.pages.get((outcome, reason))
+        if child is None:
+            child = self._other.pages.get((outcome, reason)) or self._other.pages["failed_open", SkipReason.ERROR]
+        child.inc()
+
+    def planned(self, site: str, policy: Policy, plan: Plan) -> None:
+        """Count what a page that was sent carries: its placements, refusals and density. `policy` is what it was
+        planned by; its site and slots are loaded rules, so they may become labels even where no book was announced."""
+        known = self._sites.get(site)
+        if known is None:
+            known = self._learn(policy) if site == policy.site else self._other
+        for placement in plan.placements:
+            self._placement(known, placement.slot).inc()
+        if plan.refusals:
+            counts: dict[tuple[str, Reason], int] = {}
+            for refusal in plan.refusals:
+                key = (refusal.slot, refusal.reason)
+                counts[key] = counts.get(key, 0) + 1
+            for (slot, reason), count in counts.items():
+                child = known.refusals.get((slot, reason))
+                (child if child is not None else self._refusal(known, slot, reason)).inc(count)
+        if known.density is not None:
+            for histogram, density, content in zip(known.density, plan.density, plan.content, strict=True):
+                if content > 0:  # a share of nothing says nothing
+                    histogram.observe(density)
+
+    def observe_rewrite(self, seconds: float) -> None:
+        """Time that one page's rewrite took."""
+        self._rewrite.observe(seconds)
+
+    def observe_added_first_byte(self, seconds: float) -> None:
+        """Time by which the reader's first byte came later because of us."""
+        self._first_byte.observe(seconds)
+
+    def error(self, kind: str) -> None:
+        """Count an answer of 5xx of our own; a kind outside of `ErrorKind` is counted as ``_other``."""
+        self._error_kinds.get(kind, self._error_kinds[OTHER]).inc()
+
+    # --- the rules ------------------------------------------------------------------------
+
+    def rules_loaded(self, book: RuleBook) -> None:
+        """The rules in force are now these: announce them, and make zeros for all that they name."""
+        slots_of: dict[str, list[str]] = {}
+        for rule_set in book.rule_sets:
+            slots = slots_of.setdefault(rule_set.site, [])
+            for rule in rule_set.pages:
+                if rule.policy is not None:
+                    slots.extend(slot.name for slot in rule.policy.slots)
+        with self._lock:
+            for name, slots in slots_of.items():
+                self._learn_locked(name, slots)
+            self._zero_refusals_locked(slots_of)
+        self._state.revision = book.revision
+        self._state.loaded_at = time.time()
+        self._state.successful = True
+
+    def rules_failed(self) -> None:
+        """The last attempt to load the rules failed; those from before, if any, stay in force."""
+        self._state.successful = False
+
+    # --- reading --------------------------------------------------------------------------
+
+    def families(self) -> Iterable[Metric]:
+        """All metrics with their samples, as a scrape sees them."""
+        return _WithoutCreated(self.registry).collect()
+
+    def exposition(self, accept: str | None = None) -> tuple[bytes, str]:
+        """The answer to a scrape: its body and its content type, in the format that the `Accept` header asks for."""
+        try:
+            encode, content_type = choose_encoder(accept or "")
+        except (TypeError, ValueError):  # a version that is no version
+            encode, content_type = choose_encoder("")
+        return encode(_WithoutCreated(self.registry)), content_type
+
+    def totals(self) -> tuple[SiteTotals, ...]:
+        """The counters by site, sites by name, for a page that people read."""
+        pages: dict[str, dict[str, float]] = {}
+        placements: dict[str, float] = {}
+        for family in (*self._pages.collect(), *self._placements.collect()):
+            for sample in family.samples:
+                site = sample.labels.get("site", "")
+                if sample.name == "adproxy_pages_total":
+                    outcomes = pages.setdefault(site, {})
+                    outcome = sample.labels["outcome"]
+                    outcomes[outcome] = outcomes.get(outcome, 0) + sample.value
+                elif sample.name == "adproxy_slot_placements_total":
+                    placements[site] = placements.get(site, 0) + sample.value
+        return tuple(
+            SiteTotals(
+                site=site,
+                rewritten=int(outcomes.get("rewritten", 0)),
+                skipped=int(outcomes.get("skipped", 0)),
+                failed_open=int(outcomes.get("failed_open", 0)),
+                placements=int(placements.get(site, 0)),
+            )
+            for site, outcomes in sorted(pages.items())
+        )
+
+    # --- series ---------------------------------------------------------------------------
+
+    def _learn(self, policy: Policy) -> _Site:
+        with self._lock:
+            return self._learn_locked(policy.site, [slot.name for slot in policy.slots])
+
+    def _learn_locked(self, name: str, slots: Iterable[str]) -> _Site:
+        known = self._sites.get(name)
+        if known is None:
+            fresh = _Site(name)
+            if not self._make(fresh, ()):
+                return self._other
+            known = self._sites[name] = fresh
+        self._make_placements(known, slots)
+        return known
+
+    def _make(self, site: _Site, slots: Iterable[str]) -> bool:
+        """The series that every site has, all or none of them."""
+        reasons: list[tuple[Outcome, SkipReason | None]] = [("rewritten", None)]
+        reasons += [("failed_open" if reason in FAIL_OPEN else "skipped", reason) for reason in SkipReason]
+        if not self._room(len(reasons) + len(DEVICES) * _DENSITY_SERIES):
+            return False
+        site.pages = {
+            (outcome, reason): self._pages.labels(site.name, outcome, reason.value if reason else NO_REASON)
+            for outcome, reason in reasons
+        }
+        phone, desktop = (self._density.labels(site.name, device) for device in DEVICES)
+        site.density = (phone, desktop)
+        self._make_placements(site, slots)
+        return True
+
+    def _make_placements(self, site: _Site, slots: Iterable[str]) -> None:
+        for slot in slots:
+            if slot not in site.placements and self._room(1):
+                site.placements[slot] = self._placements.labels(site.name, slot)
+
+    def _zero_refusals_locked(self, slots_of: dict[str, list[str]]) -> None:
+        """Zeros for every refusal that could happen, if they leave half of the room to what comes later; many sites
+        with many slots get theirs as they happen instead."""
+        wanted = [
+            (site, slot, reason)
+            for site, slots in ((self._sites.get(name), slots) for name, slots in slots_of.items())
+            if site is not None
+            for slot in dict.fromkeys(slots)
+            if slot in site.placements
+            for reason in Reason
+            if (slot, reason) not in site.refusals
+        ]
+        if self._series + len(wanted) <= MAX_SERIES // 2:
+            for site, slot, reason in wanted:
+                self._make_refusal(site, slot, reason)
+
+    def _make_refusal(self, site: _Site, slot: str, reason: Reason) -> Counter | None:
+        if not self._room(1):
+            return None
+        child = site.refusals[slot, reason] = self._refusals.labels(site.name, slot, reason.value)
+        return child
+
+    def _placement(self, site: _Site, slot: str) -> Counter:
+        return site.placements.get(slot) or self._other.placements[OTHER]
+
+    def _refusal(self, site: _Site, slot: str, reason: Reason) -> Counter:
+        """A refusal's first time. In ``_other`` there are as many as there are reasons: they need no room."""
+        with self._lock:
+            child = site.refusals.get((slot, reason))
+            if child is None and slot in site.placements:
+                child = self._make_refusal(site, slot, reason)
+            if child is None:
+                child = self._other.refusals.get((OTHER, reason))
+            if child is None:
+                child = self._refusals.labels(OTHER, OTHER, reason.value)
+                self._other.refusals[OTHER, reason] = child
+            return child
+
+    def _room(self, series: int) -> bool:
+        if self._series + series <= MAX_SERIES:
+            self._series += series
+            return True
+        if not self._said_full:
+            self._said_full = True
+            log.warning("%d metric series exist; further sites and slots are counted as %s", self._series, OTHER)
+        return False

@@ -1,0 +1,468 @@
+"""ASGI middleware: moves messages, and holds a page back until it is decided.
+
+    app.add_middleware(AdMiddleware, rules="rules/")          Starlette, FastAPI
+    application = AdMiddleware(get_asgi_application(), rules="rules/")          Django, or any other ASGI application
+
+Only a complete HTML page that the rules cover is ever held; every other message passes the moment it comes. What a held
+page waits for has a deadline (`Settings.buffer_seconds`, `Settings.rewrite_seconds`) and a bound
+(`Settings.max_page_bytes`, `Settings.max_held_bytes`); beyond them, and where anything goes wrong, the reader gets the
+application's bytes as they are.
+
+Options live on the middleware and never change; what belongs to one response lives on an object made for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adproxy import headers as head
+from adproxy.charset import sniff
+from adproxy.codings import decode, encode
+from adproxy.eligibility import RawHeaders, content_codings, deciding_field, request_skip, response_skip, values
+from adproxy.live_rules import LiveRules
+from adproxy.metrics import OTHER, Metrics
+from adproxy.model import Skip, SkipReason
+from adproxy.own_paths import OwnPaths
+from adproxy.rewrite import Rewritten, rewrite
+from adproxy.rewrite_pool import RewritePool
+from adproxy.rules.match import choose
+from adproxy.rules.ruleset import Policy, RuleBook
+from adproxy.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_FILE_EXTENSIONS = ("http.response.pathsend", "http.response.zerocopysend")
+"""Ways to send a file past us: not offered to the application where the file may be a page."""
+_CODED_SHARE = 4
+"""A compressed page counts as so many times its size when it is decided where to rewrite it."""
+_MAX_LOGGED = 100
+"""Kinds of failure that are logged with a traceback, each once; all of them are counted."""
+
+
+class AdMiddleware:
+    """Places slots in the pages of an ASGI application."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        rules: str | Path | LiveRules | RuleBook,
+        *,
+        settings: Settings | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """`rules`: a file or directory, which is then watched while the application runs; or `LiveRules` that the
+        caller starts and stops; or a fixed `RuleBook`. `settings`: from the environment where None is given.
+        `metrics`: where to count; None counts for itself.
+        """
+        self.app = app
+        self.settings = settings if settings is not None else Settings()
+        self.metrics = metrics if metrics is not None else Metrics()
+        self._owned: LiveRules | None = None
+        if isinstance(rules, (str, Path)):
+            rules = self._owned = LiveRules(rules, metrics=self.metrics)
+        elif isinstance(rules, RuleBook):
+            self.metrics.rules_loaded(rules)
+        self._rules = rules
+        self._own = OwnPaths(self.settings.prefix, self._book, self._ready)
+        self.pool = RewritePool(self.settings.rewrite_threads, self.settings.max_pending)
+        self.held = Held(self.settings.max_held_bytes)
+        self._logged: set[tuple[type[BaseException], str, int]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def close(self) -> None:
+        """Stop watching the rules and let the threads end. The end of the lifespan calls it; a request that comes
+        later begins again."""
+        if self._owned is not None:
+            self._owned.stop()
+        self.pool.close()
+
+    def _book(self) -> RuleBook:
+        return self._rules.book if isinstance(self._rules, LiveRules) else self._rules
+
+    def _ready(self) -> bool:
+        return self._rules.status().loaded_at is not None if isinstance(self._rules, LiveRules) else True
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._owned is not None:
+            self._owned.start()
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.close()
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._owned is not None:
+            self._owned.start()  # does nothing where the lifespan has done it
+        method, raw_path, request = scope["method"], _raw_path(scope), scope["headers"]
+        if self._own.covers(raw_path):
+            answer = self._own.answer(method, raw_path, request)
+            await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+            await send({"type": "http.response.body", "body": answer.body})
+            return
+        book = self._book()
+        policy = choose(book, _host(request), scope["path"]).policy
+        if policy is None:
+            skip = Skip(SkipReason.PATH if book.rule_sets else SkipReason.NO_RULES)
+            await self.app(scope, receive, self._counting(send, method, OTHER, skip))
+            return
+        refused = request_skip(method, request)
+        if refused is not None:
+            other_method = refused.reason is SkipReason.METHOD
+            child = _child(scope, head.forward_unsafe(request) if other_method else None)
+            field = None if other_method else deciding_field(request)
+            answer_with = self._counting(_sharing(child, scope, send), method, policy.site, refused, field)
+            await self.app(child, receive, answer_with)
+            return
+        self._own.remember(policy)
+        forwarded = head.forward(request, raw_path, policy.revision)
+        child = _child(scope, forwarded.headers, without=_FILE_EXTENSIONS)
+        exchange = _Exchange(self, scope, policy, _sharing(child, scope, send), validated=forwarded.validated)
+        try:
+            await self.app(child, receive, exchange.send)
+        finally:
+            await exchange.end()
+
+    def _counting(self, send: Send, method: str, site: str, skip: Skip, field: str | None = None) -> Send:
+        """A `send` that counts the answer if it is a page. Where it would have been rewritten but for a `field` of the
+        request, that field is named in ``Vary``; nothing else changes."""
+
+        async def counting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = _listed(message)
+                headers = message["headers"]
+                self.count(method, site, headers, skip)
+                if field is not None and response_skip(message["status"], headers) is None:
+                    message = {**message, "headers": head.vary(headers, (field,))}
+            await send(message)
+
+        return counting
+
+    def count(self, method: str, site: str, headers: RawHeaders, skip: Skip) -> None:
+        """Count a page that was left alone. What is no HTML, or has no body, is no page."""
+        if method != "HEAD" and any(
+            "html" in content_type.lower() for content_type in values(headers, b"content-type")
+        ):
+            self.metrics.page(site, "failed_open" if skip.fail_open else "skipped", skip.reason)
+
+    def log_failure(self, path: str, problem: Exception) -> None:
+        """Log a failure with its traceback the first time that it happens at this line of the code."""
+        trace = problem.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        where = (trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace is not None else ("", 0)
+        kind = (type(problem), *where)
+        if kind not in self._logged and len(self._logged) < _MAX_LOGGED:
+            self._logged.add(kind)
+            log.error(
+                "rewriting %r failed, the page passes as it is; further ones like it are counted, not logged",
+                path[:200],
+                exc_info=problem,
+            )
+
+
+class Held:
+    """How many bytes of pages are held at the moment, and whether more may be."""
+
+    def __init__(self, bound: int) -> None:
+        self._room = bound
+
+    def take(self, size: int) -> bool:
+        """Whether there was room for `size` bytes; then they are counted until `give` returns them."""
+        if size > self._room:
+            return False
+        self._room -= size
+        return True
+
+    def give(self, size: int) -> None:
+        self._room += size
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A complete page with all that its rewrite depends on."""
+
+    body: bytes
+    """As it came, encoded."""
+    coding: str
+    """Content coding; empty for none."""
+    content_type: str
+    csp: tuple[str, ...]
+    policy: Policy
+    path: str
+    prefix: str
+    limit: int
+    """Bytes that the decoded page may have."""
+
+    def rewrite(self) -> tuple[Rewritten, bytes | None] | Skip:
+        """What became of it, and the body to send; None for the body where it stays as it came."""
+        html = decode(self.body, self.coding, self.limit) if self.coding else self.body
+        if isinstance(html, Skip):
+            return html
+        encoding = sniff(html, self.content_type)
+        if encoding is None:
+            return Skip(SkipReason.CHARSET, self.content_type)
+        result = rewrite(html, self.policy, encoding=encoding, csp_headers=self.csp, path=self.path, prefix=self.prefix)
+        if isinstance(result, Skip):
+            return result
+        if not result.insertions:
+            return result, None
+        return result, encode(result.body, self.coding) if self.coding else result.body
+
+
+class _Exchange:
+    """One answer to a GET or HEAD that may be a page: its buffer and how far it is."""
+
+    def __init__(self, middleware: AdMiddleware, scope: Scope, policy: Policy, send: Send, *, validated: bool) -> None:
+        self._middleware = middleware
+        self._settings = middleware.settings
+        self._scope = scope
+        self._policy = policy
+        self._send = send
+        self._validated = validated
+        self._start: Message | None = None
+        """The answer's head while it is held."""
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._since = 0.0
+        """When the answer's head came."""
+        self._passing = False
+        self._swallowing = False
+        """The page was sent changed: what may still come (trailers) was about the bytes that it replaced."""
+        self._turn = asyncio.Lock()
+        """The application's messages and the deadline take turns."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._late: asyncio.Task[None] | None = None
+
+    async def send(self, message: Message) -> None:
+        """What the application calls."""
+        if self._passing and not self._turn.locked():
+            await self._send(message)
+            return
+        async with self._turn:
+            kind = message["type"]
+            if self._passing:
+                await self._send(message)
+            elif self._swallowing:
+                return
+            elif kind == "http.response.start":
+                await self._begin(_listed(message))
+            elif self._start is None:
+                await self._send(message)  # before the head: an early hint, what a test client asks for
+            elif kind == "http.response.body":
+                await self._body(self._start, message.get("body", b""), message.get("more_body", False))
+            else:
+                # a file sent in a way that was not offered: there are no bytes to look at
+                await self._release(self._start, Skip(SkipReason.ERROR, kind), None)
+                await self._send(message)
+
+    async def end(self) -> None:
+        """The application has returned or failed: nothing may fire any more, and what is held is given back."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._forget()
+        late = self._late
+        if late is None:
+            return
+        if not late.done():
+            late.cancel()
+            await asyncio.wait([late], timeout=self._settings.rewrite_seconds)
+        if late.done() and not late.cancelled() and (problem := late.exception()) is not None:
+            # most likely the client left; the application's own next message met the same
+            log.debug("sending a page after its deadline failed", exc_info=problem)
+
+    async def _begin(self, start: Message) -> None:
+        headers, status, method = start["headers"], start["status"], self._scope["method"]
+        everywhere = self._settings.vary_everywhere
+        if status == 304 and self._validated:
+            headers = head.not_modified(headers, self._policy.revision, vary_everywhere=everywhere)
+            await self._pass({**start, "headers": headers})
+            return
+        skip = response_skip(status, headers)
+        if skip is None and method == "HEAD":
+            await self._pass({**start, "headers": head.head_of_page(headers, vary_everywhere=everywhere)})
+            return
+        if skip is None and _content_length(headers) > self._settings.max_page_bytes:
+            skip = Skip(SkipReason.TOO_LARGE, "Content-Length")
+        if skip is not None:
+            self._middleware.count(method, self._policy.site, headers, skip)
+            await self._pass(start)
+            return
+        self._start, self._since = start, time.perf_counter()
+        self._timer = asyncio.get_running_loop().call_later(self._settings.buffer_seconds, self._on_deadline)
+
+    async def _pass(self, start: Message) -> None:
+        self._passing = True
+        await self._send(start)
+
+    async def _body(self, start: Message, chunk: bytes, more: bool) -> None:
+        if chunk:
+            fits = self._middleware.held.take(len(chunk))
+            self._chunks.append(chunk)
+            if not fits:
+                await self._release(start, Skip(SkipReason.OVERLOAD, "max_held_bytes"), more)
+                return
+            self._size += len(chunk)
+            if self._size > self._settings.max_page_bytes:
+                await self._release(start, Skip(SkipReason.TOO_LARGE, f"{self._size} bytes"), more)
+                return
+        if more:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        outcome = await self._decide(start)
+        if isinstance(outcome, Skip):
+            await self._release(start, outcome, False)
+        else:
+            await self._planned(*outcome)
+
+    async def _decide(self, start: Message) -> tuple[Rewritten, Message, bytes | None] | Skip:
+        """What became of the page, its head, and its body if that was changed. Whatever goes wrong here is a reason to
+        pass the page as it is."""
+        headers = start["headers"]
+        whole = _Whole(
+            body=b"".join(self._chunks),
+            coding=next(iter(content_codings(headers)), ""),
+            content_type=values(headers, b"content-type")[0],
+            csp=tuple(values(headers, b"content-security-policy")),
+            policy=self._policy,
+            path=self._scope["path"],
+            prefix=self._settings.prefix,
+            limit=self._settings.max_page_bytes,
+        )
+        began = time.perf_counter()
+        try:
+            outcome = await self._rewrite(whole)
+            if isinstance(outcome, Skip):
+                return outcome
+            result, body = outcome
+            changed = head.planned(
+                headers,
+                self._policy.revision,
+                length=None if body is None else len(body),
+                vary_everywhere=self._settings.vary_everywhere,
+            )
+            return result, {**start, "headers": changed}, body
+        except TimeoutError:
+            return Skip(SkipReason.TIMEOUT, "rewrite_seconds")
+        except Exception as problem:
+            self._middleware.log_failure(self._scope["path"], problem)
+            return Skip(SkipReason.ERROR, type(problem).__name__)
+        finally:
+            self._middleware.metrics.observe_rewrite(time.perf_counter() - began)
+
+    async def _rewrite(self, whole: _Whole) -> tuple[Rewritten, bytes | None] | Skip:
+        if len(whole.body) * (_CODED_SHARE if whole.coding else 1) <= self._settings.inline_bytes:
+            return whole.rewrite()
+        job = self._middleware.pool.submit(whole.rewrite)
+        if job is None:
+            return Skip(SkipReason.OVERLOAD, "max_pending")
+        return await asyncio.wait_for(asyncio.wrap_future(job), self._settings.rewrite_seconds)
+
+    async def _planned(self, result: Rewritten, start: Message, body: bytes | None) -> None:
+        if body is None:
+            self._passing, body = True, b"".join(self._chunks)
+        else:
+            self._swallowing = True
+            start.pop("trailers", None)
+        self._forget()
+        await self._first(start)
+        await self._send({"type": "http.response.body", "body": body})
+        metrics = self._middleware.metrics
+        metrics.page(self._policy.site, "rewritten")
+        metrics.planned(self._policy.site, self._policy, result.plan)
+
+    async def _release(self, start: Message, skip: Skip, more: bool | None) -> None:
+        """Let the page go as it is: its head and what came of it so far. `more`: whether its body goes on; None where
+        the next message says so."""
+        body = b"".join(self._chunks)
+        if skip.fail_open:
+            start = {**start, "headers": head.failed_open(start["headers"], datetime.now(UTC))}
+        self._passing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._forget()
+        self._middleware.count(self._scope["method"], self._policy.site, start["headers"], skip)
+        await self._first(start)
+        if body or more is not None:
+            await self._send({"type": "http.response.body", "body": body, "more_body": more is not False})
+
+    async def _first(self, start: Message) -> None:
+        self._middleware.metrics.observe_added_first_byte(time.perf_counter() - self._since)
+        await self._send(start)
+
+    def _forget(self) -> None:
+        self._middleware.held.give(self._size)
+        self._size = 0
+        self._chunks.clear()
+
+    def _on_deadline(self) -> None:
+        self._late = asyncio.get_running_loop().create_task(self._release_late())
+
+    async def _release_late(self) -> None:
+        async with self._turn:
+            if self._start is not None and not self._passing and not self._swallowing:
+                await self._release(self._start, Skip(SkipReason.TIMEOUT, "buffer_seconds"), None)
+
+
+def _listed(message: Message) -> Message:
+    """A response's head with its headers as a list: the specification lets applications give any iterable."""
+    headers = message.get("headers", ())
+    return message if isinstance(headers, list) else {**message, "headers": list(headers)}
+
+
+def _child(scope: Scope, headers: head.HeaderList | None, without: tuple[str, ...] = ()) -> Scope:
+    """The scope as the application gets it: the same one where nothing has to change."""
+    extensions = scope.get("extensions") or {}
+    if headers is None and not any(name in extensions for name in without):
+        return scope
+    kept = {name: value for name, value in extensions.items() if name not in without}
+    changed = {"headers": headers if headers is not None else scope["headers"]}
+    return {**scope, **changed, **({"extensions": kept} if "extensions" in scope else {})}
+
+
+def _sharing(child: Scope, scope: Scope, send: Send) -> Send:
+    """A `send` behind which others read the scope: what the application wrote into its own (the matched route, its
+    parameters) is in theirs by the time that the answer's head comes out."""
+    if child is scope:
+        return send
+
+    async def sharing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            scope.update({key: value for key, value in child.items() if key not in ("headers", "extensions")})
+        await send(message)
+
+    return sharing
+
+
+def _raw_path(scope: Scope) -> bytes:
+    """The path as it was sent, without the query; some servers don't hand it on, and then it is spelled anew."""
+    raw = scope.get("raw_path")
+    return bytes(raw).partition(b"?")[0] if raw else quote(scope["path"]).encode()
+
+
+def _host(headers: RawHeaders) -> str:
+    """The host that was asked for: lower case, without port; empty where none was."""
+    host = next(iter(values(headers, b"host")), "").lower()
+    if host.startswith("["):
+        return host.partition("]")[0].lstrip("[")
+    return host.partition(":")[0]
+
+
+def _content_length(headers: RawHeaders) -> int:
+    lengths = values(headers, b"content-length")
+    return int(lengths[0]) if len(lengths) == 1 and lengths[0].isdecimal() else 0

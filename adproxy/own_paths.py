@@ -1,0 +1,115 @@
+"""What adproxy answers itself, under its prefix: the browser's script, style sheets, health.
+
+The application is never asked for any of it, and nothing in it depends on who asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from adproxy.eligibility import RawHeaders, values
+from adproxy.markup import stylesheet
+from adproxy.rules.ruleset import Policy, RuleBook
+
+MAX_REMEMBERED = 256
+"""Policies whose style sheets can still be asked for after the rules changed: pages in caches link to them."""
+
+_FOR_EVER = b"public, max-age=31536000, immutable"
+_FOR_AN_HOUR = b"public, max-age=3600"
+_NOT_AT_ALL = b"no-store"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+class OwnPaths:
+    """`prefix` begins and ends with a slash; `ready` says whether rules were ever loaded."""
+
+    def __init__(self, prefix: str, book: Callable[[], RuleBook], ready: Callable[[], bool]) -> None:
+        self._prefix = prefix.encode()
+        self._book = book
+        self._ready = ready
+        self._policies: dict[str, Policy] = {}
+
+    def remember(self, policy: Policy) -> None:
+        """A page was planned by this policy: its style sheet stays to be had."""
+        if policy.revision not in self._policies:
+            self._policies[policy.revision] = policy
+            while len(self._policies) > MAX_REMEMBERED:
+                del self._policies[next(iter(self._policies))]
+
+    def covers(self, raw_path: bytes) -> bool:
+        """Whether a path, as sent, is ours. Only spelled out: what an application might read as another path (an
+        escape, a ``..``) is the application's, whatever it begins with."""
+        if not raw_path.startswith(self._prefix):
+            return False
+        rest = raw_path[len(self._prefix) :]
+        return re.fullmatch(rb"[A-Za-z0-9._/-]*", rest) is not None and not {b".", b".."} & set(rest.split(b"/"))
+
+    def answer(self, method: str, raw_path: bytes, headers: RawHeaders) -> Answer:
+        """The answer to a request for a path that `covers` says is ours."""
+        found = self._find(raw_path[len(self._prefix) :].decode("ascii"))
+        if found is None:
+            return _text(404, "There is nothing here.\n")
+        if method not in ("GET", "HEAD"):
+            return _text(405, "Only GET and HEAD.\n", (b"allow", b"GET, HEAD"))
+        etag = dict(found.headers).get(b"etag")
+        asked = [tag.strip() for line in values(headers, b"if-none-match") for tag in line.split(",")]
+        if etag and ("*" in asked or {etag.decode(), f"W/{etag.decode()}"} & set(asked)):
+            kept = tuple(header for header in found.headers if header[0] not in (b"content-length", b"content-type"))
+            return Answer(304, kept, b"")
+        return Answer(found.status, found.headers, b"") if method == "HEAD" else found
+
+    def _find(self, name: str) -> Answer | None:
+        if name == "client.js":
+            return _client_script()
+        if name == "healthz":
+            return _text(200, "ok\n")
+        if name == "readyz":
+            return _text(200, "ready\n") if self._ready() else _text(503, "No rules could be loaded yet.\n")
+        if sheet := re.fullmatch(r"slots-([0-9a-z]+)\.css", name):
+            policy = self._policy(sheet[1])
+            if policy is not None:
+                return _file(b"text/css; charset=utf-8", stylesheet(policy), _FOR_EVER)
+        return None
+
+    def _policy(self, revision: str) -> Policy | None:
+        if revision in self._policies:
+            return self._policies[revision]
+        policies = (rule.policy for rule_set in self._book().rule_sets for rule in rule_set.pages)
+        return next((policy for policy in policies if policy is not None and policy.revision == revision), None)
+
+
+@cache
+def _client_script() -> Answer:
+    script = files("adproxy").joinpath("static", "client.js").read_bytes()
+    return _file(b"text/javascript; charset=utf-8", script, _FOR_AN_HOUR)
+
+
+def _file(content_type: bytes, body: bytes, cache_control: bytes) -> Answer:
+    tag = hashlib.sha256(body).hexdigest()[:20].encode()
+    return _answer(200, content_type, body, cache_control, (b"etag", b'"%s"' % tag))
+
+
+def _text(status: int, body: str, *more: tuple[bytes, bytes]) -> Answer:
+    return _answer(status, b"text/plain; charset=utf-8", body.encode(), _NOT_AT_ALL, *more)
+
+
+def _answer(status: int, content_type: bytes, body: bytes, cache_control: bytes, *more: tuple[bytes, bytes]) -> Answer:
+    headers = (
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", cache_control),
+        (b"x-content-type-options", b"nosniff"),
+        *more,
+    )
+    return Answer(status, headers, body)

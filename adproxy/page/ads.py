@@ -1,0 +1,45 @@
+"""Advertising that the page already carries: found by names, ids, data attributes, frame addresses and labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from adproxy.page.names import Says, says
+
+# Inside the article one more walk finds what its blocks' own names do not show: a frame or an ad unit within a paragraph.
+CANDIDATES = "[class*=ad i],[id*=ad i],ins,iframe,amp-ad,amp-embed"
+
+_AD_ID = re.compile(
+    r"^(div-gpt-ad|google_ads_|gpt-|dfp-|taboola-|outbrain|ad-slot|adslot|zergnet-widget|rc-widget|aswift_)", re.I
+)
+_AD_ATTRIBUTES = frozenset(
+    """data-ad-client data-ad-slot data-ad-unit data-google-query-id data-ad-format data-slot-sizes
+    data-slot-adsizemap data-ad-size data-ad-pos data-freestar-ad data-widget-id-ad""".split()
+)
+_AD_FRAME = re.compile(
+    r"doubleclick\.net|googlesyndication|adservice|amazon-adsystem|/adserver|adnxs\.com|taboola\.com|outbrain\.com"
+    r"|adform\.net|criteo\.|google_ads|aswift_",
+    re.I,
+)
+_AMP = frozenset(("amp-ad", "amp-embed", "amp-sticky-ad"))
+_NEVER = frozenset("html body main article head p h1 h2 h3 h4 h5 h6".split())
+
+# A box with more words than this is content that is called after an ad, not an ad.
+MAX_WORDS = 60
+
+
+def is_ad(tag: str, attributes: Mapping[str, str | None]) -> bool:
+    """True if an element is advertising by its names and attributes; how much text it holds is not looked at."""
+    if tag in _NEVER:
+        return False
+    if tag == "iframe":
+        return _AD_FRAME.search((attributes.get("src") or "") + " " + (attributes.get("id") or "")) is not None
+    if tag.startswith("amp-"):
+        return tag in _AMP
+    if attributes.keys() & _AD_ATTRIBUTES:
+        return True
+    ident = attributes.get("id") or ""
+    if ident and _AD_ID.match(ident):
+        return True
+    return bool(says(attributes.get("class") or "", ident) & Says.AD)

@@ -1,0 +1,416 @@
+"""The article as a row of blocks with gaps between them.
+
+The article's element is walked once, in document order. Containers dissolve into what they hold; paragraphs, headings,
+lists, tables, quotes, code, media, ads and foreign boxes become blocks. Before, between and after them lie the gaps, each
+with its anchor or the reason why it has none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from selectolax.lexbor import LexborNode
+
+from adproxy.labels import is_label
+from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Gap, PerDevice, Reason
+from adproxy.page import ads, heights
+from adproxy.page.article import GOOD_WORDS, Article
+from adproxy.page.names import Says, says
+from adproxy.page.tree import Tree
+from adproxy.page.words import count_words
+
+# More blocks than any article has; what follows is not looked at.
+MAX_BLOCKS = 2_000
+_MAX_DEPTH = 60
+
+_IGNORED = frozenset("script style template noscript link meta title base head param source track area map datalist".split())
+_INLINE = frozenset(
+    """a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q ruby rb rt rp s samp small
+    span strike strong sub sup time tt u var wbr button input meter output progress select textarea""".split()
+)
+_HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
+_LISTS = frozenset("ul ol dl menu dir".split())
+_MEDIA = frozenset("img picture video audio iframe embed object figure canvas svg amp-img amp-video amp-youtube".split())
+_ASIDES = frozenset("nav aside footer form details dialog button fieldset select".split())
+_CONTAINERS = frozenset("div section article main header center hgroup address td tr tbody thead tfoot body".split())
+_QUOTE_END = re.compile(r"[.!?…:;\"'”’»)\]。！？」』）]\s*$")
+_COLON_END = re.compile(r"[:：]\s*$")
+_PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
+# Tracking pixels, icons, emoji: nothing that an ad could crowd.
+_SMALL = 48
+_ICON = re.compile(r"emoji|smiley|avatar|icon|pixel|spacer|blank\.gif|1x1", re.I)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A block, and the nodes that its gaps are made from."""
+
+    block: Block
+    node: LexborNode | None
+    """Its element; None for a run of text directly in a container."""
+    good: bool = False
+    """A paragraph of the article itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    blocks: tuple[Block, ...]
+    gaps: tuple[Gap, ...]
+    nodes: tuple[LexborNode | None, ...]
+    """The element of each block."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    tree: Tree
+    article: Article
+    ad_ids: frozenset[int]
+    """`mem_id`s of advertising that lies within other blocks, and of all that contains it."""
+    media_ids: dict[int, tuple[int | None, int | None]]
+    """`mem_id`s of everything that contains media, with the width and height of the first."""
+    silent_ids: frozenset[int]
+    """`mem_id`s of everything that contains a script or a style sheet, whose text is not for readers."""
+    avoided: dict[int, tuple[int, ...]]
+    """By `mem_id`: which of the rules' own selectors match an element or something in it."""
+    pieces: list[_Piece] = field(default_factory=list)
+
+    def text(self, node: LexborNode) -> str:
+        """What readers see of an element's text, white space folded."""
+        if node.mem_id not in self.silent_ids:
+            return " ".join(node.text().split())
+        parts = [
+            child.text()
+            for child in node.traverse(include_text=True)
+            if child.is_text_node and child.parent is not None and child.parent.tag not in _IGNORED
+        ]
+        return " ".join("".join(parts).split())
+
+
+def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = ()) -> Outline:
+    """Blocks and gaps of an article, from its first own paragraph to what belongs to its last.
+
+    `avoid`: selectors whose matches are noted on the blocks, by index.
+    """
+    root = article.root
+    silent = frozenset(i for node in root.css("script,style,noscript,template") for i in _up(node, root))
+    walk = _Walk(tree, article, _containing_ads(root), _containing_media(root), silent, _avoided(root, avoid))
+    _visit(walk, article.root, 0)
+    pieces = _trimmed(walk.pieces)
+    gaps = [_gap(tree, pieces, i) for i in range(len(pieces) + 1)] if pieces else []
+    return Outline(tuple(p.block for p in pieces), tuple(gaps), tuple(p.node for p in pieces))
+
+
+# --- what lies inside of blocks -----------------------------------------------------------
+
+
+def _up(node: LexborNode, root: LexborNode) -> list[int]:
+    ids: list[int] = []
+    at: LexborNode | None = node
+    for _ in range(_MAX_DEPTH):
+        if at is None or at.mem_id == root.mem_id:
+            break
+        ids.append(at.mem_id)
+        at = at.parent
+    return ids
+
+
+def _containing_ads(root: LexborNode) -> frozenset[int]:
+    found: set[int] = set()
+    for node in root.css(ads.CANDIDATES):
+        tag = node.tag or ""
+        if tag == "ins" or ads.is_ad(tag, node.attributes):
+            if tag == "ins" and not ads.is_ad(tag, node.attributes):
+                continue
+            found.update(_up(node, root))
+    return frozenset(found)
+
+
+def _containing_media(root: LexborNode) -> dict[int, tuple[int | None, int | None]]:
+    found: dict[int, tuple[int | None, int | None]] = {}
+    for node in root.css("img,picture,video,audio,iframe,embed,object,amp-img,amp-video,amp-youtube"):
+        attributes = node.attributes
+        width, height = _pixels(attributes.get("width")), _pixels(attributes.get("height"))
+        if (width is not None and width <= _SMALL) or (height is not None and height <= _SMALL and node.tag != "audio"):
+            continue
+        if node.tag == "img" and _ICON.search((attributes.get("class") or "") + (attributes.get("src") or "")[-60:]):
+            continue
+        for mem_id in _up(node, root):
+            found.setdefault(mem_id, (width, height))
+    return found
+
+
+def _avoided(root: LexborNode, selectors: tuple[str, ...]) -> dict[int, tuple[int, ...]]:
+    found: dict[int, tuple[int, ...]] = {}
+    for i, selector in enumerate(selectors):
+        for node in root.css(selector):
+            for mem_id in _up(node, root):
+                if i not in found.get(mem_id, ()):
+                    found[mem_id] = (*found.get(mem_id, ()), i)
+    return found
+
+
+def _pixels(value: str | None) -> int | None:
+    match = _PX.match(value) if value else None
+    return int(match[1]) if match else None
+
+
+def is_hidden(attributes: dict[str, str | None]) -> bool:
+    """True where the page's own markup says that an element is not shown."""
+    if "hidden" in attributes:
+        return True
+    style = (attributes.get("style") or "").replace(" ", "").lower()
+    return "display:none" in style or "visibility:hidden" in style
+
+
+# --- the walk -----------------------------------------------------------------------------
+
+
+def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
+    """Append the blocks of a container."""
+    run: list[str] = []
+    run_links = 0
+    child = container.first_child
+    while child is not None and len(walk.pieces) < MAX_BLOCKS:
+        node, child = child, child.next
+        if node.is_text_node:
+            run.append(node.text())
+            continue
+        if not node.is_element_node:
+            continue
+        tag = node.tag or ""
+        if tag in _IGNORED:
+            continue
+        if tag == "br":
+            run.append("\n")
+            continue
+        if tag in _INLINE and node.mem_id not in walk.media_ids and node.mem_id not in walk.ad_ids:
+            if not _holds_blocks(node):
+                text = walk.text(node) if node.mem_id in walk.silent_ids else node.text()
+                run.append(text)
+                if tag == "a":
+                    run_links += len(text)
+                continue
+        _flush(walk, run, run_links)
+        run_links = 0
+        _block(walk, node, tag, depth)
+    _flush(walk, run, run_links)
+
+
+def _holds_blocks(node: LexborNode) -> bool:
+    return node.first_child is not None and node.css_first("p,div,ul,ol,table,h2,h3,h4,figure,section,article") is not None
+
+
+def _flush(walk: _Walk, run: list[str], links: int) -> None:
+    """A run of text directly in a container becomes a block."""
+    if not run:
+        return
+    for part in "".join(run).split("\n\n") if "\n" in run else ["".join(run)]:
+        text = " ".join(part.split())
+        if text:
+            _text_piece(walk, None, "", text, links * 2 > len(text))
+    run.clear()
+
+
+def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, linked: bool = False) -> None:
+    if len(text) <= 90 and is_label(text):
+        _add(walk, node, BlockKind.AD, tag, text, heights.paragraph(1))
+        return
+    words = count_words(text)
+    flags = BlockFlag.NONE
+    if _COLON_END.search(text):
+        flags |= BlockFlag.LEAD_IN
+    elif not _QUOTE_END.search(text) and words > 3:
+        flags |= BlockFlag.NO_SPLIT_AFTER
+    if node is not None and words <= 12 and not _QUOTE_END.search(text) and (text.isupper() or _all_bold(node)):
+        flags |= BlockFlag.PSEUDO_HEADING
+    good = words >= GOOD_WORDS and not linked if node is None else node.mem_id in walk.article.paragraphs
+    kind = BlockKind.ASIDE if linked else BlockKind.PARAGRAPH
+    media = walk.media_ids.get(node.mem_id) if node is not None else None
+    height = heights.paragraph(words)
+    if media is not None:
+        # A picture within a paragraph: nothing may stand beside it, so the block counts as media.
+        kind, height = BlockKind.MEDIA, heights.plus(height, heights.media(*media))
+    if node is not None and node.mem_id in walk.ad_ids and words < ads.MAX_WORDS:
+        kind = BlockKind.AD
+        height = heights.AD
+    _add(walk, node, kind, tag, text, height, words, flags, good=good)
+
+
+def _all_bold(node: LexborNode) -> bool:
+    solid = [
+        child
+        for child in node.iter(include_text=True)
+        if not (child.is_text_node and not child.text().strip()) and child.tag != "br"
+    ]
+    return len(solid) == 1 and solid[0].tag in ("b", "strong")
+
+
+def _add(
+    walk: _Walk,
+    node: LexborNode | None,
+    kind: BlockKind,
+    tag: str,
+    text: str,
+    height: PerDevice,
+    words: int | None = None,
+    flags: BlockFlag = BlockFlag.NONE,
+    *,
+    good: bool = False,
+) -> None:
+    if words is None:
+        words = count_words(text)
+    avoided = walk.avoided.get(node.mem_id, ()) if node is not None and walk.avoided else ()
+    walk.pieces.append(_Piece(Block(kind, words, len(text), height, flags, tag, text[:80], avoided), node, good))
+
+
+def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
+    if tag == "p":
+        text = walk.text(node)
+        if text:
+            words = len(text)
+            linked = words < 300 and node.mem_id not in walk.article.paragraphs and _linked(node, words)
+            _text_piece(walk, node, tag, text, linked)
+        elif node.mem_id in walk.ad_ids:
+            _add(walk, node, BlockKind.AD, tag, "", heights.AD)
+        elif node.mem_id in walk.media_ids:
+            _add(walk, node, BlockKind.MEDIA, tag, "", heights.media(*walk.media_ids[node.mem_id]))
+        return
+    attributes = node.attributes
+    if is_hidden(attributes):
+        return
+    if tag in _HEADINGS or attributes.get("role") == "heading":
+        text = walk.text(node)
+        if text:
+            words = count_words(text)
+            _add(walk, node, BlockKind.HEADING, tag, text, heights.heading(words), words)
+        return
+    said = says(attributes.get("class") or "", attributes.get("id") or "")
+    is_root_of_much = _holds_good(walk, node)
+    if (said & Says.AD or ads.is_ad(tag, attributes)) and not is_root_of_much:
+        text = walk.text(node)
+        if count_words(text) < ads.MAX_WORDS:
+            _add(walk, node, BlockKind.AD, tag, text, heights.AD, 0)
+            return
+    if tag in _ASIDES or (said & (Says.NOT_ARTICLE | Says.PULL_QUOTE | Says.SIDEBAR) and not is_root_of_much):
+        if tag == "form" and is_root_of_much:
+            _visit(walk, node, depth + 1)
+            return
+        _leaf(walk, node, tag, BlockKind.ASIDE)
+        return
+    if tag in _LISTS:
+        text = walk.text(node)
+        count = len(node.css("li,dt,dd")) or 1
+        words = count_words(text)
+        linked = _linked(node, len(text))
+        if text or node.mem_id in walk.media_ids:
+            kind = BlockKind.MEDIA if node.mem_id in walk.media_ids else BlockKind.LIST
+            kind = BlockKind.ASIDE if linked else kind
+            _add(walk, node, kind, tag, text, heights.items(words, count), words)
+        return
+    if tag == "table":
+        if is_root_of_much and depth < _MAX_DEPTH:
+            _visit(walk, node, depth + 1)
+            return
+        text = walk.text(node)
+        _add(walk, node, BlockKind.TABLE, tag, text, heights.table(len(node.css("tr"))))
+        return
+    if tag == "blockquote":
+        kind = BlockKind.MEDIA if said & Says.MEDIA else BlockKind.QUOTE
+        _leaf(walk, node, tag, kind)
+        return
+    if tag in ("pre", "listing", "xmp"):
+        _leaf(walk, node, tag, BlockKind.CODE)
+        return
+    if tag == "hr":
+        _add(walk, node, BlockKind.RULE, tag, "", heights.paragraph(0))
+        return
+    if tag in _MEDIA or (said & Says.MEDIA and node.mem_id in walk.media_ids and not is_root_of_much):
+        size = walk.media_ids.get(node.mem_id)
+        if tag in ("img", "iframe", "picture", "video", "audio", "embed", "object") and size is None:
+            return  # a tracking pixel or an icon
+        if tag == "svg" and "width" not in attributes:
+            return
+        text = "" if tag in ("svg", "iframe", "object", "video", "audio") else walk.text(node)
+        words = count_words(text)
+        _add(walk, node, BlockKind.MEDIA, tag, text, heights.plus(heights.media(*(size or (None, None))), heights.items(words, 1)) if words else heights.media(*(size or (None, None))), words)
+        return
+    if said & Says.CAPTION and not is_root_of_much:
+        _leaf(walk, node, tag, BlockKind.CAPTION)
+        return
+    if depth >= _MAX_DEPTH:
+        _leaf(walk, node, tag, BlockKind.OTHER)
+        return
+    _container(walk, node, tag, depth)
+
+
+def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
+    """A box of unknown meaning: what it holds, or, where it holds only text, a paragraph of its own."""
+    before = len(walk.pieces)
+    _visit(walk, node, depth + 1)
+    made = walk.pieces[before:]
+    if len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
+        piece = made[0]
+        good = piece.good or node.mem_id in walk.article.paragraphs
+        walk.pieces[before] = _Piece(piece.block, node, good)
+
+
+def _holds_good(walk: _Walk, node: LexborNode) -> bool:
+    """True if an element holds at least half of the article's good paragraphs, or two of few."""
+    found = 0
+    for paragraph in node.css("p"):
+        if paragraph.mem_id in walk.article.paragraphs:
+            found += 1
+    return found >= 2 and found * 2 >= len(walk.article.paragraphs)
+
+
+def _linked(node: LexborNode, characters: int) -> bool:
+    return sum(len(a.text()) for a in node.css("a")) * 2 > characters
+
+
+def _leaf(walk: _Walk, node: LexborNode, tag: str, kind: BlockKind) -> None:
+    text = walk.text(node)
+    words = count_words(text)
+    size = walk.media_ids.get(node.mem_id)
+    if not text and size is None:
+        return
+    height = heights.items(words, max(1, words // 30))
+    if size is not None:
+        height = heights.plus(height, heights.media(*size))
+    _add(walk, node, kind, tag, text, height, words)
+
+
+# --- from pieces to the article ---------------------------------------------------------------
+
+
+def _trimmed(pieces: list[_Piece]) -> list[_Piece]:
+    """From the first paragraph of the article's own to the last, with what belongs to it."""
+    good = [i for i, p in enumerate(pieces) if p.good]
+    if not good:
+        return []
+    first, last = good[0], good[-1]
+    while first > 0 and pieces[first - 1].block.kind is BlockKind.HEADING and pieces[first - 1].block.tag != "h1":
+        first -= 1
+    end = last + 1
+    text = (BlockKind.LIST, BlockKind.TABLE, BlockKind.QUOTE, BlockKind.CODE, BlockKind.MEDIA, BlockKind.CAPTION)
+    while end < len(pieces) and (
+        pieces[end].block.kind in text
+        or (pieces[end].block.kind is BlockKind.PARAGRAPH and 3 <= pieces[end].block.words < GOOD_WORDS)
+    ):
+        end += 1
+    return pieces[first:end]
+
+
+def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
+    anchor: Anchor | None = None
+    if i < len(pieces):
+        node = pieces[i].node
+        if node is not None:
+            anchor = tree.before(node, i)
+    if anchor is None and i > 0:
+        node = pieces[i - 1].node
+        if node is not None:
+            anchor = tree.after(node, i)
+    if anchor is None:
+        return Gap(None, Reason.NO_LEGAL_ANCHOR.value)
+    return Gap(anchor)

@@ -1,0 +1,104 @@
+"""What a page says of itself: language, meta tags, JSON-LD, policies, a nonce, ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from selectolax.lexbor import LexborNode
+
+from adproxy.model import Facts
+from adproxy.page.tree import Tree
+
+_RTL = frozenset("ar arc ckb dv fa ha he khw ks ku ps sd ug ur yi".split())
+# Larger blocks of JSON-LD are not read.
+MAX_JSON_LD = 128 * 1024
+_ARTICLE_TYPES = ("article", "newsarticle", "blogposting", "reportagenewsarticle", "liveblogposting", "webpage")
+
+
+def read(
+    tree: Tree, *, metas: Iterable[str] = (), json_ld: Iterable[str] = (), ids: Iterable[str] = ()
+) -> Facts:
+    """Facts of a page. `metas`, `json_ld`, `ids`: those that the rules ask for; nothing else is looked for."""
+    root = tree.parser.root
+    attributes = root.attributes if root is not None else {}
+    lang = (attributes.get("lang") or attributes.get("xml:lang") or "").strip().lower()[:35]
+    direction = (attributes.get("dir") or (tree.body.attributes.get("dir") if tree.body else "") or "").lower()
+    title = tree.parser.css_first("title")
+    wanted_metas, wanted_fields = frozenset(metas), tuple(json_ld)
+    return Facts(
+        lang=lang,
+        rtl=direction == "rtl" or (not direction and lang.split("-")[0] in _RTL),
+        title=" ".join(title.text().split())[:300] if title is not None else "",
+        meta=MappingProxyType(_metas(tree, wanted_metas) if wanted_metas else {}),
+        json_ld=MappingProxyType(_json_ld(tree, wanted_fields) if wanted_fields else {}),
+        csp=_policies(tree),
+        nonce=_nonce(tree),
+        ids=frozenset(i for i in ids if i.encode() in tree.html),
+    )
+
+
+def _metas(tree: Tree, wanted: frozenset[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in tree.css("meta[content]"):
+        attributes = node.attributes
+        name = attributes.get("name") or attributes.get("property") or ""
+        if name in wanted and name not in found:
+            found[name] = (attributes.get("content") or "")[:500]
+    return found
+
+
+def _policies(tree: Tree) -> tuple[str, ...]:
+    if b"ontent-" not in tree.html or b"ecurity-" not in tree.html.replace(b"SECURITY-", b"ecurity-"):
+        return ()
+    return tuple(
+        node.attributes.get("content") or ""
+        for node in tree.css("meta[http-equiv]")
+        if (node.attributes.get("http-equiv") or "").strip().lower() == "content-security-policy"
+    )
+
+
+def _nonce(tree: Tree) -> str:
+    if b"nonce" not in tree.html:
+        return ""
+    node: LexborNode | None = tree.parser.css_first("script[nonce],style[nonce],link[nonce]")
+    return (node.attributes.get("nonce") or "") if node is not None else ""
+
+
+def _json_ld(tree: Tree, fields: tuple[str, ...]) -> dict[str, str]:
+    """The wanted top-level fields of the first JSON-LD object that is an article, else of the first that has them."""
+    objects: list[Mapping[str, object]] = []
+    for node in tree.css('script[type="application/ld+json"]')[:20]:
+        text = node.text()
+        if len(text) > MAX_JSON_LD:
+            continue
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                graph = item.get("@graph")
+                objects.extend(o for o in (graph if isinstance(graph, list) else [item]) if isinstance(o, dict))
+    objects.sort(key=lambda o: str(o.get("@type", "")).lower() not in _ARTICLE_TYPES)
+    found: dict[str, str] = {}
+    for one in objects:
+        for name in fields:
+            if name not in found and name in one:
+                text = _text(one[name])
+                if text:
+                    found[name] = text[:500]
+    return found
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    if isinstance(value, list):
+        return ",".join(filter(None, (_text(v) for v in value[:20])))
+    if isinstance(value, dict):
+        return _text(value.get("name", ""))
+    return ""

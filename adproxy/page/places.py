@@ -1,0 +1,308 @@
+"""Spots outside the row of blocks: over and under the headline, after the article, in the sidebar, at selectors.
+
+A spot knows what stands around it: words to the next advertising of the page's own, media or a heading right beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from selectolax.lexbor import LexborNode
+
+from adproxy.labels import is_label
+from adproxy.model import Anchor, BlockKind, Reason, Spot
+from adproxy.page import ads
+from adproxy.page.blocks import Outline, is_hidden
+from adproxy.page.names import Says, says
+from adproxy.page.tree import Tree
+from adproxy.page.words import count_words
+
+# So many words around a spot are looked at: an ad farther away is no neighbour.
+REACH = 30
+_STEPS = 160
+_SKIPPED = frozenset("script style template noscript link meta title base head source track select svg".split())
+_MEDIA = frozenset("img picture video audio iframe embed object figure canvas amp-img amp-video".split())
+_HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
+_CLIMB = frozenset("header hgroup a span strong em b i".split())
+_SIDEBARS = "aside,[role=complementary],[class*=sidebar i],[id*=sidebar i],[class*=rail i],[id*=rail i],[class*=right-col i]"
+# Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
+_NEVER_INSIDE = frozenset(
+    """p li ul ol dl dt dd table figure figcaption pre blockquote details nav form a button svg template noscript select
+    label dialog""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    ad: int | None = None
+    media: bool = False
+    heading: bool = False
+    lead_in: bool = False
+
+
+def spot(tree: Tree, anchor: Anchor | None, before: LexborNode | None, after: LexborNode | None) -> Spot:
+    """A spot at an anchor. `before` and `after`: the nodes from which to look back and ahead, those included."""
+    if anchor is None:
+        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+    back = _look(before, forward=False)
+    ahead = _look(after, forward=True)
+    return Spot(anchor, None, back.ad, ahead.ad, back.media, ahead.media, back.heading, back.lead_in)
+
+
+def _step(node: LexborNode, forward: bool) -> LexborNode | None:
+    """The next node in that direction that is no child of this one."""
+    at: LexborNode | None = node
+    while at is not None:
+        beside = at.next if forward else at.prev
+        if beside is not None:
+            return beside
+        at = at.parent
+        if at is not None and at.tag in ("body", "html"):
+            return None
+    return None
+
+
+def _look(start: LexborNode | None, *, forward: bool) -> _Side:
+    """What comes first in a direction: words are counted until an ad is met or enough words are."""
+    words = 0
+    media = heading = lead_in = False
+    at = start
+    for _ in range(_STEPS):
+        if at is None:
+            break
+        if at.is_text_node:
+            text = at.text().strip()
+            if text:
+                if is_label(text):
+                    return _Side(words, media, heading, lead_in)
+                if words == 0:
+                    parent = at.parent
+                    heading = parent is not None and _inside_heading(parent)
+                    lead_in = text.endswith((":", "："))
+                words += count_words(text)
+                if words > REACH:
+                    break
+            at = _step(at, forward)
+            continue
+        if not at.is_element_node:
+            at = _step(at, forward)
+            continue
+        tag = at.tag or ""
+        if tag in _SKIPPED:
+            at = _step(at, forward)
+            continue
+        attributes = at.attributes
+        if is_hidden(attributes):
+            at = _step(at, forward)
+            continue
+        if ads.is_ad(tag, attributes) and count_words(at.text()) < ads.MAX_WORDS:
+            return _Side(words, media, heading, lead_in)
+        if tag in _MEDIA:
+            media = media or words < 2
+            at = _step(at, forward)
+            continue
+        inner = at.first_child if forward else at.last_child
+        at = inner or _step(at, forward)
+    return _Side(None, media, heading, lead_in)
+
+
+def _inside_heading(node: LexborNode) -> bool:
+    at: LexborNode | None = node
+    for _ in range(6):
+        if at is None:
+            return False
+        if at.tag in _HEADINGS:
+            return True
+        at = at.parent
+    return False
+
+
+def _inside_never(node: LexborNode, article: LexborNode | None) -> bool:
+    """True inside of what no slot may stand in, by element, by name or because it is hidden.
+
+    What contains the article itself is the page's layout, not one of these.
+    """
+    at = node.parent
+    around: set[int] = set()
+    upward = article
+    while upward is not None:
+        around.add(upward.mem_id)
+        upward = upward.parent
+    for _ in range(200):
+        if at is None or at.tag in ("body", "html"):
+            return False
+        attributes = at.attributes
+        if is_hidden(attributes):
+            return True
+        if at.mem_id not in around:
+            if at.tag in _NEVER_INSIDE or (attributes.get("role") or "") == "navigation":
+                return True
+            if ads.is_ad(at.tag or "", attributes) and count_words(at.text()) < ads.MAX_WORDS:
+                return True
+        at = at.parent
+    return True
+
+
+# --- the headline -----------------------------------------------------------------------------
+
+
+def headline(tree: Tree, outline: Outline, article: LexborNode | None) -> LexborNode | None:
+    """The article's headline: the last h1 before its first block, or the first one of the page."""
+    candidates = [h for h in tree.css("h1") if h.text().strip() and not is_hidden(h.attributes)]
+    if not candidates:
+        return None
+    if article is None:
+        return candidates[0]
+    first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
+    before = [h for h in candidates if 0 <= tree.start(h) <= first]
+    return before[-1] if before else candidates[0]
+
+
+def around_headline(tree: Tree, heading: LexborNode | None, article: LexborNode | None) -> tuple[Spot, Spot]:
+    """The spots above and below a headline: before, and after, the outermost element that is nothing but it."""
+    missing = Spot(None, Reason.NO_SUCH_PLACE.value)
+    if heading is None:
+        return missing, missing
+    node = heading
+    for _ in range(8):
+        parent = node.parent
+        if parent is None or parent.tag not in _CLIMB or (tree.legal_container(parent) and parent.tag != "header"):
+            break
+        if parent.tag == "header" and not _heads_little(parent, heading):
+            break
+        node = parent
+    if _inside_never(node, article):
+        problem = Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+        return problem, problem
+    above = spot(tree, tree.before(node), _step(node, forward=False), node)
+    below = spot(tree, tree.after(node), None, _step(node, forward=True))
+    return above, below
+
+
+def _heads_little(header: LexborNode, heading: LexborNode) -> bool:
+    """True for a header that holds the headline and its company, not the site's masthead."""
+    return header.css_first("nav,form,ul,aside") is None and len(header.text()) < len(heading.text()) + 1200
+
+
+# --- after the article ------------------------------------------------------------------------
+
+
+def end_of_article(tree: Tree, outline: Outline, article: LexborNode | None) -> Spot:
+    """After the article's last block that is its own."""
+    if article is None or not outline.gaps:
+        return Spot(None, Reason.NO_ARTICLE.value)
+    own = (BlockKind.AD, BlockKind.ASIDE, BlockKind.OTHER)
+    for i in range(len(outline.blocks), 0, -1):
+        if outline.blocks[i - 1].kind in own:
+            continue
+        anchor = outline.gaps[i].anchor
+        node = outline.nodes[i - 1]
+        if anchor is None or node is None:
+            break
+        return spot(tree, anchor, node, _step(node, forward=True))
+    # The last block can't carry it: behind the article's own element, then.
+    return spot(tree, tree.after(article), article.last_child, _step(article, forward=True))
+
+
+# --- the sidebar ------------------------------------------------------------------------------
+
+
+def sidebar(tree: Tree, selector: str | None, article: LexborNode | None) -> tuple[Spot, ...]:
+    """Before each widget of the sidebar, then after the last; empty where the page has none.
+
+    `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article.
+    """
+    for node in tree.css(selector or _SIDEBARS):
+        if selector is None and not _is_sidebar(node, article):
+            continue
+        widgets = _widgets(node)
+        if not widgets:
+            continue
+        spots = [_spot_before(tree, widget, article) for widget in widgets]
+        last = widgets[-1]
+        if _inside_never(last, article):
+            spots.append(Spot(None, Reason.NO_LEGAL_ANCHOR.value))
+        else:
+            spots.append(spot(tree, tree.after(last), last, _step(last, forward=True)))
+        if selector is None and all(s.anchor is None for s in spots):
+            continue
+        return tuple(spots)
+    return ()
+
+
+def _spot_before(tree: Tree, node: LexborNode, article: LexborNode | None) -> Spot:
+    if _inside_never(node, article):
+        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+    return spot(tree, tree.before(node), _step(node, forward=False), node)
+
+
+def _is_sidebar(node: LexborNode, article: LexborNode | None) -> bool:
+    attributes = node.attributes
+    if is_hidden(attributes) or node.tag in ("body", "html", "main", "article", "a", "span", "li", "button"):
+        return False
+    if node.tag != "aside" and (attributes.get("role") or "") != "complementary":
+        if not says(attributes.get("class") or "", attributes.get("id") or "") & Says.SIDEBAR:
+            return False
+    if article is None:
+        return True
+    # Neither around the article nor within it.
+    at: LexborNode | None = article
+    while at is not None:
+        if at.mem_id == node.mem_id:
+            return False
+        at = at.parent
+    at = node.parent
+    while at is not None:
+        if at.mem_id == article.mem_id:
+            return False
+        at = at.parent
+    return True
+
+
+def _widgets(node: LexborNode) -> list[LexborNode]:
+    """The elements of a sidebar; a wrapper that is its only content is gone through."""
+    at = node
+    for _ in range(8):
+        children = [c for c in at.iter() if c.is_element_node and c.tag not in _SKIPPED and not is_hidden(c.attributes)]
+        if len(children) != 1 or children[0].tag not in ("div", "section", "aside"):
+            return children[:60]
+        at = children[0]
+    return []
+
+
+# --- selectors --------------------------------------------------------------------------------
+
+MAX_MATCHES = 40
+
+
+def at_selector(
+    tree: Tree, edge: Literal["before", "after", "prepend", "append"], selector: str, article: LexborNode | None
+) -> tuple[Spot, ...]:
+    """A spot for each element that matches, in document order."""
+    spots: list[Spot] = []
+    for node in tree.css(selector)[:MAX_MATCHES]:
+        if is_hidden(node.attributes) or _inside_never(node, article):
+            spots.append(Spot(None, Reason.NO_LEGAL_ANCHOR.value))
+        elif edge == "before":
+            spots.append(_spot_before(tree, node, article))
+        elif edge == "after":
+            spots.append(spot(tree, tree.after(node), node, _step(node, forward=True)))
+        else:
+            spots.append(_inside(tree, node, edge, article))
+    return tuple(spots)
+
+
+def _inside(tree: Tree, node: LexborNode, edge: str, article: LexborNode | None) -> Spot:
+    children = [c for c in node.iter() if c.is_element_node and c.tag not in _SKIPPED]
+    if not children or node.tag in _NEVER_INSIDE:
+        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+    if edge == "prepend":
+        first = children[0]
+        if not _inside_never(first, article):
+            return spot(tree, tree.before(first), _step(first, forward=False), first)
+    else:
+        last = children[-1]
+        if not _inside_never(last, article):
+            return spot(tree, tree.after(last), last, _step(last, forward=True))
+    return Spot(None, Reason.NO_LEGAL_ANCHOR.value)

@@ -1,0 +1,111 @@
+"""One parse of a page, all questions answered: bytes in, numbers and proven offsets out."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from adproxy.model import NO_SPOT, Page, Reason, Spot
+from adproxy.page import article as articles
+from adproxy.page import blocks, facts, places
+from adproxy.page.marks import mark
+from adproxy.page.tree import Tree
+from adproxy.rules.ruleset import ByPage, FixedPlace, FromJsonLd, FromMeta, MidArticle, Policy, SelectorPlace, SidebarPlace
+
+_OURS = b"data-adproxy"
+_MAX_NUMBERED_IDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a policy wants to know of a page; made once at load, so that nothing else is looked for."""
+
+    article: str | None = None
+    """A selector, or None for auto."""
+    headline: bool = False
+    end: bool = False
+    sidebar: bool = False
+    sidebar_selector: str | None = None
+    selectors: tuple[SelectorPlace, ...] = ()
+    metas: tuple[str, ...] = ()
+    json_ld: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    avoid: tuple[str, ...] = ()
+    """Selectors of content that slots keep a distance from."""
+
+
+def compile_wanted(policy: Policy) -> Wanted:
+    """What `read` has to find for a policy."""
+    places_of = [slot.place for slot in policy.slots]
+    ids: list[str] = []
+    for slot in policy.slots:
+        if isinstance(slot.creative, ByPage) and slot.creative.id:
+            numbers = range(1, _MAX_NUMBERED_IDS + 1) if "{n}" in slot.creative.id else (1,)
+            ids.extend(slot.creative.id.replace("{slot}", slot.name).replace("{n}", str(n)) for n in numbers)
+    values = [value for _, value in policy.key_values]
+    return Wanted(
+        article=policy.article,
+        headline=FixedPlace.ABOVE_HEADLINE in places_of or FixedPlace.BELOW_HEADLINE in places_of,
+        end=FixedPlace.END_OF_ARTICLE in places_of,
+        sidebar=any(isinstance(p, SidebarPlace) for p in places_of),
+        sidebar_selector=policy.sidebar,
+        selectors=tuple(p for p in places_of if isinstance(p, SelectorPlace)),
+        metas=tuple(v.name for v in values if isinstance(v, FromMeta)),
+        json_ld=tuple(v.field for v in values if isinstance(v, FromJsonLd)),
+        ids=tuple(ids),
+        avoid=tuple(selector for selector, _ in policy.keep_clear.around),
+    )
+
+
+def read(html: bytes, wanted: Wanted, encoding: str = "utf-8") -> Page:
+    """Read a page that `guard.hostile` has let pass.
+
+    `encoding`: a Python codec in which ASCII bytes mean ASCII (`charset.sniff`). Offsets are bytes of `html`.
+    """
+    if _OURS in html:
+        return Page(already_rewritten=True, article_problem=Reason.NO_ARTICLE.value)
+    marked = mark(html)
+    text: str | bytes = marked.copy
+    if codecs.lookup(encoding).name != "utf-8":
+        text = marked.copy.decode(encoding, "replace")
+    tree = Tree(html, marked, text)
+    if tree.body is None:
+        return Page(article_problem=Reason.NO_ARTICLE.value, facts=facts.read(tree))
+    known = facts.read(tree, metas=wanted.metas, json_ld=wanted.json_ld, ids=wanted.ids)
+    problem: str | None = None
+    found: articles.Article | None
+    if wanted.article is None:
+        found = articles.find(tree.body)
+    else:
+        root = next(iter(tree.css(wanted.article)), None)
+        found = articles.within(root) if root is not None else None
+    outline = blocks.Outline((), (), ())
+    if found is None:
+        problem = Reason.NO_ARTICLE.value
+    else:
+        tree.open_for([found.root])
+        outline = blocks.outline(tree, found, wanted.avoid)
+        if not outline.blocks:
+            problem = Reason.NO_ARTICLE.value
+    root = found.root if found is not None else None
+    above = below = end = NO_SPOT
+    if wanted.headline:
+        above, below = places.around_headline(tree, places.headline(tree, outline, root), root)
+    if wanted.end:
+        end = places.end_of_article(tree, outline, root)
+    sidebar: tuple[Spot, ...] = ()
+    if wanted.sidebar:
+        sidebar = places.sidebar(tree, wanted.sidebar_selector, root)
+    named = {p.key: places.at_selector(tree, p.edge, p.selector, root) for p in wanted.selectors}
+    return Page(
+        blocks=outline.blocks,
+        gaps=outline.gaps,
+        article_problem=problem,
+        above_headline=above,
+        below_headline=below,
+        end_of_article=end,
+        sidebar=sidebar,
+        named=MappingProxyType(named),
+        facts=known,
+    )

@@ -1,0 +1,93 @@
+"""The pure whole: a page's bytes in; its bytes with the slots, and an account of every decision, out.
+
+No server, no I/O, no clock: runs in a notebook as it does in the middleware.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from adproxy.csp import Csp
+from adproxy.markup import render
+from adproxy.model import Insertion, Page, Plan, Skip, SkipReason
+from adproxy.page.guard import hostile
+from adproxy.page.read import compile_wanted, read
+from adproxy.plan import plan
+from adproxy.rules.per_revision import PerRevision
+from adproxy.rules.ruleset import GptCreative, ImageCreative, Policy
+from adproxy.splice import splice
+
+_BOM = b"\xef\xbb\xbf"
+_WHITE = b" \t\r\n\f"
+_AMP = re.compile(rb"<html(?=[\t\n\f\r ])[^>]*?[\t\n\f\r ](?:amp|amp4email|\xe2\x9a\xa1)(?=[\t\n\f\r =>/]|\xef\xb8\x8f)", re.I)
+_HEAD = 4096
+"""Bytes in which an AMP page says that it is one: the html tag comes right after the doctype."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A page that was planned, though perhaps with no slot."""
+
+    body: bytes
+    insertions: tuple[Insertion, ...]
+    plan: Plan
+    page: Page
+
+
+def rewrite(
+    html: bytes,
+    policy: Policy,
+    *,
+    encoding: str = "utf-8",
+    csp_headers: tuple[str, ...] = (),
+    path: str = "/",
+    prefix: str = "/_adproxy/",
+) -> Rewritten | Skip:
+    """Place a policy's slots on a page.
+
+    `html`: the decoded body; `encoding`: a Python codec from `charset.sniff`; `csp_headers`: the values of the
+    answer's Content-Security-Policy headers; `prefix`: the path that our style sheet and script are served under.
+    Returns a Skip where the same bytes and rules always mean that the page is to be left alone.
+    """
+    skip = _leave_alone(html)
+    if skip is not None:
+        return skip
+    page = read(html, wanted_by(policy), encoding)
+    if page.already_rewritten:
+        return Skip(SkipReason.ALREADY_REWRITTEN, "our marks are on the page")
+    planned = plan(page, policy)
+    if not planned.placements:
+        return Rewritten(html, (), planned, page)
+    csp = Csp.parse(csp_headers, page.facts.csp)
+    nonces = (page.facts.nonce,) if page.facts.nonce else ()
+    style, script = csp.style(nonces), csp.script(nonces)
+    if style.kind == "forbidden":
+        return Skip(SkipReason.CSP, "the page's policy allows neither inline styles nor a style sheet of its own host")
+    placed = {p.slot for p in planned.placements}
+    for slot in policy.slots:
+        if slot.name not in placed:
+            continue
+        if isinstance(slot.creative, GptCreative) and script.kind == "forbidden":
+            return Skip(SkipReason.CSP, "the page's policy allows no script of its own host, and a slot needs one")
+        if isinstance(slot.creative, ImageCreative) and not csp.img(slot.creative.src):
+            return Skip(SkipReason.CSP, f"the page's policy does not allow the picture of the slot {slot.name}")
+    insertions = render(planned, page, policy, style=style, script=script, prefix=prefix)
+    return Rewritten(splice(html, insertions), insertions, planned, page)
+
+
+def _leave_alone(html: bytes) -> Skip | None:
+    start = len(_BOM) if html.startswith(_BOM) else 0
+    head = html[start : start + _HEAD].lstrip(_WHITE)
+    if not head.startswith(b"<"):
+        return Skip(SkipReason.NOT_MARKUP, f"begins with {head[:20]!r}")
+    if head.startswith(b"<?xml"):
+        return Skip(SkipReason.XHTML, "an XML declaration")
+    if _AMP.search(html, start, start + _HEAD):
+        return Skip(SkipReason.AMP, "an AMP page")
+    reason = hostile(html)
+    return Skip(SkipReason.HOSTILE, reason) if reason else None
+
+
+wanted_by = PerRevision(compile_wanted)
+"""What has to be read for a policy."""

@@ -1,0 +1,206 @@
+"""Merged values to a `RuleBook`: what only shows when all layers lie together is checked here.
+
+A directory is read flat: each ``*.yaml`` and ``*.yml`` in it that isn't hidden and doesn't start with ``_``. A file
+that states `site` is a rule set; the others are parts for `use`, checked as far as a part can be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+from adproxy.errors import Problem, RulesError
+from adproxy.rules import schema
+from adproxy.rules.merge import Merged, Sources, overlay, problem, without
+from adproxy.rules.policy import PolicyMaker
+from adproxy.rules.revision import revision_of
+from adproxy.rules.ruleset import PageRule, Policy, RuleBook, RuleSet, Shown
+from adproxy.rules.strict_yaml import Map, Mark, Node, Scalar, Seq, quoted
+
+EVERYWHERE = "/**"
+"""The glob of a rule set without `pages`."""
+MAX_SHOWN = 80
+"""Characters of a value as `show` prints it."""
+
+
+def load_rules(path: Path) -> RuleBook:
+    """Read a rules file, or a directory of them, and all that they use.
+
+    A single file needs no `site`: its name without the ending serves then, so that a preset can be tried out.
+    Raises `RulesError` with every problem of every file.
+    """
+    sources = Sources()
+    rule_sets = list(_rule_sets(path, sources))
+    if not sources.problems:
+        sources.problems.extend(_conflicts(rule_sets))
+    if sources.problems:
+        raise RulesError(sources.sorted_problems())
+    made = tuple(rule_set for rule_set, _ in rule_sets)
+    return RuleBook(
+        rule_sets=made,
+        files=tuple(sources.files[name] for name in sorted(sources.files)),
+        revision=revision_of(
+            tuple(
+                (r.site, sorted(r.hosts), tuple((p.glob, p.policy.revision if p.policy else "") for p in r.pages))
+                for r in sorted(made, key=lambda r: r.site)
+            )
+        ),
+        origins=MappingProxyType(dict(_origins(made))),
+    )
+
+
+def check_paths(paths: Iterable[Path]) -> tuple[Problem, ...]:
+    """All problems of files and directories of rules; empty where all is well. A part without `site` is fine."""
+    problems: list[Problem] = []
+    for path in paths:
+        if path.is_dir():
+            try:
+                load_rules(path)
+            except RulesError as error:
+                problems.extend(error.problems)
+        else:
+            sources = Sources()
+            merged = sources.merged(path)
+            if merged is not None:
+                _compile(merged, path, sources, whole="site" in merged.own.entries)
+            problems.extend(sources.sorted_problems())
+    return tuple(dict.fromkeys(problems))
+
+
+def _rule_sets(path: Path, sources: Sources) -> Iterator[tuple[RuleSet, Mark]]:
+    """The rule sets of a file or directory, each with the place that names it; problems go into `sources`."""
+    if not path.is_dir():
+        merged = sources.merged(path)
+        if merged is not None:
+            yield from _compile(merged, path, sources, whole=True)
+        return
+    names = sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".yml") and not p.name.startswith((".", "_")))
+    stated = 0
+    for name in names:
+        merged = sources.merged(name)
+        if merged is None:
+            continue
+        whole = "site" in merged.own.entries
+        stated += whole
+        made = _compile(merged, name, sources, whole)
+        if whole:
+            yield from made
+    if not stated and not sources.problems:
+        found = f"{len(names)} files without 'site'" if names else "no *.yaml file"
+        hint = "Write 'site: my-site' into the file that is for your site"
+        sources.problems.append(Problem(str(path), 1, 1, found, "a file that states 'site'", hint))
+
+
+def _conflicts(rule_sets: Sequence[tuple[RuleSet, Mark]]) -> Iterator[Problem]:
+    """Files that claim the same."""
+    sites: dict[str, Mark] = {}
+    hosts: dict[str, Mark] = {}
+    for rule_set, at in rule_sets:
+        if first := sites.get(rule_set.site):
+            hint = "Each file needs a name of its own: it is the label in metrics"
+            yield problem(at, f"the site '{rule_set.site}' again", f"another name than in {first}", hint)
+        for host in rule_set.hosts or ("",):
+            if first := hosts.get(host):
+                found = f"the host '{host}' again" if host else "a second file without 'hosts'"
+                expected = f"hosts that {first} doesn't claim"
+                yield problem(at, found, expected, "" if host else "Write 'hosts: [...]' into at least one of the two")
+        sites.setdefault(rule_set.site, at)
+        for host in rule_set.hosts or ("",):
+            hosts.setdefault(host, at)
+
+
+def _origins(rule_sets: Iterable[RuleSet]) -> Iterator[tuple[str, str]]:
+    """For each value where it came from; what only some pages have carries their path."""
+    for rule_set in rule_sets:
+        everywhere = {shown.key: shown.origin for shown in rule_set.pages[-1].shown}
+        for page in rule_set.pages:
+            for shown in page.shown:
+                prefix = "" if everywhere.get(shown.key) == shown.origin else f"{page.glob}: "
+                yield f"{rule_set.site}: {prefix}{shown.key}", shown.origin
+
+
+def _compile(merged: Merged, path: Path, sources: Sources, whole: bool) -> list[tuple[RuleSet, Mark]]:
+    """One file as a rule set; nothing where a problem came up. `whole`: it must stand by itself."""
+    before = len(sources.problems)
+    site_node = merged.own.entries.get("site")
+    site = site_node.text if isinstance(site_node, Scalar) else re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)
+    base = without(merged.whole, {"site", "hosts", "version", "pages"})
+    pages = merged.whole.entries.get("pages")
+    made: list[PageRule] = []
+    if isinstance(pages, Seq):
+        made.extend(_pages(pages, base, path, sources, site=site, whole=whole))
+    else:
+        policy = PolicyMaker(base, site, sources, whole).make()
+        made.append(PageRule(EVERYWHERE, policy, str(merged.own.at), tuple(_shown(base))))
+    if len(sources.problems) > before:
+        return []
+    document, _ = schema.validate(merged.own)
+    assert document is not None  # it was validated when it was read
+    at = site_node.at if site_node is not None else Mark(str(path), 1, 1)
+    return [(RuleSet(site, document.hosts or (), tuple(made), str(path)), at)]
+
+
+def _pages(pages: Seq, base: Map, path: Path, sources: Sources, *, site: str, whole: bool) -> Iterator[PageRule]:
+    """The entries of `pages`, each laid over the rest; an entry with several paths makes a rule for each."""
+    seen: dict[str, Mark] = {}
+    policies: dict[int, Policy | None] = {}
+    for index, entry in enumerate(pages.items):
+        assert isinstance(entry, Map)  # the schema saw to it
+        ads = entry.entries.get("ads")
+        off = isinstance(ads, Scalar)
+        laid: Map | None = base
+        if "use" in entry.entries and not off:
+            laid = _with_use(entry.entries["use"], base, path, sources)
+        own = without(entry, {"path", "use"})
+        if off and len(entry.entries) > 2:
+            extra = next(name for name in entry.entries if name not in ("path", "ads"))
+            found = f"'{extra}' beside 'ads: false'"
+            sources.problems.append(problem(entry.keys_at[extra], found, "'path' alone, as there are no ads"))
+        if laid is not None:
+            laid = laid if off else overlay(laid, own)
+            policies[index] = None if off else PolicyMaker(laid, site, sources, whole).make()
+        globs = entry.entries["path"]
+        for glob in globs.items if isinstance(globs, Seq) else (globs,):
+            text = cast(Scalar, glob).text
+            if first := seen.get(text) or seen.get(EVERYWHERE):
+                hint = "The first entry that matches holds"
+                sources.problems.append(
+                    problem(glob.at, f"{quoted(text)} after {first}", "a path that can be reached", hint)
+                )
+            seen.setdefault(text, glob.at)
+            shown = () if off or laid is None else tuple(_shown(laid))
+            yield PageRule(text, policies.get(index), str(entry.at), shown)
+
+
+def _with_use(use: Node, base: Map, path: Path, sources: Sources) -> Map | None:
+    """What an entry of `pages` uses, laid over the rest of the file."""
+    used = sources.used(use, (path.resolve(),))
+    if used is None:
+        return None
+    if "pages" in used.entries:
+        hint = "Its pages would be looked up within these pages"
+        sources.problems.append(problem(use.at, "a file that has 'pages' itself", "one without 'pages'", hint))
+        return None
+    return overlay(base, used)
+
+
+def _shown(node: Node, prefix: str = "") -> Iterator[Shown]:
+    """The values below a node, each with its dotted key and origin."""
+    if isinstance(node, Map) and node.entries:
+        for name, value in node.entries.items():
+            yield from _shown(value, f"{prefix}.{name}" if prefix else name)
+    else:
+        text = _inline(node)
+        short = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
+        yield Shown(prefix, short, str(node.at))
+
+
+def _inline(node: Node) -> str:
+    if isinstance(node, Map):
+        return "{" + ", ".join(f"{name}: {_inline(value)}" for name, value in node.entries.items()) + "}"
+    if isinstance(node, Seq):
+        return "[" + ", ".join(_inline(item) for item in node.items) + "]"
+    return " ".join(node.text.split()) if node.text else '""'

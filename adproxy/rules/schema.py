@@ -1,0 +1,628 @@
+"""The shape of a rules file: every key with its type, one sentence, an example.
+
+The reference in ``rules/README.md`` and the JSON Schema for editors are made from these models, so a key is described
+here and nowhere else. All keys may be missing, for a file may be a part that others `use`; what a whole rule set
+needs is checked by `adproxy.rules.compile`. Defaults are in `adproxy.rules.defaults`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetJsonSchemaHandler, Tag, ValidationError
+from pydantic_core import CoreSchema, core_schema
+
+from adproxy.errors import Problem
+from adproxy.rules import values
+from adproxy.rules.creative_html import CheckedHtml, check_html
+from adproxy.rules.globs import GlobError, compile_glob
+from adproxy.rules.ruleset import Distance, KeyValue, Place, Size
+from adproxy.rules.strict_yaml import Map, Mark, Node, Scalar, Seq, plain, shown
+from adproxy.rules.values import Mismatch, nearest, one_of
+
+MAX_SLOTS = 50
+MAX_PAGES = 500
+MAX_IN_ARTICLE = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Notation:
+    """How one value is written: a parser for it, its name in the reference, its JSON Schema."""
+
+    name: str
+    parse: Callable[[object], object]
+    json: dict[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.parse)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return self.json
+
+
+def _text(pattern: str = "") -> dict[str, Any]:
+    return {"type": "string", **({"pattern": pattern} if pattern else {})}
+
+
+def _number(low: int, high: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if type(value) is int and low <= value <= high:
+            return value
+        raise Mismatch(f"a whole number from {low} to {high}")
+
+    return parse
+
+
+def _whole(name: str, low: int, high: int) -> Notation:
+    return Notation(name, _number(low, high), {"type": "integer", "minimum": low, "maximum": high})
+
+
+def _word(*words: str) -> Notation:
+    def parse(value: object) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        raise Mismatch(one_of(words), nearest(value, words) if isinstance(value, str) else "")
+
+    return Notation(" or ".join(f"`{word}`" for word in words), parse, {"enum": list(words)})
+
+
+@dataclass(frozen=True, slots=True)
+class OnDevice:
+    """A value for one of the devices, or both; None: said elsewhere."""
+
+    phone: Any
+    desktop: Any
+
+
+def _per_device(name: str, parse: Callable[[object], object], json: dict[str, Any]) -> Notation:
+    def parse_both(value: object) -> OnDevice:
+        if not isinstance(value, dict):
+            both = parse(value)
+            return OnDevice(both, both)
+        wrong = [
+            Mismatch("'phone' or 'desktop'", nearest(str(key), ("phone", "desktop")), (key,), f"the key '{key}'")
+            for key in value
+            if key not in ("phone", "desktop")
+        ]
+        try:
+            made = values.each(((key, item) for key, item in value.items() if key in ("phone", "desktop")), parse)
+        except Mismatch as mismatch:
+            wrong.extend((mismatch, *mismatch.also))
+        values.raise_all(wrong)
+        return OnDevice(made.get("phone"), made.get("desktop"))
+
+    by_device = {
+        "type": "object",
+        "properties": {"phone": json, "desktop": json},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+    return Notation(f"{name}, or one for `phone` and one for `desktop`", parse_both, {"anyOf": [json, by_device]})
+
+
+def _glob(value: object) -> str:
+    if not isinstance(value, str):
+        raise Mismatch("a path such as '/news/*' or '/live/**'")
+    try:
+        compile_glob(value)
+    except GlobError as error:
+        raise Mismatch(error.expected, error.hint) from error
+    return value
+
+
+def _list_of(parse: Callable[[object], object], low: int, high: int, what: str) -> Callable[[object], tuple[Any, ...]]:
+    """One value, or a list of them."""
+
+    def parse_list(value: object) -> tuple[Any, ...]:
+        items = value if isinstance(value, list) else [value]
+        if not low <= len(items) <= high:
+            raise Mismatch(f"{what}: {low} to {high} of them")
+        if not isinstance(value, list):
+            return (parse(value),)
+        return tuple(values.each(enumerate(items), parse).values())
+
+    return parse_list
+
+
+def _sizes(value: object) -> tuple[Size, ...]:
+    if not isinstance(value, list):
+        hint = f"Write '[{value}]'" if isinstance(value, str) and re.fullmatch(r"\d+x\d+", value) else ""
+        raise Mismatch("a list of sizes such as '[300x250, 320x50]', or '[]' for no ad", hint)
+    if len(value) > 20:
+        raise Mismatch("at most 20 sizes", "", (), f"{len(value)} sizes")
+    return tuple(values.each(enumerate(value), values.parse_size).values())
+
+
+def _use(value: object) -> str:
+    if isinstance(value, str) and value and value.isprintable() and len(value) <= 300:
+        return value
+    raise Mismatch("the name of a preset such as 'news', or a file such as './group.yaml'")
+
+
+def _file_name(value: object) -> str:
+    if isinstance(value, str) and value and value.isprintable() and len(value) <= 300:
+        return value
+    raise Mismatch("the name of an HTML file such as 'house.html'")
+
+
+def _alt(value: object) -> str:
+    if isinstance(value, str) and len(value) <= 300 and value.isprintable():
+        return value
+    raise Mismatch("a text of at most 300 characters")
+
+
+def _version(value: object) -> int:
+    if type(value) is int and value == 1:
+        return 1
+    raise Mismatch("1, the only version of the rules so far")
+
+
+_DISTANCE = r"^[0-9]{1,6} *(words?|characters?|blocks?|px)$"
+_SIZE = r"^[0-9]{1,4}x[0-9]{1,4}$"
+_SHARE = r"^[0-9]{1,3}(\.[0-9]{1,2})? *%$"
+
+DISTANCE = Notation("distance", values.parse_distance, _text(_DISTANCE))
+SIZE = Notation("size", values.parse_size, _text(_SIZE))
+SELECTOR = Notation("CSS selector", values.parse_selector, _text())
+AUTO_OR_SELECTOR = Notation("`auto` or CSS selector", values.parse_auto_or_selector, _text())
+PLACE = Notation(
+    "placement",
+    values.parse_place,
+    {
+        "anyOf": [
+            {"enum": ["above-headline", "below-headline", "mid-article", "end-of-article"]},
+            {
+                "type": "object",
+                "properties": {
+                    "sidebar": {"anyOf": [{"enum": ["first", "last"]}, {"type": "integer", "minimum": 1}]},
+                    **{edge: {"type": "string"} for edge in values.SELECTOR_EDGES},
+                },
+                "additionalProperties": False,
+                "minProperties": 1,
+                "maxProperties": 1,
+            },
+        ]
+    },
+)
+RESERVE = Notation(
+    "`tallest` or `{likeliest: size}`",
+    values.parse_reserve,
+    {
+        "anyOf": [
+            {"type": "string", "pattern": "^(tallest|likeliest:? +[0-9]{1,4}x[0-9]{1,4})$"},
+            {
+                "type": "object",
+                "properties": {"likeliest": _text(_SIZE)},
+                "required": ["likeliest"],
+                "additionalProperties": False,
+            },
+        ]
+    },
+)
+KEY_VALUE = Notation(
+    "text, `{json_ld: field}` or `{meta: name}`",
+    values.parse_key_value,
+    {
+        "anyOf": [
+            {"type": ["string", "integer"]},
+            {
+                "type": "object",
+                "properties": {"json_ld": _text(), "meta": _text()},
+                "additionalProperties": False,
+                "minProperties": 1,
+                "maxProperties": 1,
+            },
+        ]
+    },
+)
+AFTER = Notation("`paragraph N`", values.parse_after, _text(r"^paragraph -?[1-9][0-9]{0,3}$"))
+LABEL = Notation(
+    "text or `false`", values.parse_label, {"anyOf": [{"type": "string", "maxLength": 60}, {"const": False}]}
+)
+ONE_OR_MORE_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+USE = Notation("preset or file, or a list of them", _list_of(_use, 1, 16, "presets or files"), ONE_OR_MORE_TEXTS)
+
+
+def _key_name(pattern: str, expected: str) -> Notation:
+    """How the keys of a map with free keys are spelt."""
+
+    def parse(value: object) -> str:
+        if isinstance(value, str) and re.fullmatch(pattern, value):
+            return value
+        raise Mismatch(expected)
+
+    return Notation("name", parse, _text(pattern))
+
+
+SLOT_NAME = _key_name(
+    r"^[a-z][a-z0-9-]{0,39}$", "a slot's name of lower-case letters, digits and '-', such as 'in-article'"
+)
+BREAKPOINT_NAME = _key_name(r"^[a-z][a-z0-9-]{0,19}$", "a breakpoint's name of lower-case letters, such as 'phone'")
+KEY_NAME = _key_name(r"^[A-Za-z][A-Za-z0-9_]{0,19}$", "a key of at most 20 letters, digits and '_'")
+DATA_NAME = _key_name(
+    r"^(?!adproxy)[a-z][a-z0-9-]{0,49}$", "a name of lower-case letters, digits and '-', without 'data-'"
+)
+
+
+class Section(BaseModel):
+    """A map with known keys only."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def key(description: str, example: str, **more: Any) -> Any:
+    """A field that may be missing: one sentence, and an example as YAML."""
+    return Field(default=None, description=description, examples=[example], **more)
+
+
+class Ads(Section):
+    """Who fills the slots, and what the ad server is told."""
+
+    filled_by: Annotated[str | None, _word("page", "adproxy")] = key(
+        "`page`: the site's own ad stack fills the divs that adproxy reserves; "
+        "`adproxy`: its script asks Google Ad Manager for the ads.",
+        "page",
+    )
+    network: Annotated[str | None, Notation("number", values.parse_network, {"type": ["integer", "string"]})] = key(
+        "The ad server's network code, put before every ad unit that doesn't start with `/`.", "1234"
+    )
+    key_values: dict[Annotated[str, KEY_NAME], Annotated[KeyValue, KEY_VALUE]] | None = key(
+        "What the ad server is told of the page; each name can be used in templates such as `{section}`.",
+        '{section: {json_ld: articleSection}, pos: "{slot}-{n}"}',
+        max_length=20,
+    )
+
+
+class Limits(Section):
+    """Upper bounds for each page. The ads that a page carries already count."""
+
+    ad_share: Annotated[OnDevice | None, _per_device("percentage", values.parse_share, _text(_SHARE))] = key(
+        "How much of the main content's height may be advertising, the page's own ads included.",
+        "{phone: 30%, desktop: 25%}",
+    )
+    gap: Annotated[OnDevice | None, _per_device("distance", values.parse_distance, _text(_DISTANCE))] = key(
+        "How much of the article lies between any two ads in it.", "{phone: 200 words, desktop: 250 words}"
+    )
+    in_article: Annotated[int | None, _whole("number", 0, MAX_IN_ARTICLE)] = key(
+        "How many slots may stand in one article.", "8"
+    )
+
+
+class KeepClear(Section):
+    """How far a slot in the article stays from these. Right before a heading is always fine."""
+
+    after_heading: Annotated[Distance | None, DISTANCE] = key("How much follows a heading before an ad may.", "1 block")
+    around_media: Annotated[Distance | None, DISTANCE] = key("From pictures, videos, embedded posts.", "40 words")
+    around_existing_ads: Annotated[Distance | None, DISTANCE] = key("From ads that the page has already.", "100 words")
+    around_asides: Annotated[Distance | None, DISTANCE] = key(
+        "From what isn't the article's own text: related links, newsletter boxes, comments.", "1 block"
+    )
+    around: dict[Annotated[str, SELECTOR], Annotated[Distance, DISTANCE]] | None = key(
+        "From whatever these CSS selectors match.", '{".recipe-card": 2 blocks}', max_length=20
+    )
+
+
+class Image(Section):
+    """A picture with a link."""
+
+    src: Annotated[str, Notation("address", values.parse_url, _text())] = Field(
+        description="The picture's address.", examples=["/house/subscribe.png"]
+    )
+    link: Annotated[str, Notation("address", values.parse_url, _text())] = Field(
+        description="Where a click leads.", examples=["/subscribe"]
+    )
+    alt: Annotated[str, Notation("text", _alt, _text())] = Field(
+        description='What the picture says, for those who can\'t see it; `""` for nothing.',
+        examples=["Subscribe for 1 euro"],
+    )
+    size: Annotated[Size, SIZE] = Field(description="The picture's size.", examples=["300x250"])
+
+
+class CreativeMap(Section):
+    """Exactly one of these."""
+
+    html: Annotated[CheckedHtml | None, Notation("HTML", check_html, _text())] = key(
+        "Markup to insert as it is; balanced, without forms, list items, tables, comments and `on...=` attributes.",
+        "'<a href=\"/subscribe\">Read without ads</a>'",
+    )
+    html_file: Annotated[str | None, Notation("file", _file_name, _text())] = key(
+        "The same from a file beside this one.", "house.html"
+    )
+    image: Image | None = key(
+        "A picture with a link.", "{src: /house.png, link: /subscribe, alt: Subscribe, size: 300x250}"
+    )
+
+
+class Div(Section):
+    """The div that the site's own ad stack looks for (`filled_by: page`)."""
+
+    id: Annotated[str | None, Notation("template", values.parse_div_id, _text())] = key(
+        "Its HTML id; with `{n}` where a slot may repeat, for ids are unique.", '"ad-in-article-{n}"'
+    )
+    classes: Annotated[str | None, Notation("template", values.parse_div_class, _text())] = key(
+        "Its classes.", '"js-ad js-ad--wide"', alias="class"
+    )
+    data: (
+        dict[
+            Annotated[str, DATA_NAME],
+            Annotated[str, Notation("template", values.parse_data_value, {"type": ["string", "integer", "boolean"]})],
+        ]
+        | None
+    ) = key("Its data attributes, named without `data-`.", '{pos: "{slot}-{n}"}', max_length=20)
+
+
+def _kind(value: object) -> str:
+    return "map" if isinstance(value, (dict, Section)) else "word"
+
+
+class Slot(Section):
+    """One slot: where it goes, which sizes it takes, what fills it."""
+
+    place: Annotated[Place | None, PLACE] = key("Where it goes.", "mid-article")
+    ad_unit: Annotated[str | None, Notation("template", values.parse_ad_unit, _text())] = key(
+        "The ad server's name for it.", '"{section}/inline"'
+    )
+    sizes: (
+        dict[
+            Annotated[str, BREAKPOINT_NAME],
+            Annotated[
+                tuple[Size, ...],
+                Notation("sizes", _sizes, {"type": "array", "items": _text(_SIZE), "maxItems": 20}),
+            ],
+        ]
+        | None
+    ) = key(
+        "Sizes by breakpoint, each holding for wider screens too until the next one; `[]`: not on such screens.",
+        "{phone: [300x250], desktop: [728x90]}",
+        max_length=20,
+    )
+    reserve: Annotated[Size | None, RESERVE] = key(
+        "How much height is kept free while the ad loads: for the tallest size, or for the likeliest.", "tallest"
+    )
+    max: Annotated[int | None, _whole("number", 1, MAX_IN_ARTICLE)] = key("How often it may stand on a page.", "4")
+    priority: Annotated[int | None, _whole("number", -1000, 1000)] = key(
+        "Where slots compete for room, the higher number wins.", "10"
+    )
+    article_min: Annotated[Distance | None, DISTANCE] = key("Only in articles at least so long.", "150 words")
+    first_after: Annotated[Distance | None, DISTANCE] = key(
+        "In the article: how much of it comes before the first one.", "100 words"
+    )
+    before_end: Annotated[Distance | None, DISTANCE] = key(
+        "In the article: how much of it comes after the last one.", "100 words"
+    )
+    after: Annotated[
+        int | None, Notation("`paragraph N`", values.parse_after, _text(r"^paragraph -?[1-9][0-9]{0,3}$"))
+    ] = key("In the article: after this paragraph only, counted from the end where negative.", "paragraph 3")
+    every: Annotated[Distance | None, Notation("distance", values.parse_every, _text(_DISTANCE))] = key(
+        "In the article: one after each such stretch.", "300 words"
+    )
+    at: Annotated[float | None, Notation("percentage", values.parse_share, _text(_SHARE))] = key(
+        "In the article: where this share of its words has passed.", "50%"
+    )
+    label: Annotated[str | None, LABEL] = key("The line over the ad; `false` for none.", "Anzeige")
+    div: Div | None = key(
+        "The div that the site's own ad stack looks for (`filled_by: page`).",
+        '{id: "ad-in-article-{n}", class: js-ad}',
+    )
+    creative: (
+        Annotated[
+            Union[Annotated[Annotated[str, _word("gpt")], Tag("<word>")], Annotated[CreativeMap, Tag("<CreativeMap>")]],
+            Discriminator(lambda value: "<CreativeMap>" if _kind(value) == "map" else "<word>"),
+        ]
+        | None
+    ) = key(
+        "What fills it: `gpt` asks Google Ad Manager, `html`, `html_file` and `image` are shown as they are.",
+        "{html_file: house.html}",
+    )
+
+
+def _false_or(value: object) -> bool:
+    if value is False:
+        return False
+    hint = "Give it a map of keys, or delete the line" if value is True or value is None else ""
+    raise Mismatch("a map of keys, or false to turn it off", hint)
+
+
+OFF = Notation("`false`", _false_or, {"const": False})
+
+SlotOrOff = Annotated[
+    Union[Annotated[Annotated[Literal[False], OFF], Tag("<word>")], Annotated[Slot, Tag("<Slot>")]],
+    Discriminator(lambda value: "<Slot>" if _kind(value) == "map" else "<word>"),
+]
+AdsOrOff = Annotated[
+    Union[Annotated[Annotated[Literal[False], OFF], Tag("<word>")], Annotated[Ads, Tag("<Ads>")]],
+    Discriminator(lambda value: "<Ads>" if _kind(value) == "map" else "<word>"),
+]
+Slots = dict[Annotated[str, SLOT_NAME], SlotOrOff]
+ARTICLE = "Where the article is: found by adproxy (`auto`), or the first match of a CSS selector."
+SIDEBAR = "Where the sidebar is: found by adproxy (`auto`), or the first match of a CSS selector."
+SLOTS = "The slots, each under a name of your own; `false` turns off one that comes from a preset."
+
+
+class PageEntry(Section):
+    """A kind of page, chosen by its path; what it says is laid over the rest of the file."""
+
+    path: Annotated[
+        tuple[str, ...],
+        Notation("path, or a list of them", _list_of(_glob, 1, 100, "paths"), ONE_OR_MORE_TEXTS),
+    ] = Field(
+        description="`*`: anything within a segment; `**`: any segments, none too; `?`: one character.",
+        examples=["/live/**"],
+    )
+    use: Annotated[tuple[str, ...] | None, USE] = key(
+        "Presets or files to lay over the rest for these pages.", "longform"
+    )
+    ads: AdsOrOff | None = key("`false`: no ads on these pages; else as `ads` above.", "false")
+    article: Annotated[str | None, AUTO_OR_SELECTOR] = key(ARTICLE, "main .story")
+    sidebar: Annotated[str | None, AUTO_OR_SELECTOR] = key(SIDEBAR, "aside.rail")
+    limits: Limits | None = key("Upper bounds for these pages.", "{in_article: 2}")
+    keep_clear: KeepClear | None = key("Distances for these pages.", "{around_media: 80 words}")
+    slots: Slots | None = key(SLOTS, "{in-article: false}", max_length=MAX_SLOTS)
+
+
+class RulesFile(Section):
+    """A rules file. Written down, a rule set reads like this page from top to bottom."""
+
+    version: Annotated[int, Notation("`1`", _version, {"const": 1})] = Field(
+        description="The version of the rules' language.", examples=["1"]
+    )
+    site: Annotated[str | None, Notation("name", values.parse_site, _text(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"))] = key(
+        "The label in metrics; a file without it is a part that others `use`.", "asia-news"
+    )
+    use: Annotated[tuple[str, ...] | None, USE] = key(
+        "Presets and files to start from: maps merge by key, lists replace, the later wins, this file wins over all.",
+        "[news, ./group.yaml]",
+    )
+    hosts: Annotated[
+        tuple[str, ...] | None,
+        Notation("host name, or a list of them", _list_of(values.parse_host, 1, 200, "hosts"), ONE_OR_MORE_TEXTS),
+    ] = key(
+        "The hosts that the file is for, `*.` for subdomains; without it: all that no other file claims.",
+        "[asia-news.example]",
+    )
+    breakpoints: dict[Annotated[str, BREAKPOINT_NAME], Annotated[int, _whole("CSS px", 0, 10_000)]] | None = key(
+        "Names for screen widths: the least width in CSS px.", "{phone: 0, tablet: 768, desktop: 1024}", max_length=20
+    )
+    ads: Ads | None = key("Who fills the slots, and what the ad server is told.", "{filled_by: page}")
+    pages: Annotated[list[PageEntry], Field(min_length=1, max_length=MAX_PAGES)] | None = key(
+        "Which pages, top down: the first entry whose path matches holds, and a page that none matches has no ads; "
+        "without `pages`: every page.",
+        '[{path: "/about/**", ads: false}, {path: "/**"}]',
+    )
+    article: Annotated[str | None, AUTO_OR_SELECTOR] = key(ARTICLE, "main .story")
+    sidebar: Annotated[str | None, AUTO_OR_SELECTOR] = key(SIDEBAR, "aside.rail")
+    limits: Limits | None = key("Upper bounds for each page.", "{in_article: 8}")
+    keep_clear: KeepClear | None = key(
+        "How far a slot in the article stays from other things.", "{around_media: 40 words}"
+    )
+    slots: Slots | None = key(SLOTS, "{end: false}", max_length=MAX_SLOTS)
+
+
+SECTIONS: tuple[type[Section], ...] = (RulesFile, Ads, PageEntry, Limits, KeepClear, Slot, Div, CreativeMap, Image)
+"""In the order of the reference."""
+
+
+def validate(document: Map) -> tuple[RulesFile | None, list[Problem]]:
+    """The file as models, or all its problems, each with its place; one of the two is empty."""
+    try:
+        rules = RulesFile.model_validate(plain(document))
+        empty = list(_empty(document, set()))
+        return (None, empty) if empty else (rules, [])
+    except ValidationError as error:
+        found = [problem for detail in error.errors(include_url=False) for problem in _problems(document, dict(detail))]
+        return None, [*found, *_empty(document, {(p.line, p.column) for p in found})]
+
+
+def keys_of(model: type[Section]) -> list[str]:
+    """The keys as a file spells them."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+_MODELS = {f"<{model.__name__}>": model for model in SECTIONS}
+
+
+def _empty(node: Node, told: set[tuple[int, int]]) -> Iterable[Problem]:
+    """A problem for each key without a value: laid over a preset it would wipe out what stands beneath."""
+    if isinstance(node, Map):
+        for name, value in node.entries.items():
+            at = node.keys_at[name]
+            if isinstance(value, Scalar) and value.value is None:
+                place = at if value.text == "" else value.at
+                if (place.line, place.column) not in told:
+                    hint = "Delete the key, or write something under it"
+                    yield _made(place, "nothing", f"a value for '{name}'", hint)
+            yield from _empty(value, told)
+    elif isinstance(node, Seq):
+        for item in node.items:
+            yield from _empty(item, told)
+
+
+def _problems(document: Map, detail: dict[str, Any]) -> Iterable[Problem]:
+    """One of pydantic's errors as problems in our words."""
+    cause = detail.get("ctx", {}).get("error")
+    if not isinstance(cause, Mismatch):
+        yield _problem(document, detail, None)
+        return
+    for mismatch in (cause, *cause.also):
+        yield _problem(document, detail, mismatch)
+
+
+def _problem(document: Map, detail: dict[str, Any], mismatch: Mismatch | None) -> Problem:
+    location = tuple(part for part in detail["loc"] if not str(part).startswith("<"))
+    kind, context = detail["type"], detail.get("ctx", {})
+    in_key = location[-1:] == ("[key]",)
+    if in_key:
+        location = location[:-1]
+    node, at, key_at = find(document, (*location, *(mismatch.path if mismatch else ())))
+    if kind == "extra_forbidden":
+        known = keys_of(_model_at(detail["loc"][:-1]))
+        name = str(location[-1])
+        hint = nearest(name, known) or _LATER.get(name, "")
+        return _made(key_at or at, f"the unknown key '{name}'", one_of(known), hint)
+    if kind == "missing":
+        name = str(location[-1])
+        parent = find(document, location[:-1])[1]
+        model = _model_at(detail["loc"][:-1])
+        example = model.model_fields[name].examples or [""]
+        return _made(parent, f"no key '{name}'", f"'{name}: {example[0]}'")
+    if in_key:
+        expected, hint = (mismatch.expected, mismatch.hint) if mismatch else ("a text", "")
+        return _made(key_at or at, f"the key '{location[-1]}'", expected, hint)
+    if mismatch:
+        return _made(at, mismatch.found or shown(node), mismatch.expected, mismatch.hint)
+    if kind in ("too_long", "too_short"):
+        bound = f"at most {context.get('max_length')}" if kind == "too_long" else "at least one"
+        return _made(at, f"{context.get('actual_length')} entries", f"{bound}")
+    expected = {"list_type": "a list", "model_type": "a map of keys", "dict_type": "a map of keys"}[kind]
+    return _made(at, shown(node), expected)
+
+
+_LATER = dict.fromkeys(
+    ("visitors", "if_unfilled", "iframe", "adsense"),
+    "This version doesn't know it: what would have no effect is refused",
+)
+
+
+def _made(at: Mark, found: str, expected: str, hint: str = "") -> Problem:
+    return Problem(at.file, at.line, at.column, found, expected, hint)
+
+
+def find(node: Node, path: Iterable[str | int]) -> tuple[Node, Mark, Mark | None]:
+    """As far down `path` as there is something: the node, its place, and the place of its key."""
+    key_at: Mark | None = None
+    for part in path:
+        if isinstance(node, Map) and str(part) in node.entries:
+            key_at = node.keys_at[str(part)]
+            node = node.entries[str(part)]
+        elif isinstance(node, Seq) and isinstance(part, int) and part < len(node.items):
+            node, key_at = node.items[part], None
+        else:
+            break
+    # Nothing, as after a lone 'slots:', stands where its key does.
+    empty = isinstance(node, Scalar) and node.value is None and node.text == ""
+    return node, key_at if empty and key_at else node.at, key_at
+
+
+def _model_at(location: Iterable[str | int]) -> type[Section]:
+    """Which model the keys at that place belong to."""
+    model: type[Section] = RulesFile
+    for part in location:
+        if str(part) in _MODELS:
+            model = _MODELS[str(part)]
+            continue
+        by_alias = {field.alias or name: field for name, field in model.model_fields.items()}
+        if isinstance(part, str) and part in by_alias:
+            inner = list(_models_in(by_alias[part].annotation))
+            if len(inner) == 1:
+                model = inner[0]
+    return model
+
+
+def _models_in(annotation: Any) -> Iterable[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

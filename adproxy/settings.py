@@ -1,0 +1,127 @@
+"""Every setting of a process: its default with the unit, what it means in a sentence, and what it costs.
+
+Given to `Settings` by name, or in the environment as ``ADPROXY_`` and the name in capitals. What stands in rules files
+(where slots go, how many) is no setting.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from adproxy.errors import SettingsError
+
+
+def _prefix(value: str) -> str:
+    if not re.fullmatch(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", value):
+        raise ValueError("expected a path of plain characters that begins and ends with a slash, as /_adproxy/")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the documentation says of a setting, one sentence each."""
+
+    means: str
+    costs: str
+    unit: str = ""
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Raises `SettingsError` where a value is wrong, from whichever place it came."""
+
+    model_config = SettingsConfigDict(env_prefix="ADPROXY_", frozen=True, extra="forbid")
+
+    prefix: Annotated[
+        str,
+        AfterValidator(_prefix),
+        About("Path under which adproxy answers itself.", "The site can't use that path."),
+    ] = "/_adproxy/"
+    max_page_bytes: Annotated[
+        int,
+        Field(ge=1),
+        About("A larger page, encoded or decoded, passes without slots.", "Memory for each page in flight.", "bytes"),
+    ] = 2_097_152
+    max_held_bytes: Annotated[
+        int,
+        Field(ge=1),
+        About("Pages beyond so much, of all that are held at once, pass without slots.", "Memory.", "bytes"),
+    ] = 268_435_456
+    buffer_seconds: Annotated[
+        float,
+        Field(gt=0, le=60),
+        About(
+            "A page that is not complete by then is sent on as it comes, without slots.",
+            "So long may a reader wait for the first byte of a slow page.",
+            "s",
+        ),
+    ] = 5.0
+    rewrite_seconds: Annotated[
+        float,
+        Field(gt=0, le=60),
+        About(
+            "A rewrite in a thread that takes longer is given up, and the page passes without slots.",
+            "So long may a rewrite hold a page back.",
+            "s",
+        ),
+    ] = 2.0
+    inline_bytes: Annotated[
+        int,
+        Field(ge=0),
+        About(
+            "Pages up to this size are rewritten on the event loop, larger ones in a thread.",
+            "All other requests wait while the loop rewrites; a thread costs a little more in all.",
+            "bytes",
+        ),
+    ] = 262_144
+    rewrite_threads: Annotated[
+        int,
+        Field(ge=1, le=64),
+        About("Threads for large pages; they start with the first one.", "8 MiB of address space each.", "threads"),
+    ] = 2
+    max_pending: Annotated[
+        int,
+        Field(ge=1),
+        About(
+            "Large pages beyond so many, in threads or waiting for one, pass without slots.",
+            "Memory, and waiting time under load.",
+            "pages",
+        ),
+    ] = 32
+    vary_everywhere: Annotated[
+        bool,
+        About(
+            "Name all request fields that can make a page pass without slots in `Vary` of each page, not of those that "
+            "passed alone.",
+            "Some large caches store nothing that varies on such fields.",
+        ),
+    ] = False
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError("\n".join(_problem(problem) for problem in error.errors())) from error
+
+    @classmethod
+    def table(cls) -> str:
+        """All settings as a Markdown table, for the documentation."""
+        lines = ["| setting | default | what it means | what it costs |", "|---|---|---|---|"]
+        for name, field in cls.model_fields.items():
+            about = next(note for note in field.metadata if isinstance(note, About))
+            default = str(field.default).lower()
+            shown = f"`{default}` {about.unit}".strip()
+            lines.append(f"| `ADPROXY_{name.upper()}` | {shown} | {about.means} | {about.costs} |")
+        return "\n".join(lines)
+
+
+def _problem(problem: Any) -> str:
+    """One wrong value: its setting, what was found, what was expected."""
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: found an unknown setting; expected one of {', '.join(Settings.model_fields)}"
+    return f"{name}: found {problem['input']!r}; expected otherwise: {problem['msg']}"

@@ -1,0 +1,42 @@
+"""Sorted offsets and a join: the only code that makes a page's new bytes. Nothing is ever serialised again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from adproxy.model import Insertion
+
+
+def splice(html: bytes, insertions: Iterable[Insertion]) -> bytes:
+    """The page with each insertion's markup put at its offset; at equal offsets in the order given.
+
+    Raises ValueError for an offset outside of the page: a bug, never the page's fault.
+    """
+    pieces: list[bytes] = []
+    done = 0
+    for insertion in sorted(insertions, key=lambda i: i.offset):
+        if not 0 <= insertion.offset <= len(html):
+            raise ValueError(f"offset {insertion.offset} lies outside of a page of {len(html)} bytes")
+        pieces += (html[done : insertion.offset], insertion.markup)
+        done = insertion.offset
+    pieces.append(html[done:])
+    return b"".join(pieces)
+
+
+def unsplice(html: bytes, insertions: Iterable[Insertion]) -> bytes:
+    """The inverse: the original, from a spliced page and the insertions that were made (their original offsets).
+
+    Raises ValueError where the bytes at an insertion's place are not its markup.
+    """
+    pieces: list[bytes] = []
+    at = done = 0
+    for insertion in sorted(insertions, key=lambda i: i.offset):
+        keep = insertion.offset - done
+        pieces.append(html[at : at + keep])
+        at += keep
+        if html[at : at + len(insertion.markup)] != insertion.markup:
+            raise ValueError(f"no such insertion at byte {at}")
+        at += len(insertion.markup)
+        done = insertion.offset
+    pieces.append(html[at:])
+    return b"".join(pieces)

@@ -1,0 +1,61 @@
+"""The settings of a process."""
+
+from pathlib import Path
+
+import pytest
+
+from adproxy.errors import SettingsError
+from adproxy.settings import About, Settings
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def test_every_setting_says_what_it_means_and_what_it_costs() -> None:
+    for field in Settings.model_fields.values():
+        (about,) = [note for note in field.metadata if isinstance(note, About)]
+        assert about.means.endswith(".")
+        assert about.costs.endswith(".")
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADPROXY_PREFIX", "/ads/")
+    monkeypatch.setenv("ADPROXY_VARY_EVERYWHERE", "true")
+    assert Settings().prefix == "/ads/"
+    assert Settings().vary_everywhere
+
+
+def test_what_is_given_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADPROXY_MAX_PENDING", "3")
+    assert Settings(max_pending=4).max_pending == 4
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "/", "ads/", "/ads", "/a b/", "/a/../b/", "/%61/", "//", "/a//b/", "/.a/", '/"/']
+)
+def test_a_prefix_must_be_plain(prefix: str) -> None:
+    with pytest.raises(SettingsError, match="prefix: found"):
+        Settings(prefix=prefix)
+
+
+def test_a_wrong_value_names_the_setting_and_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADPROXY_MAX_PAGE_BYTES", "much")
+    with pytest.raises(SettingsError, match="max_page_bytes: found 'much'"):
+        Settings()
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(SettingsError, match="max_pages: found an unknown setting; expected one of prefix"):
+        Settings(max_pages=1)
+
+
+def test_the_table_has_a_line_for_each_setting() -> None:
+    lines = Settings.table().splitlines()
+    assert len(lines) == 2 + len(Settings.model_fields)
+    assert "| `ADPROXY_MAX_PAGE_BYTES` | `2097152` bytes | " in Settings.table()
+
+
+def test_the_readme_shows_the_settings_as_they_are() -> None:
+    text = README.read_text(encoding="utf-8")
+    if "<!-- settings -->" in text:
+        shown = text.split("<!-- settings -->")[1].split("<!-- /settings -->")[0]
+        assert shown.strip() == Settings.table()
