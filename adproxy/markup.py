@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from adproxy.csp import ScriptVerdict, StyleVerdict
 from adproxy.labels import label_for
-from adproxy.model import Insertion, Page, Placement, Plan
+from adproxy.model import DESKTOP_FROM, DESKTOP_WIDTH, PHONE_WIDTH, Insertion, Page, Placement, Plan
 from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import (
     LABEL_HEIGHT,
@@ -28,6 +28,7 @@ from adproxy.rules.ruleset import (
     Slot,
 )
 
+_OTHER_WIDTH = {"phone": DESKTOP_WIDTH, "desktop": PHONE_WIDTH}
 _NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _NOT_UNIT = re.compile(r"[^a-z0-9]+")
 
@@ -69,6 +70,9 @@ def _make_stylesheet(policy: Policy) -> bytes:
     for width in sorted(by_width):
         css = "".join(by_width[width])
         rules.append(css if width == 0 else f"@media (min-width:{width}px){{{css}}}")
+    # A slot that has room on one device alone.
+    rules.append(f"@media (min-width:{DESKTOP_FROM}px){{[data-adproxy-on=phone]{{display:none!important}}}}")
+    rules.append(f"@media (max-width:{DESKTOP_FROM - 0.02}px){{[data-adproxy-on=desktop]{{display:none!important}}}}")
     return "".join(rules).encode("ascii")
 
 
@@ -97,7 +101,7 @@ def _values(slot: Slot, number: int, page: Page, policy: Policy) -> dict[str, st
             values[name] = page.facts.meta.get(source.name, "")
         else:
             values[name] = fill(source, values)
-    values["ad_unit"] = ad_unit(slot, values, policy)
+    values["ad_unit"] = ad_unit(slot, values)
     return values
 
 
@@ -106,12 +110,9 @@ def fill(template: str, values: Mapping[str, str], change: Callable[[str], str] 
     return _NAME.sub(lambda m: change(values[m[1]]) if m[1] in values else m[0], template)
 
 
-def ad_unit(slot: Slot, values: Mapping[str, str], policy: Policy) -> str:
-    """The ad server's name for a slot, network first: ``/1234/news/inline``. Facts in it become plain words."""
-    if not slot.ad_unit:
-        return ""
-    unit = fill(slot.ad_unit, values, lambda v: _NOT_UNIT.sub("-", v.lower()).strip("-") or "none").strip("/")
-    return f"/{policy.network}/{unit}" if policy.network and not slot.ad_unit.startswith("/") else f"/{unit}"
+def ad_unit(slot: Slot, values: Mapping[str, str]) -> str:
+    """The ad server's name for a slot, ``/1234/news/inline``; facts of the page in it become plain words."""
+    return fill(slot.ad_unit, values, lambda value: _NOT_UNIT.sub("-", value.lower()).strip("-") or "none")
 
 
 # --- slots ------------------------------------------------------------------------------------------
@@ -142,6 +143,8 @@ def render(
         shown = label if slot.label is None else slot.label
         spoken = f"{shown or label} {count}" if count > 1 else shown or label
         attributes = f' data-adproxy-label="{_text(shown)}"' if shown else ""
+        if len(placement.devices) == 1 and slot.height_at(_OTHER_WIDTH[placement.devices[0]]):
+            attributes += f' data-adproxy-on="{placement.devices[0]}"'
         markup = (
             f'<div data-adproxy-slot="{_text(slot.name)}" role="region" aria-label="{_text(spoken)}"{attributes}>'
             f"{head}{_creative(slot, values, policy, taken)}</div>"
@@ -163,7 +166,9 @@ def _number(slot: Slot, placement: Placement, taken: set[str]) -> int:
 def _creative(slot: Slot, values: Mapping[str, str], policy: Policy, taken: set[str]) -> str:
     creative = slot.creative
     if isinstance(creative, HtmlCreative):
-        return f'<div data-adproxy="creative">{fill(creative.markup.decode("ascii"), values)}</div>'
+        # The only two names in an operator's markup that are templates: any other brace in it is its own.
+        markup = creative.markup.decode("ascii").replace("{n}", values["n"]).replace("{slot}", slot.name)
+        return f'<div data-adproxy="creative">{markup}</div>'
     if isinstance(creative, ImageCreative):
         size = creative.size
         return (

@@ -27,6 +27,8 @@ PHONE_WIDTH = 390
 """CSS px: the commonest width of phones; where "phone" figures are estimated."""
 DESKTOP_WIDTH = 1366
 """CSS px: the commonest width of laptops; where "desktop" figures are estimated."""
+DESKTOP_FROM = 768
+"""CSS px: from this viewport width on a slot that fits on one device alone counts as being on a desktop."""
 
 
 class Edge(Enum):
@@ -78,8 +80,12 @@ class BlockFlag(IntFlag):
     """Ends in a colon: what follows (list, table, quote, code) belongs to it."""
     PSEUDO_HEADING = 2
     """A short paragraph that is all bold: a heading in disguise."""
-    NO_SPLIT_AFTER = 4
-    """Its sentence, or its group (a picture and its caption), goes on in the next block."""
+    OPEN_SENTENCE = 4
+    """Ends without the end of a sentence: what follows may go on with it."""
+    KEEP_WITH_NEXT = 16
+    """Belongs together with the next block: a quotation and its source."""
+    HAS_MEDIA = 32
+    """A paragraph with a picture or frame in it."""
     MANUAL_OFF = 8
     """The author keeps this part of the article free of slots."""
 

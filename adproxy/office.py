@@ -145,7 +145,7 @@ def _rules(status: LiveStatus | None) -> str:
             files = "".join(f"<li><code>{escape(source.path)}</code></li>" for source in status.files)
             parts.append(f"<details><summary>Files</summary><ul>{files}</ul></details>")
     if status.problem is not None:
-        parts.append('<h3>What is wrong</h3>')
+        parts.append("<h3>What is wrong</h3>")
         parts.append(f'<pre class="problem">{escape(status.problem)}</pre>')
         kept = "The rules above stay in force" if status.loaded_at is not None else "Pages pass as they are"
         parts.append(f"<p>{kept} until the file is mended; it is looked at all the time.</p>")

@@ -17,6 +17,7 @@ from adproxy.model import (
     DEVICES,
     PHONE_WIDTH,
     Anchor,
+    Block,
     BlockFlag,
     BlockKind,
     Device,
@@ -109,7 +110,12 @@ def plan(page: Page, policy: Policy) -> Plan:
     Never exceeds a limit of the policy; the same page and policy always give the same plan.
     """
     ruler = _Ruler.of(page)
-    ads = [b.heights for b in page.blocks if b.kind is BlockKind.AD]
+    # Ads that stand one behind the other are one to the reader: a label and its frame, a wrapper for each device.
+    ads = [
+        b.heights
+        for i, b in enumerate(page.blocks)
+        if b.kind is BlockKind.AD and (i + 1 == len(page.blocks) or page.blocks[i + 1].kind is not BlockKind.AD)
+    ]
     state = _State(
         page=page,
         policy=policy,
@@ -176,14 +182,25 @@ def _refuse(
 # --- limits that hold for every slot in the main content --------------------------------------
 
 
-def _over_density(state: _State, slot: Slot, devices: tuple[Device, ...]) -> tuple[Device, float, float] | None:
-    """The device on which one more such slot would exceed the limit, the density then, and the limit."""
+def _within_density(
+    state: _State, slot: Slot, devices: tuple[Device, ...], anchor: Anchor, gap: int
+) -> tuple[Device, ...]:
+    """The devices on which one more such slot stays within the limit; a refusal for each of the others.
+
+    A slot that has room on one device alone is shown on that one: the style sheet hides it on the other.
+    """
+    fitting: list[Device] = []
     for device in devices:
         limit = state.policy.limits.ad_share[DEVICES.index(device)]
         density = state.density(device, slot.height_at(_WIDTHS[device]))
-        if density > limit:
-            return device, density, limit
-    return None
+        if density <= limit:
+            fitting.append(device)
+        else:
+            _refuse(
+                state, slot, Reason.DENSITY, f"at most {limit:.0%} ads on {device}s", f"{density:.1%} with this slot",
+                anchor=anchor, gap=gap, device=device,
+            )  # fmt: skip
+    return tuple(fitting)
 
 
 def _too_near_slot(state: _State, gap: int, devices: tuple[Device, ...]) -> tuple[Distance, float] | None:
@@ -251,15 +268,10 @@ def _place_mid(state: _State, slot: Slot, place: MidArticle, devices: tuple[Devi
         if anchor.offset in state.offsets:
             _refuse(state, slot, Reason.TOO_NEAR_SLOT, "a place of its own", "another slot is there", anchor=anchor, gap=i)
             continue
-        over = _over_density(state, slot, devices)
-        if over is not None:
-            device, density, limit = over
-            _refuse(
-                state, slot, Reason.DENSITY, f"at most {limit:.0%} ads on {device}s", f"{density:.1%} with this slot",
-                anchor=anchor, gap=i, device=device,
-            )  # fmt: skip
+        shown = _within_density(state, slot, devices, anchor, i)
+        if not shown:
             continue
-        _take(state, slot, anchor, devices, counted=True)
+        _take(state, slot, anchor, shown, counted=True)
         placed += 1
         last_of_slot = i
     if placed == 0 and not fitting:
@@ -309,7 +321,7 @@ def _forbidden(state: _State, slot: Slot, i: int) -> tuple[Reason, str, str] | N
     if heading is not None and heading < keep.after_heading.amount:
         return Reason.AFTER_HEADING, f"{keep.after_heading} after a heading", _found(heading, keep.after_heading)
     checks = (
-        (Reason.NEAR_MEDIA, keep.around_media, lambda j: page.blocks[j].kind in _MEDIA, "media"),
+        (Reason.NEAR_MEDIA, keep.around_media, lambda j: _is_media(page.blocks[j]), "media"),
         (Reason.NEAR_EXISTING_AD, keep.around_existing_ads, lambda j: page.blocks[j].kind is BlockKind.AD, "the page's own ads"),
         (Reason.NEAR_ASIDE, keep.around_asides, lambda j: page.blocks[j].kind is BlockKind.ASIDE, "foreign boxes"),
         *(
@@ -322,6 +334,10 @@ def _forbidden(state: _State, slot: Slot, i: int) -> tuple[Reason, str, str] | N
             if found is not None and (found < distance.amount or (found == 0 and distance.amount > 0)):
                 return reason, f"{distance} from {what}", _found(found, distance)
     return None
+
+
+def _is_media(block: Block) -> bool:
+    return block.kind in _MEDIA or bool(block.flags & BlockFlag.HAS_MEDIA)
 
 
 def _is_heading(page: Page, j: int) -> bool:
@@ -340,13 +356,15 @@ def _beside(i: int, page: Page) -> tuple[Reason, str, str] | None:
         return Reason.SPLITS_GROUP, f"nothing between a text and its {after.kind.value}", f"a {after.kind.value} follows"
     if BlockKind.CAPTION in (before.kind, after.kind) or (before.kind is BlockKind.MEDIA and after.kind is BlockKind.MEDIA):
         return Reason.SPLITS_GROUP, "nothing between pictures and captions", "a picture or caption beside it"
-    if BlockKind.MEDIA in (before.kind, after.kind):
+    if _is_media(before) or _is_media(after):
         return Reason.NEAR_MEDIA, "text between slot and media", "media directly beside it"
     if BlockKind.AD in (before.kind, after.kind):
         return Reason.NEAR_EXISTING_AD, "text between slot and ad", "an ad of the page directly beside it"
     if before.kind in (BlockKind.ASIDE, BlockKind.OTHER) or after.kind in (BlockKind.ASIDE, BlockKind.OTHER):
         return Reason.NEAR_ASIDE, "the article's own text on both sides", "a foreign box beside it"
-    if before.flags & BlockFlag.NO_SPLIT_AFTER and after.text[:1].islower():
+    if before.flags & BlockFlag.KEEP_WITH_NEXT:
+        return Reason.SPLITS_GROUP, "nothing between a quotation and its source", "the source follows"
+    if before.flags & BlockFlag.OPEN_SENTENCE and after.text[:1].islower():
         return Reason.MID_SENTENCE, "a sentence that ends before it", f"“…{before.text[-30:]}”"
     if BlockFlag.MANUAL_OFF & (before.flags | after.flags):
         return Reason.MANUAL_OFF, "a part that the author leaves to slots", "switched off here"
@@ -430,16 +448,10 @@ def _place_spot(state: _State, slot: Slot, devices: tuple[Device, ...]) -> None:
                 most = state.policy.limits.in_article
                 _refuse(state, slot, Reason.MAX_IN_ARTICLE, f"at most {most} in the article", f"{most}", anchor=anchor)
                 continue
-        if counted:
-            over = _over_density(state, slot, devices)
-            if over is not None:
-                device, density, share = over
-                _refuse(
-                    state, slot, Reason.DENSITY, f"at most {share:.0%} ads on {device}s", f"{density:.1%} with this slot",
-                    anchor=anchor, device=device,
-                )  # fmt: skip
-                continue
-        _take(state, slot, replace(anchor, gap=gap), devices, counted=counted)
+        shown = _within_density(state, slot, devices, anchor, gap) if counted else devices
+        if not shown:
+            continue
+        _take(state, slot, replace(anchor, gap=gap), shown, counted=counted)
         placed += 1
 
 

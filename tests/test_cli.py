@@ -19,7 +19,8 @@ from typing import ClassVar, NamedTuple
 
 import pytest
 
-from adproxy import cli
+from adproxy import account, cli, page_source
+from adproxy.demo import run as demo
 from adproxy.rewrite import Rewritten
 from adproxy.rewrite import rewrite as rewrite_page
 from adproxy.rules.compile import load_rules
@@ -259,6 +260,15 @@ def test_a_directory_is_rewritten_under_the_same_names(run: Run, rules: Path, tm
     assert re.search(r"slots placed: [1-9]\d* \(.*top 1.*\)\n", ended.err)
 
 
+def test_a_file_name_that_is_no_utf_8_is_a_name_like_any_other(run: Run, rules: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    name = os.fsdecode(b"caf\xe9.html")
+    (saved / name).write_bytes(PAGE)
+    assert run("rewrite", "--rules", rules, saved, "--out", tmp_path / "out").code == 0
+    assert (tmp_path / "out" / name).read_bytes() == expected_body(rules, PAGE, "/caf")
+
+
 def test_what_was_written_inside_of_the_directory_is_not_read_again(run: Run, rules: Path, tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     saved.mkdir()
@@ -299,10 +309,15 @@ def test_a_page_that_meets_a_bug_is_written_unchanged_and_named(
     def broken(*_: object, **__: object) -> Rewritten:
         raise ZeroDivisionError("in the planner")
 
-    monkeypatch.setattr(cli, "rewrite_page", broken)
+    monkeypatch.setattr(account, "rewrite", broken)
     ended = run("rewrite", "--rules", rules, page)
     assert (ended.code, ended.out) == (0, PAGE)
-    assert "left alone: error (ZeroDivisionError: in the planner)" in ended.err
+    said = f"{page}: left alone: error (ZeroDivisionError: in the planner)\n"
+    assert ended.err == said
+    directory = run("rewrite", "--rules", rules, page.parent, "--out", page.parent / "out")
+    assert directory.code == 0
+    assert said in directory.err
+    assert (page.parent / "out" / page.name).read_bytes() == PAGE
 
 
 def test_a_page_over_the_limit_of_the_settings_is_left_alone_as_the_middleware_would(
@@ -326,7 +341,7 @@ def test_a_setting_that_is_wrong_ends_with_1(
 def test_a_file_that_is_too_large_for_any_page_is_not_read(
     run: Run, rules: Path, page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "MAX_PAGE_BYTES", 100)
+    monkeypatch.setattr(page_source, "MAX_PAGE_BYTES", 100)
     ended = run("rewrite", "--rules", rules, page)
     assert (ended.code, ended.out) == (1, b"")
     assert f"found {len(PAGE)} bytes; expected at most 100" in ended.err
@@ -351,7 +366,8 @@ def test_explain_tells_every_slot_placed_or_refused_with_what_it_needed_and_foun
     assert re.search(r"^  in-article, mid-article: [12] of at most 2 placed$", ended.text, re.MULTILINE)
     assert re.search(r"^      placed   between blocks \d+ and \d+, line \d+ of the page", ended.text, re.MULTILINE)
     assert re.search(r"^  rail, sidebar: first: not placed$", ended.text, re.MULTILINE)
-    assert re.search(r"refused  .*too_near_start.*, needs .*100 words, found \d+", ended.text)
+    assert re.search(r"refused  .*too_near_start.*, needs 100 words.*, found \d+ words", ended.text)
+    assert re.search(r"refused  after blocks \d+ to \d+: max_of_slot, needs at most 2, found 2", ended.text)
     assert re.search(r"^    > in-article 1$", ended.text, re.MULTILINE)
     assert re.search(r"^ +\d+ paragraph +\d+ words +\d+, \d+  Paragraph 7\.", ended.text, re.MULTILINE)
     assert re.search(r"^Density +phone +\d+\.\d% of at most \d+%", ended.text, re.MULTILINE)
@@ -359,18 +375,18 @@ def test_explain_tells_every_slot_placed_or_refused_with_what_it_needed_and_foun
 
 
 def test_explain_as_json_holds_the_same_for_machines(run: Run, rules: Path, page: Path) -> None:
-    account = json.loads(run("explain", "--rules", rules, page, "--json").text)
-    slots = {slot["slot"]: slot for slot in account["slots"]}
+    told = json.loads(run("explain", "--rules", rules, page, "--json").text)
+    slots = {slot["slot"]: slot for slot in told["slots"]}
     assert set(slots) == {"top", "in-article", "rail"}
-    assert account["rules"]["revision"] == load_rules(rules).rule_sets[0].pages[1].policy.revision  # type: ignore[union-attr]
+    assert told["rules"]["revision"] == load_rules(rules).rule_sets[0].pages[1].policy.revision  # type: ignore[union-attr]
     (top,) = slots["top"]["placements"]
     assert top["offset"] <= PAGE.index(b"<h1>")
     assert top["line"] == PAGE.count(b"\n", 0, top["offset"]) + 1
     assert slots["rail"]["placements"] == []
     assert all({"reason", "required", "actual"} <= set(refusal) for refusal in slots["rail"]["refusals"])
     assert len(slots["rail"]["refusals"]) > 0
-    assert 0 < account["density"]["phone"]["share"] <= account["density"]["phone"]["limit"]
-    assert account["article"]["words"] > 1000
+    assert 0 < told["density"]["phone"]["share"] <= told["density"]["phone"]["limit"]
+    assert told["article"]["words"] > 1000
 
 
 def test_explain_of_a_page_that_is_left_alone_says_why(run: Run, rules: Path, page: Path) -> None:
@@ -415,12 +431,16 @@ class Site(BaseHTTPRequestHandler):
         pass
 
 
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def site(rules: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The base address of a running site; the rules are told that it is theirs."""
     rules.write_text(RULES.replace("hosts: [asia-news.example]\n", ""))
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+    without_proxies(monkeypatch)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -432,20 +452,20 @@ def site(rules: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", ["/story", "/moved"])
 def test_explain_fetches_an_address_and_follows_to_where_it_leads(run: Run, rules: Path, site: str, path: str) -> None:
-    account = json.loads(run("explain", "--rules", rules, f"{site}{path}", "--json").text)
-    assert account["url"] == f"{site}/story"
-    assert account["skip"] is None
-    assert any(slot["placements"] for slot in account["slots"])
+    told = json.loads(run("explain", "--rules", rules, f"{site}{path}", "--json").text)
+    assert told["url"] == f"{site}/story"
+    assert told["skip"] is None
+    assert any(slot["placements"] for slot in told["slots"])
 
 
 def test_explain_heeds_the_policy_that_the_site_sends_with_the_page(run: Run, rules: Path, site: str) -> None:
-    account = json.loads(run("explain", "--rules", rules, f"{site}/strict", "--json").text)
-    assert account["skip"]["reason"] == "csp"
+    told = json.loads(run("explain", "--rules", rules, f"{site}/strict", "--json").text)
+    assert told["skip"]["reason"] == "csp"
 
 
 def test_explain_of_an_address_that_is_no_page_says_what_it_is(run: Run, rules: Path, site: str) -> None:
-    account = json.loads(run("explain", "--rules", rules, f"{site}/picture", "--json").text)
-    assert account["skip"] == {"reason": "not_html", "detail": "image/png"}
+    told = json.loads(run("explain", "--rules", rules, f"{site}/picture", "--json").text)
+    assert told["skip"] == {"reason": "not_html", "detail": "image/png"}
 
 
 @pytest.mark.parametrize(
@@ -482,11 +502,11 @@ def test_a_server_that_drips_or_never_ends_is_given_up(
             pass  # the other side has left: what the test is about
 
     monkeypatch.setattr(Site, "do_GET", drip)
-    monkeypatch.setattr(cli, "FETCH_SECONDS", 0.5)
+    monkeypatch.setattr(page_source, "FETCH_SECONDS", 0.5)
     try:
         slow = run("explain", "--rules", rules, f"{site}/")
-        monkeypatch.setattr(cli, "FETCH_SECONDS", 60.0)
-        monkeypatch.setattr(cli, "MAX_PAGE_BYTES", 64)
+        monkeypatch.setattr(page_source, "FETCH_SECONDS", 60.0)
+        monkeypatch.setattr(page_source, "MAX_PAGE_BYTES", 64)
         large = run("explain", "--rules", rules, f"{site}/")
     finally:
         stop.set()
@@ -510,7 +530,10 @@ def test_output_goes_to_a_terminal_that_lacks_its_characters(rules: Path, tmp_pa
     assert b"in-article" in done.stdout
 
 
-def test_demo_serves_until_it_is_interrupted() -> None:
+def test_demo_serves_until_it_is_interrupted_and_its_pages_can_be_explained(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_proxies(monkeypatch)
     process = subprocess.Popen(
         [sys.executable, "-m", "adproxy.cli", "demo", "--port", "0", "--office-port", "0"],
         stdin=subprocess.DEVNULL,
@@ -531,6 +554,11 @@ def test_demo_serves_until_it_is_interrupted() -> None:
             urllib.request.urlopen(f"{office}/readyz", timeout=20) as ready,
         ):
             assert (front.status, ready.status) == (200, 200)
+        story = f"{site}{demo.FIRST_STORY}"
+        with urllib.request.urlopen(story, timeout=20) as answer:
+            assert b"data-adproxy-slot" in answer.read()
+        told = json.loads(run("explain", "--rules", demo.RULES, story, "--json").text)
+        assert any(slot["placements"] for slot in told["slots"])
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     finally:

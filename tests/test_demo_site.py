@@ -20,8 +20,9 @@ import pytest
 import uvicorn
 
 from adproxy.demo import pictures
-from adproxy.demo.content import Article, ContentError, load_articles, parse_article
+from adproxy.demo.content import ContentError, load_articles, parse_article
 from adproxy.demo.newsroom import SECTION_NOTES
+from adproxy.demo.pages import article_page
 from adproxy.demo.run import RULES, bind
 from adproxy.demo.site import create_site
 from adproxy.errors import SettingsError
@@ -69,10 +70,6 @@ def site() -> Iterator[Site]:
             server.should_exit = True
             thread.join(10)
             assert not thread.is_alive()
-
-
-def by_path(path: str) -> Article:
-    return next(article for article in ARTICLES if article.path == path)
 
 
 # --- content -----------------------------------------------------------------------------
@@ -125,9 +122,7 @@ def test_a_wrong_article_file_is_refused_with_what_was_expected(text: str, messa
         parse_article("x.html", text)
 
 
-def test_a_headline_with_markup_in_it_stays_text(site: Site) -> None:
-    from adproxy.demo.pages import article_page
-
+def test_a_headline_with_markup_in_it_stays_text() -> None:
     article = parse_article("x.html", HEAD.replace("title: T", "title: </script><b>&") + "---\n<p>x</p>")
     page = article_page(article, [article])
     assert "</script><b>" not in page

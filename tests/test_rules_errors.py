@@ -5,12 +5,18 @@ A case is ``NAME.yaml`` with ``NAME.txt`` beside it, or a folder with ``expected
 
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adproxy.errors import RulesError
+from adproxy.rules import schema
 from adproxy.rules.compile import check_paths, load_rules
+from adproxy.rules.strict_yaml import load, plain
 
 CASES = Path(__file__).parent / "cases_rules"
 NAMES = sorted(path.name for path in CASES.iterdir() if path.suffix != ".txt")
@@ -60,3 +66,35 @@ def test_a_problem_of_a_file_that_two_others_use_is_told_once(tmp_path: Path) ->
     with pytest.raises(RulesError) as caught:
         load_rules(tmp_path)
     assert len(caught.value.problems) == 1
+
+
+KEYS = sorted({key for model in schema.SECTIONS for key in schema.keys_of(model)} | {"phone", "desktop", "sidebar"})
+EXAMPLES = [
+    plain(load(f"a: {example}", "example"))["a"]  # type: ignore[index]
+    for model in schema.SECTIONS
+    for field in model.model_fields.values()
+    for example in field.examples or []
+]
+LEAF = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(0, 1), st.sampled_from(["", "x", *EXAMPLES]))
+VALUE = st.recursive(
+    LEAF,
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.sampled_from(KEYS), inner, max_size=3)),
+    max_leaves=12,
+)
+SLOTS = st.dictionaries(
+    st.sampled_from(["a", "b"]), st.dictionaries(st.sampled_from(schema.keys_of(schema.Slot)), VALUE, max_size=4)
+)
+TOP = st.dictionaries(st.sampled_from(schema.keys_of(schema.RulesFile)), VALUE, max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(top=TOP, slots=SLOTS)
+def test_any_tree_of_keys_and_values_loads_or_says_where_it_is_wrong(
+    top: dict[str, object], slots: dict[str, object], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.yaml"
+    file.write_text(json.dumps({"version": 1, "slots": slots, **top}))  # JSON is YAML
+    problems = check_paths([file])
+    assert all(problem.line >= 1 and problem.column >= 1 and problem.found for problem in problems)
+    with contextlib.suppress(RulesError):
+        load_rules(file)

@@ -25,6 +25,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> RuleBook:
     (folder / "rest.yaml").write_text(
         "version: 1\nsite: rest\npages:\n  - {path: /about/**, ads: false}\n"
         "  - {path: [/caf%C3%A9, /x], limits: {in_article: 1}}\n  - {path: /news/**}\n"
+        "  - {path: /n/?, limits: {in_article: 2}}\n"
     )
     return load_rules(folder)
 
@@ -79,6 +80,8 @@ def test_without_a_rule_set_for_the_host_there_are_no_ads(tmp_path: Path) -> Non
         ("/café", 1),
         ("/caf%E9", None),
         ("/x%00", None),
+        ("/n/%7A", 2),
+        ("/n/%00", None),
         ("/%6Eews/x", 8),
         ("/news%2Fx", 8),
         ("/news/../about", 8),

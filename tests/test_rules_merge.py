@@ -195,13 +195,14 @@ def test_a_diamond_of_uses_is_no_circle_and_no_explosion(folder: Folder) -> None
 
 
 def test_merge_file_gives_the_file_alone_and_the_whole(folder: Folder) -> None:
-    folder.write(base="limits: {in_article: 2}\n", site="site: s\nuse: ./base.yaml\n")
+    folder.write(base="site: b\nhosts: b.example\nlimits: {in_article: 2}\n", site="site: s\nuse: ./base.yaml\n")
     merged = merge_file(folder.path / "site.yaml")
     assert plain(merged.own) == {"version": 1, "site": "s", "use": "./base.yaml"}
     whole = plain(merged.whole)
     assert isinstance(whole, dict)
     assert whole["limits"]["in_article"] == 2
-    assert "use" not in whole
+    assert whole["site"] == "s"
+    assert not {"use", "hosts"} & whole.keys()
 
 
 def test_merge_file_raises_what_is_wrong(folder: Folder) -> None:

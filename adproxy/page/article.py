@@ -23,7 +23,7 @@ _MOST = 0.7
 _TOO_MUCH_TO_IGNORE = 0.5
 MIN_ARTICLE_WORDS = 40
 
-_NOT_ARTICLE_TAGS = frozenset("nav aside footer form figure figcaption button dialog menu details template".split())
+_NOT_ARTICLE_TAGS = frozenset("a nav aside footer form figure figcaption button dialog menu details template".split())
 _MAX_DEPTH = 200
 
 

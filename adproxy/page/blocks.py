@@ -8,7 +8,7 @@ with its anchor or the reason why it has none.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from selectolax.lexbor import LexborNode
 
@@ -51,6 +51,8 @@ class _Piece:
     """Its element; None for a run of text directly in a container."""
     good: bool = False
     """A paragraph of the article itself."""
+    line_break: LexborNode | None = None
+    """The last of the line breaks that separate a run of text from the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +168,50 @@ def is_hidden(attributes: dict[str, str | None]) -> bool:
 # --- the walk -----------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class _Run:
+    """Text and inline elements that stand directly in a container, one after the other."""
+
+    parts: list[str] = field(default_factory=list)
+    linked: int = 0
+    """Characters within links."""
+    breaks: int = 0
+    """Line breaks since the last text."""
+    last_break: LexborNode | None = None
+    led_by: LexborNode | None = None
+    """The line break that separates this run from the one before."""
+
+    def add(self, walk: _Walk, text: str, linked: int = 0) -> None:
+        if not text.strip():
+            self.parts.append(" ")
+            return
+        if self.breaks >= 2:  # an empty line: a new paragraph
+            last = self.last_break
+            self.flush(walk)
+            self.led_by = last
+        elif self.breaks:
+            self.parts.append(" ")
+        self.breaks = 0
+        self.parts.append(text)
+        self.linked += linked
+
+    def flush(self, walk: _Walk) -> None:
+        text = " ".join("".join(self.parts).split())
+        if text:
+            _text_piece(walk, None, "", text, self.linked * 2 > len(text))
+            walk.pieces[-1].line_break = self.led_by
+        self.parts.clear()
+        self.linked, self.breaks, self.led_by = 0, 0, None
+
+
 def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
     """Append the blocks of a container."""
-    run: list[str] = []
-    run_links = 0
+    run = _Run()
     child = container.first_child
     while child is not None and len(walk.pieces) < MAX_BLOCKS:
         node, child = child, child.next
         if node.is_text_node:
-            run.append(node.text())
+            run.add(walk, node.text())
             continue
         if not node.is_element_node:
             continue
@@ -182,34 +219,21 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
         if tag in _IGNORED:
             continue
         if tag == "br":
-            run.append("\n")
+            run.breaks += 1
+            run.last_break = node
             continue
         if tag in _INLINE and node.mem_id not in walk.media_ids and node.mem_id not in walk.ad_ids:
             if not _holds_blocks(node):
                 text = walk.text(node) if node.mem_id in walk.silent_ids else node.text()
-                run.append(text)
-                if tag == "a":
-                    run_links += len(text)
+                run.add(walk, text, len(text) if tag == "a" else 0)
                 continue
-        _flush(walk, run, run_links)
-        run_links = 0
+        run.flush(walk)
         _block(walk, node, tag, depth)
-    _flush(walk, run, run_links)
+    run.flush(walk)
 
 
 def _holds_blocks(node: LexborNode) -> bool:
     return node.first_child is not None and node.css_first("p,div,ul,ol,table,h2,h3,h4,figure,section,article") is not None
-
-
-def _flush(walk: _Walk, run: list[str], links: int) -> None:
-    """A run of text directly in a container becomes a block."""
-    if not run:
-        return
-    for part in "".join(run).split("\n\n") if "\n" in run else ["".join(run)]:
-        text = " ".join(part.split())
-        if text:
-            _text_piece(walk, None, "", text, links * 2 > len(text))
-    run.clear()
 
 
 def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, linked: bool = False) -> None:
@@ -221,7 +245,7 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, linke
     if _COLON_END.search(text):
         flags |= BlockFlag.LEAD_IN
     elif not _QUOTE_END.search(text) and words > 3:
-        flags |= BlockFlag.NO_SPLIT_AFTER
+        flags |= BlockFlag.OPEN_SENTENCE
     if node is not None and words <= 12 and not _QUOTE_END.search(text) and (text.isupper() or _all_bold(node)):
         flags |= BlockFlag.PSEUDO_HEADING
     good = words >= GOOD_WORDS and not linked if node is None else node.mem_id in walk.article.paragraphs
@@ -229,8 +253,13 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, linke
     media = walk.media_ids.get(node.mem_id) if node is not None else None
     height = heights.paragraph(words)
     if media is not None:
-        # A picture within a paragraph: nothing may stand beside it, so the block counts as media.
-        kind, height = BlockKind.MEDIA, heights.plus(height, heights.media(*media))
+        flags |= BlockFlag.HAS_MEDIA
+        height = heights.plus(height, heights.media(*media))
+    if linked and words <= 4 and walk.pieces and walk.pieces[-1].block.kind is BlockKind.QUOTE:
+        # the source of a quotation, linked
+        kind = BlockKind.PARAGRAPH
+        quote = walk.pieces[-1]
+        quote.block = replace(quote.block, flags=quote.block.flags | BlockFlag.KEEP_WITH_NEXT)
     if node is not None and node.mem_id in walk.ad_ids and words < ads.MAX_WORDS:
         kind = BlockKind.AD
         height = heights.AD
@@ -407,6 +436,8 @@ def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
         node = pieces[i].node
         if node is not None:
             anchor = tree.before(node, i)
+        if anchor is None and pieces[i].line_break is not None:
+            anchor = tree.after_break(pieces[i].line_break, i)
     if anchor is None and i > 0:
         node = pieces[i - 1].node
         if node is not None:

@@ -50,6 +50,12 @@ _CLOSES_P = frozenset(
 )
 
 
+def end_of_tag(html: bytes, start: int) -> int:
+    """Offset right behind the well-formed tag at `start`; -1 where it is not well formed."""
+    found = _TOKEN.match(html, start)
+    return found.end() if found is not None and found["name"] is not None else -1
+
+
 def end_of(html: bytes, start: int, name: str) -> int:
     """Offset right behind the end tag of the element whose start tag is at `start`; -1 where it can't be proven.
 

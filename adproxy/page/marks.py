@@ -25,8 +25,8 @@ BEFORE_START = frozenset(
     "h1 h2 h3 h4 h5 h6 main menu nav ol p pre section summary ul".split()
 )
 # Marked only so that their place in the bytes is known: what a table moves out of itself is told by it, and the end of
-# a table is looked for from its start.
-MARKED = BEFORE_START | {"table"}
+# a table is looked for from its start; where an author separates paragraphs by line breaks, a slot may follow a break.
+MARKED = BEFORE_START | {"table", "br"}
 
 # By first letters, not by whole names: the scan looks at every "<" of the page, and a class is several times quicker
 # than an alternation. What else begins so (option, td, body, but also the formatting elements b and font) is found in

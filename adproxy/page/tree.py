@@ -11,12 +11,20 @@ from collections.abc import Iterator
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from adproxy.model import Anchor, Edge
-from adproxy.page.ends import end_of
-from adproxy.page.marks import ATTRIBUTE, BEFORE_START, Marked
+from adproxy.page.ends import end_of, end_of_tag
+from adproxy.page.marks import ATTRIBUTE, BEFORE_START, MARKED, Marked
 
 # Elements that are nothing but boxes to a parser: no formatting, no scope of their own, no table part.
-_PLAIN = frozenset(
-    "div section article main aside header footer nav body center form search".split()
+_PLAIN = frozenset("div section article main aside header footer nav body center form search".split())
+# All other elements that the parser knows: an element of any other name is a plain box too.
+_KNOWN = frozenset(
+    """a abbr acronym address applet area audio b base basefont bdi bdo bgsound big blink blockquote br button canvas caption
+    cite code col colgroup command data datalist dd del details dfn dialog dir dl dt em embed fieldset figcaption figure font
+    frame frameset h1 h2 h3 h4 h5 h6 head hgroup hr html i iframe image img input ins isindex kbd keygen label legend li link
+    listing map mark marquee math menu menuitem meta meter multicol nextid nobr noembed noframes noscript object ol optgroup
+    option output p param picture plaintext pre progress q rb rbc rp rt rtc ruby s samp script select selectedcontent slot
+    small source spacer span strike strong style sub summary sup svg table tbody td template textarea tfoot th thead time
+    title tr track tt u ul var video wbr xmp""".split()
 )
 _TABLE_CHAIN = frozenset("td tr tbody thead tfoot table".split())
 # Formatting elements: what the parser reopens in later blocks if it is left open (HTML 13.2.4.3).
@@ -138,7 +146,7 @@ class Tree:
             elif tag == "form":
                 if node.mem_id not in self._roots:
                     break
-            elif tag not in _PLAIN and "-" not in tag:
+            elif tag not in _PLAIN and (tag in _KNOWN or ":" in tag):
                 break
             child_tag = tag
             node = node.parent
@@ -165,6 +173,16 @@ class Tree:
         following = _TEXT_AFTER.match(self.html, offset)
         # Text here stands directly in the container, which is proven to be no p; "</p>" would make an empty one.
         if following is not None and following[0].endswith((b"p", b"P", b"/")) and b"</" in following[0]:
+            return None
+        return Anchor(offset, Edge.AFTER_END, gap, settled=self._settled(self._following(node)))
+
+    def after_break(self, node: LexborNode, gap: int = -1) -> Anchor | None:
+        """The anchor behind a line break that stands directly in a container, if it is legal."""
+        if not self.legal_container(node.parent) or node.mem_id in self._moved:
+            return None
+        start = self.start(node)
+        offset = end_of_tag(self.html, start) if start >= 0 else -1
+        if offset < 0 or not self._allowed_by_bytes(offset):
             return None
         return Anchor(offset, Edge.AFTER_END, gap, settled=self._settled(self._following(node)))
 
@@ -244,7 +262,7 @@ class Tree:
         other._legal, other._ends, other._noscripts = {}, {}, []
         other._first_offset, other._legal_without_scripting = self._first_offset, None
         other._moved = other._moved_by_tables()
-        everything = other.parser.css(",".join(sorted(BEFORE_START)))
+        everything = other.parser.css(",".join(sorted(MARKED)))
         other._roots = frozenset()
         other.open_for(everything)
         legal: set[int] = set()
@@ -252,4 +270,6 @@ class Tree:
             for anchor in (other.before(node), other.after(node)):
                 if anchor is not None:
                     legal.add(anchor.offset)
+            if node.tag == "br" and (anchor := other.after_break(node)) is not None:
+                legal.add(anchor.offset)
         return frozenset(legal)

@@ -113,13 +113,15 @@ def _conflicts(rule_sets: Sequence[tuple[RuleSet, Mark]]) -> Iterator[Problem]:
 
 
 def _origins(rule_sets: Iterable[RuleSet]) -> Iterator[tuple[str, str]]:
-    """For each value where it came from; what only some pages have carries their path."""
+    """For each value where it came from; what an entry of `pages` states carries its path."""
     for rule_set in rule_sets:
-        everywhere = {shown.key: shown.origin for shown in rule_set.pages[-1].shown}
+        everywhere = {shown.key: shown.origin for shown in rule_set.shown}
+        for key, origin in everywhere.items():
+            yield f"{rule_set.site}: {key}", origin
         for page in rule_set.pages:
             for shown in page.shown:
-                prefix = "" if everywhere.get(shown.key) == shown.origin else f"{page.glob}: "
-                yield f"{rule_set.site}: {prefix}{shown.key}", shown.origin
+                if everywhere.get(shown.key) != shown.origin:
+                    yield f"{rule_set.site}: {page.glob}: {shown.key}", shown.origin
 
 
 def _compile(merged: Merged, path: Path, sources: Sources, whole: bool) -> list[tuple[RuleSet, Mark]]:
@@ -140,7 +142,7 @@ def _compile(merged: Merged, path: Path, sources: Sources, whole: bool) -> list[
     document, _ = schema.validate(merged.own)
     assert document is not None  # it was validated when it was read
     at = site_node.at if site_node is not None else Mark(str(path), 1, 1)
-    return [(RuleSet(site, document.hosts or (), tuple(made), str(path)), at)]
+    return [(RuleSet(site, document.hosts or (), tuple(made), str(path), tuple(_shown(base))), at)]
 
 
 def _pages(pages: Seq, base: Map, path: Path, sources: Sources, *, site: str, whole: bool) -> Iterator[PageRule]:

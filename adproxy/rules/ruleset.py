@@ -247,6 +247,17 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """One value that holds for a page, as people read it."""
+
+    key: str
+    """Dotted: ``slots.rail.sizes.desktop``."""
+    value: str
+    origin: str
+    """file:line, or "default"."""
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSet:
     """One YAML document, compiled: which hosts and pages, and a `Policy` for each kind of page."""
 
@@ -256,17 +267,8 @@ class RuleSet:
     pages: tuple[PageRule, ...]
     """Top down, the first that matches holds; none matches: no ads."""
     file: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One value that holds for a page, as people read it."""
-
-    key: str
-    """Dotted: ``slots.rail.sizes.desktop``."""
-    value: str
-    origin: str
-    """file:line, or "default"."""
+    shown: tuple[Shown, ...] = ()
+    """The merged values outside of `pages`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,21 +86,25 @@
 
   const fill = () => {
     document.querySelectorAll("div.js-ad").forEach((div, index) => {
-      if (div.firstElementChild !== null) return;
       const room = roomFor(div);
       const size = room && sizeFor(room);
-      if (size) div.append(creative(campaigns[(first + index) % campaigns.length], size));
+      const shown = div.querySelector(":scope > .house-ad");
+      // what fits as well as before stays: nothing blinks when a window is resized by a little
+      if (shown && size && shown.offsetWidth === size[0] && shown.offsetHeight === size[1]) return;
+      if (shown) shown.remove();
+      // somebody else's content is none of our business
+      if (size && div.firstElementChild === null) div.append(creative(campaigns[(first + index) % campaigns.length], size));
     });
   };
 
-  // a turned phone or a resized window: creatives that fit no more are taken out, and the room is filled anew
+  // a turned phone, a resized window: only the width counts, for phones change their height with every scroll
+  let width = innerWidth;
   let pending = 0;
   addEventListener("resize", () => {
+    if (innerWidth === width) return;
+    width = innerWidth;
     clearTimeout(pending);
-    pending = setTimeout(() => {
-      document.querySelectorAll("div.js-ad > .house-ad").forEach((ad) => ad.remove());
-      fill();
-    }, DELAY_MS);
+    pending = setTimeout(fill, DELAY_MS);
   });
 
   setTimeout(fill, DELAY_MS);
