@@ -115,7 +115,8 @@ class AdMiddleware:
             await send({"type": "http.response.body", "body": answer.body})
             return
         book = self._book()
-        policy = choose(book, _host(request), scope["path"]).policy
+        path = raw_path.decode("utf-8", "replace")
+        policy = choose(book, next(iter(values(request, b"host")), ""), path).policy
         if policy is None:
             skip = Skip(SkipReason.PATH if book.rule_sets else SkipReason.NO_RULES)
             await self.app(scope, receive, self._counting(send, method, OTHER, skip))
@@ -131,7 +132,8 @@ class AdMiddleware:
         self._own.remember(policy)
         forwarded = head.forward(request, raw_path, policy.revision)
         child = _child(scope, forwarded.headers, without=_FILE_EXTENSIONS)
-        exchange = _Exchange(self, scope, policy, _sharing(child, scope, send), validated=forwarded.validated)
+        answer_with = _sharing(child, scope, send)
+        exchange = _Exchange(self, method, path, policy, answer_with, validated=forwarded.validated)
         try:
             await self.app(child, receive, exchange.send)
         finally:
@@ -227,10 +229,13 @@ class _Whole:
 class _Exchange:
     """One answer to a GET or HEAD that may be a page: its buffer and how far it is."""
 
-    def __init__(self, middleware: AdMiddleware, scope: Scope, policy: Policy, send: Send, *, validated: bool) -> None:
+    def __init__(
+        self, middleware: AdMiddleware, method: str, path: str, policy: Policy, send: Send, *, validated: bool
+    ) -> None:
         self._middleware = middleware
         self._settings = middleware.settings
-        self._scope = scope
+        self._method = method
+        self._path = path
         self._policy = policy
         self._send = send
         self._validated = validated
@@ -286,7 +291,7 @@ class _Exchange:
             log.debug("sending a page after its deadline failed", exc_info=problem)
 
     async def _begin(self, start: Message) -> None:
-        headers, status, method = start["headers"], start["status"], self._scope["method"]
+        headers, status, method = start["headers"], start["status"], self._method
         everywhere = self._settings.vary_everywhere
         if status == 304 and self._validated:
             headers = head.not_modified(headers, self._policy.revision, vary_everywhere=everywhere)
@@ -340,7 +345,7 @@ class _Exchange:
             content_type=values(headers, b"content-type")[0],
             csp=tuple(values(headers, b"content-security-policy")),
             policy=self._policy,
-            path=self._scope["path"],
+            path=self._path,
             prefix=self._settings.prefix,
             limit=self._settings.max_page_bytes,
         )
@@ -360,7 +365,7 @@ class _Exchange:
         except TimeoutError:
             return Skip(SkipReason.TIMEOUT, "rewrite_seconds")
         except Exception as problem:
-            self._middleware.log_failure(self._scope["path"], problem)
+            self._middleware.log_failure(self._path, problem)
             return Skip(SkipReason.ERROR, type(problem).__name__)
         finally:
             self._middleware.metrics.observe_rewrite(time.perf_counter() - began)
@@ -396,7 +401,7 @@ class _Exchange:
         if self._timer is not None:
             self._timer.cancel()
         self._forget()
-        self._middleware.count(self._scope["method"], self._policy.site, start["headers"], skip)
+        self._middleware.count(self._method, self._policy.site, start["headers"], skip)
         await self._first(start)
         if body or more is not None:
             await self._send({"type": "http.response.body", "body": body, "more_body": more is not False})
@@ -453,14 +458,6 @@ def _raw_path(scope: Scope) -> bytes:
     """The path as it was sent, without the query; some servers don't hand it on, and then it is spelled anew."""
     raw = scope.get("raw_path")
     return bytes(raw).partition(b"?")[0] if raw else quote(scope["path"]).encode()
-
-
-def _host(headers: RawHeaders) -> str:
-    """The host that was asked for: lower case, without port; empty where none was."""
-    host = next(iter(values(headers, b"host")), "").lower()
-    if host.startswith("["):
-        return host.partition("]")[0].lstrip("[")
-    return host.partition(":")[0]
 
 
 def _content_length(headers: RawHeaders) -> int:

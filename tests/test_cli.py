@@ -518,7 +518,7 @@ def test_a_server_that_drips_or_never_ends_is_given_up(
 def test_output_goes_to_a_terminal_that_lacks_its_characters(rules: Path, tmp_path: Path) -> None:
     page = tmp_path / "story.html"
     page.write_bytes(PAGE.replace(b"Paragraph 7.", "\u6e2f\u6e7e".encode()))
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
     done = subprocess.run(
         [sys.executable, "-m", "adproxy.cli", "explain", "--rules", str(rules), str(page)],
         capture_output=True,

@@ -17,7 +17,7 @@ from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Gap, PerDevice, R
 from adproxy.page import ads, heights
 from adproxy.page.article import GOOD_WORDS, Article
 from adproxy.page.names import Says, says
-from adproxy.page.tree import Tree
+from adproxy.page.tree import Tree, visible_text
 from adproxy.page.words import count_words
 
 # More blocks than any article has; what follows is not looked at.
@@ -37,6 +37,7 @@ _CONTAINERS = frozenset("div section article main header center hgroup address t
 _QUOTE_END = re.compile(r"[.!?…:;\"'”’»)\]。！？」』）]\s*$")
 _COLON_END = re.compile(r"[:：]\s*$")
 _PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
+_CAPTION_WORDS = 40
 # Tracking pixels, icons, emoji: nothing that an ad could crowd.
 _SMALL = 48
 _ICON = re.compile(r"emoji|smiley|avatar|icon|pixel|spacer|blank\.gif|1x1", re.I)
@@ -81,12 +82,7 @@ class _Walk:
         """What readers see of an element's text, white space folded."""
         if node.mem_id not in self.silent_ids:
             return " ".join(node.text().split())
-        parts = [
-            child.text()
-            for child in node.traverse(include_text=True)
-            if child.is_text_node and child.parent is not None and child.parent.tag not in _IGNORED
-        ]
-        return " ".join("".join(parts).split())
+        return visible_text(node)
 
 
 def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = ()) -> Outline:
@@ -342,7 +338,12 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             _visit(walk, node, depth + 1)
             return
         text = walk.text(node)
-        _add(walk, node, BlockKind.TABLE, tag, text, heights.table(len(node.css("tr"))))
+        words = count_words(text)
+        size = walk.media_ids.get(node.mem_id)
+        if size is not None and words < _CAPTION_WORDS:  # a picture with its caption, set as a table
+            _add(walk, node, BlockKind.MEDIA, tag, text, heights.media(*size), words)
+        else:
+            _add(walk, node, BlockKind.TABLE, tag, text, heights.table(len(node.css("tr"))), words)
         return
     if tag == "blockquote":
         kind = BlockKind.MEDIA if said & Says.MEDIA else BlockKind.QUOTE

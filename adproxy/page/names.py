@@ -21,6 +21,8 @@ class Says(IntFlag):
     MEDIA = 32
     AD = 64
     """Advertising."""
+    EMBED = 128
+    """A post of a social network, as its script finds it."""
 
 
 _CAMEL = re.compile(r"([a-z0-9])([A-Z])")
@@ -61,7 +63,7 @@ _COMPANY = frozenset("container wrapper wrap slot unit box tag top bottom".split
 # Names that speak about ads without holding one.
 _NOT_AN_AD = frozenset(
     """free blocker adblock adblocker choices choice policy whitelist has hasads noads disabled off no without load loaded
-    ready manager enabled header""".split()
+    ready manager enabled""".split()
 )
 # "has-sidebar", "no-js": said of the whole page, not of the element's own content.
 _ABOUT_THE_PAGE = frozenset("has with no without is js".split())
@@ -93,7 +95,7 @@ def says(classes: str, ident: str) -> Says:
         words = tokens(name)
         found = set(words)
         if name.lower() in _EMBED_WORDS:
-            result |= Says.MEDIA
+            result |= Says.MEDIA | Says.EMBED
         if _is_ad_name(found):
             result |= Says.AD
         if found & _ABOUT_THE_PAGE:

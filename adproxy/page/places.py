@@ -15,7 +15,7 @@ from adproxy.model import Anchor, BlockKind, Reason, Spot
 from adproxy.page import ads
 from adproxy.page.blocks import Outline, is_hidden
 from adproxy.page.names import Says, says
-from adproxy.page.tree import Tree
+from adproxy.page.tree import Tree, visible_text
 from adproxy.page.words import count_words
 
 # So many words around a spot are looked at: an ad farther away is no neighbour.
@@ -96,9 +96,9 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
         if is_hidden(attributes):
             at = _step(at, forward)
             continue
-        if ads.is_ad(tag, attributes) and count_words(at.text()) < ads.MAX_WORDS:
+        if ads.is_ad(tag, attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
             return _Side(words, media, heading, lead_in)
-        if tag in _MEDIA:
+        if tag in _MEDIA or says(attributes.get("class") or "", "") & Says.EMBED:
             media = media or words < 2
             at = _step(at, forward)
             continue
@@ -138,7 +138,7 @@ def _inside_never(node: LexborNode, article: LexborNode | None) -> bool:
         if at.mem_id not in around:
             if at.tag in _NEVER_INSIDE or (attributes.get("role") or "") == "navigation":
                 return True
-            if ads.is_ad(at.tag or "", attributes) and count_words(at.text()) < ads.MAX_WORDS:
+            if ads.is_ad(at.tag or "", attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
                 return True
         at = at.parent
     return True

@@ -43,6 +43,21 @@ _TEXT_AFTER = re.compile(rb"[\t\n\f\r ]*+(?:[^<\t\n\f\r ]|</[pP][\t\n\f\r />])")
 _MAX_DEPTH = 256
 
 
+_SILENT = frozenset("script style noscript template".split())
+
+
+def visible_text(node: LexborNode) -> str:
+    """What readers see of an element's text, white space folded: no scripts, no style sheets."""
+    if node.css_first("script,style,noscript,template") is None:
+        return " ".join(node.text().split())
+    parts = [
+        child.text()
+        for child in node.traverse(include_text=True)
+        if child.is_text_node and child.parent is not None and child.parent.tag not in _SILENT
+    ]
+    return " ".join("".join(parts).split())
+
+
 class Tree:
     """One parse of one page.
 
