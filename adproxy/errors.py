@@ -5,7 +5,7 @@
     ├── PageError         a page given on the command line can't be read
     └── SettingsError     a setting or an option is wrong
 
-Foreign errors are wrapped, ``from exc``. Normal outcomes (no room for a slot, a page left alone) are values, not errors.
+Foreign errors are wrapped, ``from exc``. Normal outcomes (no room for a slot, a page left alone) are values.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ _NOT_UNIT = re.compile(r"[^a-z0-9]+")
 
 _CONTENT = "[data-adproxy]:not(style,script,link)"
 _COMMON_CSS = (
-    "[data-adproxy-slot]{box-sizing:border-box;clear:both;width:auto;max-width:100%;margin:16px auto;padding:0;border:0;"
-    "text-align:center;overflow:clip}"
+    "[data-adproxy-slot]{box-sizing:border-box;clear:both;width:auto;max-width:100%;margin:16px auto;padding:0;"
+    "border:0;text-align:center;overflow:clip}"
     "[data-adproxy-slot][data-adproxy-label]::before{content:attr(data-adproxy-label);display:block;"
     f"height:{LABEL_HEIGHT}px;font:12px/{LABEL_HEIGHT}px system-ui,sans-serif;letter-spacing:.04em;opacity:.75}}"
     f"[data-adproxy-slot]>{_CONTENT}{{display:flex;flex-direction:column;align-items:center;"

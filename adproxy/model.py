@@ -6,10 +6,11 @@ into `Insertion`s; ``splice`` joins them into the original bytes. A `Skip` says 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 from types import MappingProxyType
-from typing import Literal, Mapping, NamedTuple
+from typing import Literal, NamedTuple
 
 
 class PerDevice(NamedTuple):
@@ -20,6 +21,8 @@ class PerDevice(NamedTuple):
     desktop: float
     """At `DESKTOP_WIDTH`."""
 
+
+NOTHING = PerDevice(0.0, 0.0)
 
 Device = Literal["phone", "desktop"]
 DEVICES: tuple[Device, ...] = ("phone", "desktop")
@@ -82,12 +85,10 @@ class BlockFlag(IntFlag):
     """A short paragraph that is all bold: a heading in disguise."""
     OPEN_SENTENCE = 4
     """Ends without the end of a sentence: what follows may go on with it."""
-    KEEP_WITH_NEXT = 16
+    KEEP_WITH_NEXT = 8
     """Belongs together with the next block: a quotation and its source."""
-    HAS_MEDIA = 32
+    HAS_MEDIA = 16
     """A paragraph with a picture or frame in it."""
-    MANUAL_OFF = 8
-    """The author keeps this part of the article free of slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +211,7 @@ class Reason(str, Enum):
     MAX_IN_ARTICLE = "max_in_article"
     NOT_AT_POSITION = "not_at_position"
     NO_SIZES = "no_sizes"
-    CONDITION = "condition"
-    MANUAL_OFF = "manual_off"
+    ID_TAKEN = "id_taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +244,9 @@ class Plan:
     placements: tuple[Placement, ...] = ()
     """In document order."""
     refusals: tuple[Refusal, ...] = ()
-    density: PerDevice = PerDevice(0.0, 0.0)
+    density: PerDevice = NOTHING
     """Share of advertising (the slots and the page's own) in the estimated height of the main content, 0 to 1."""
-    content: PerDevice = PerDevice(0.0, 0.0)
+    content: PerDevice = NOTHING
     """Estimated height of the main content without advertising, CSS px."""
 
 

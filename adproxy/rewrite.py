@@ -20,7 +20,9 @@ from adproxy.splice import splice
 
 _BOM = b"\xef\xbb\xbf"
 _WHITE = b" \t\r\n\f"
-_AMP = re.compile(rb"<html(?=[\t\n\f\r ])[^>]*?[\t\n\f\r ](?:amp|amp4email|\xe2\x9a\xa1)(?=[\t\n\f\r =>/]|\xef\xb8\x8f)", re.I)
+_AMP = re.compile(
+    rb"<html(?=[\t\n\f\r ])[^>]*?[\t\n\f\r ](?:amp|amp4email|\xe2\x9a\xa1)(?=[\t\n\f\r =>/]|\xef\xb8\x8f)", re.I
+)
 _HEAD = 4096
 """Bytes in which an AMP page says that it is one: the html tag comes right after the doctype."""
 

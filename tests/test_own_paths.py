@@ -10,6 +10,7 @@ from small_site import REVISION, RULES, book, load, policy
 from starlette.types import Receive, Scope, Send
 from wire import body_of, call, http_scope
 
+import adproxy
 from adproxy.markup import stylesheet
 from adproxy.middleware import AdMiddleware
 from adproxy.own_paths import Answer, OwnPaths
@@ -31,17 +32,15 @@ def test_what_is_spelled_out_under_the_prefix_is_ours(path: bytes) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [b"/_adproxy", b"/_adproxyx/", b"/x/_adproxy/", b"/%5fadproxy/client.js", b"/_adproxy/../x", b"/_adproxy/a/./b"]
-    + [
-        b"/_adproxy/%2e%2e/x",
-        b"/_ADPROXY/client.js",
-        b"//_adproxy/client.js",
-        b"/_adproxy/..;/x",
-        b"/_adproxy/a\\..\\b",
-    ],
+    [b"/_adproxy", b"/_adproxyx/", b"/x/_adproxy/", b"//_adproxy/x", b"/%5fadproxy/x", b"/_ADPROXY/x"],
 )
-def test_c11_f18_tricks_with_paths_are_the_applications(path: bytes) -> None:
+def test_other_paths_are_the_applications(path: bytes) -> None:
     assert not OWN.covers(path)
+
+
+@pytest.mark.parametrize("rest", [b"../x", b"a/./b", b"..", b"%2e%2e/x", b"..;/x", b"a\\..\\b", b"\xc3\xa9"])
+def test_c11_f18_tricks_with_paths_are_the_applications(rest: bytes) -> None:
+    assert not OWN.covers(b"/_adproxy/" + rest)
 
 
 def test_f19_what_is_not_there_is_404_and_stays_in_no_cache() -> None:
@@ -52,8 +51,6 @@ def test_f19_what_is_not_there_is_404_and_stays_in_no_cache() -> None:
 
 
 def test_the_script_is_the_packages_own_and_can_be_revalidated() -> None:
-    import adproxy
-
     answer = ask("client.js")
     headers = dict(answer.headers)
     assert answer.body == Path(adproxy.__file__).with_name("static").joinpath("client.js").read_bytes()

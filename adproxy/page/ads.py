@@ -7,15 +7,15 @@ from collections.abc import Mapping
 
 from adproxy.page.names import Says, says
 
-# Inside the article one more walk finds what its blocks' own names do not show: a frame or an ad unit within a paragraph.
+# One walk of the article finds what its blocks' own names do not show: a frame or an ad unit within a paragraph.
 CANDIDATES = "[class*=ad i],[id*=ad i],ins,iframe,amp-ad,amp-embed"
 
 _AD_ID = re.compile(
     r"^(div-gpt-ad|google_ads_|gpt-|dfp-|taboola-|outbrain|ad-slot|adslot|zergnet-widget|rc-widget|aswift_)", re.I
 )
 _AD_ATTRIBUTES = frozenset(
-    """data-ad-client data-ad-slot data-ad-unit data-google-query-id data-ad-format data-slot-sizes
-    data-slot-adsizemap data-ad-size data-ad-pos data-freestar-ad data-widget-id-ad""".split()
+    """data-ad-client data-ad-slot data-ad-unit data-google-query-id data-ad-format data-slot-sizes data-slot-adsizemap
+    data-ad-size data-ad-pos data-freestar-ad data-widget-id-ad""".split()
 )
 _AD_FRAME = re.compile(
     r"doubleclick\.net|googlesyndication|adservice|amazon-adsystem|/adserver|adnxs\.com|taboola\.com|outbrain\.com"

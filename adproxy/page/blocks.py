@@ -1,8 +1,8 @@
 """The article as a row of blocks with gaps between them.
 
 The article's element is walked once, in document order. Containers dissolve into what they hold; paragraphs, headings,
-lists, tables, quotes, code, media, ads and foreign boxes become blocks. Before, between and after them lie the gaps, each
-with its anchor or the reason why it has none.
+lists, tables, quotes, code, media, ads and foreign boxes become blocks. Before, between and after them lie the gaps,
+each with its anchor or the reason why it has none.
 """
 
 from __future__ import annotations
@@ -24,14 +24,18 @@ from adproxy.page.words import count_words
 MAX_BLOCKS = 2_000
 _MAX_DEPTH = 60
 
-_IGNORED = frozenset("script style template noscript link meta title base head param source track area map datalist".split())
+_IGNORED = frozenset(
+    """script style template noscript link meta title base head param source track area map datalist""".split()
+)
 _INLINE = frozenset(
-    """a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q ruby rb rt rp s samp small
-    span strike strong sub sup time tt u var wbr button input meter output progress select textarea""".split()
+    """a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q ruby rb rt rp s samp
+    small span strike strong sub sup time tt u var wbr button input meter output progress select textarea""".split()
 )
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
-_LISTS = frozenset("ul ol dl menu dir".split())
-_MEDIA = frozenset("img picture video audio iframe embed object figure canvas svg amp-img amp-video amp-youtube".split())
+_LISTS = frozenset(["ul", "ol", "dl", "menu", "dir"])
+_MEDIA = frozenset(
+    """img picture video audio iframe embed object figure canvas svg amp-img amp-video amp-youtube""".split()
+)
 _ASIDES = frozenset("nav aside footer form details dialog button fieldset select".split())
 _CONTAINERS = frozenset("div section article main header center hgroup address td tr tbody thead tfoot body".split())
 _QUOTE_END = re.compile(r"[.!?…:;\"'”’»)\]。！？」』）]\s*$")
@@ -229,7 +233,9 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
 
 
 def _holds_blocks(node: LexborNode) -> bool:
-    return node.first_child is not None and node.css_first("p,div,ul,ol,table,h2,h3,h4,figure,section,article") is not None
+    return (
+        node.first_child is not None and node.css_first("p,div,ul,ol,table,h2,h3,h4,figure,section,article") is not None
+    )
 
 
 def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, linked: bool = False) -> None:
@@ -258,7 +264,7 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, linke
         quote.block = replace(quote.block, flags=quote.block.flags | BlockFlag.KEEP_WITH_NEXT)
     if node is not None and node.mem_id in walk.ad_ids and words < ads.MAX_WORDS:
         kind = BlockKind.AD
-        height = heights.AD
+        height = heights.existing_ad(words, media)
     _add(walk, node, kind, tag, text, height, words, flags, good=good)
 
 
@@ -297,7 +303,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             linked = words < 300 and node.mem_id not in walk.article.paragraphs and _linked(node, words)
             _text_piece(walk, node, tag, text, linked)
         elif node.mem_id in walk.ad_ids:
-            _add(walk, node, BlockKind.AD, tag, "", heights.AD)
+            _add(walk, node, BlockKind.AD, tag, "", heights.existing_ad(0, walk.media_ids.get(node.mem_id)))
         elif node.mem_id in walk.media_ids:
             _add(walk, node, BlockKind.MEDIA, tag, "", heights.media(*walk.media_ids[node.mem_id]))
         return
@@ -314,8 +320,10 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     is_root_of_much = _holds_good(walk, node)
     if (said & Says.AD or ads.is_ad(tag, attributes)) and not is_root_of_much:
         text = walk.text(node)
-        if count_words(text) < ads.MAX_WORDS:
-            _add(walk, node, BlockKind.AD, tag, text, heights.AD, 0)
+        words = count_words(text)
+        if words < ads.MAX_WORDS:
+            height = heights.existing_ad(words, walk.media_ids.get(node.mem_id))
+            _add(walk, node, BlockKind.AD, tag, text, height, 0)
             return
     if tag in _ASIDES or (said & (Says.NOT_ARTICLE | Says.PULL_QUOTE | Says.SIDEBAR) and not is_root_of_much):
         if tag == "form" and is_root_of_much:
@@ -363,7 +371,17 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             return
         text = "" if tag in ("svg", "iframe", "object", "video", "audio") else walk.text(node)
         words = count_words(text)
-        _add(walk, node, BlockKind.MEDIA, tag, text, heights.plus(heights.media(*(size or (None, None))), heights.items(words, 1)) if words else heights.media(*(size or (None, None))), words)
+        _add(
+            walk,
+            node,
+            BlockKind.MEDIA,
+            tag,
+            text,
+            heights.plus(heights.media(*(size or (None, None))), heights.items(words, 1))
+            if words
+            else heights.media(*(size or (None, None))),
+            words,
+        )
         return
     if said & Says.CAPTION and not is_root_of_much:
         _leaf(walk, node, tag, BlockKind.CAPTION)
@@ -437,8 +455,9 @@ def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
         node = pieces[i].node
         if node is not None:
             anchor = tree.before(node, i)
-        if anchor is None and pieces[i].line_break is not None:
-            anchor = tree.after_break(pieces[i].line_break, i)
+        line_break = pieces[i].line_break
+        if anchor is None and line_break is not None:
+            anchor = tree.after_break(line_break, i)
     if anchor is None and i > 0:
         node = pieces[i - 1].node
         if node is not None:

@@ -33,7 +33,7 @@ _RAW = {
 _SVG_END = re.compile(rb"</svg[\t\n\f\r ]*>", re.I)
 # Inside svg these bring HTML back, or break out of it.
 _SVG_UNCLEAR = re.compile(
-    rb"<(?:svg|foreignobject|desc|p|div|span|b|i|em|strong|a[\t\n\f\r ]|ul|ol|li|table|h[1-6]|br|img|style|script|!|\?)",
+    rb"<(?:svg|foreignobject|desc|p|div|span|b|i|em|strong|a[\t\n\f\r ]|ul|ol|li|table|h[1-6]|br|img|style|script|!)",
     re.I,
 )
 # What a noscript may hold to be the same to parsers with and without scripting.
@@ -45,8 +45,8 @@ _TABLE_PARTS = frozenset((b"table", b"tbody", b"thead", b"tfoot", b"tr", b"td", 
 _HEADINGS = frozenset((b"h1", b"h2", b"h3", b"h4", b"h5", b"h6"))
 # Start tags that close an open p (so that a later "</p>" would make a new one).
 _CLOSES_P = frozenset(
-    b"address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer header hgroup "
-    b"h1 h2 h3 h4 h5 h6 main menu nav ol p pre section summary ul table form hr li dd dt".split()
+    b"address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer header "
+    b"hgroup h1 h2 h3 h4 h5 h6 main menu nav ol p pre section summary ul table form hr li dd dt".split()
 )
 
 

@@ -17,9 +17,7 @@ MAX_JSON_LD = 128 * 1024
 _ARTICLE_TYPES = ("article", "newsarticle", "blogposting", "reportagenewsarticle", "liveblogposting", "webpage")
 
 
-def read(
-    tree: Tree, *, metas: Iterable[str] = (), json_ld: Iterable[str] = (), ids: Iterable[str] = ()
-) -> Facts:
+def read(tree: Tree, *, metas: Iterable[str] = (), json_ld: Iterable[str] = (), ids: Iterable[str] = ()) -> Facts:
     """Facts of a page. `metas`, `json_ld`, `ids`: those that the rules ask for; nothing else is looked for."""
     root = tree.parser.root
     attributes = root.attributes if root is not None else {}

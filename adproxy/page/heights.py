@@ -22,6 +22,17 @@ AD = PerDevice(274, 274)
 """An ad of the page's own: the commonest size in articles, 300x250, with its label."""
 
 
+# More words than a label and a slogan: an ad that is text, as high as its text.
+_AD_WORDS = 8
+
+
+def existing_ad(words: int, size: tuple[int | None, int | None] | None) -> PerDevice:
+    """An ad of the page's own: by its picture or frame, else by its text, else the commonest size."""
+    if size is not None and size[0] and size[1]:
+        return media(*size)
+    return items(words, 1) if words >= _AD_WORDS else AD
+
+
 def _lines(words: float, per_line: float) -> int:
     return max(1, -int(-words // per_line))
 

@@ -1,7 +1,7 @@
 """Byte offsets through a parser that has none.
 
 selectolax tells no source positions. So a running number goes, as the first attribute, into every tag of a *copy* of
-the page that a byte scan takes for a start tag we care for; the copy is parsed; the numbers are read back from the tree.
+the page that a byte scan takes for a start tag we care for; the copy is parsed; the numbers are read from the tree.
 
 A number proves its offset only if the bytes there spell the element's own name. What the scan mistakes for a tag in an
 attribute's value gives its number to the element around it, whose name is another or which carries an earlier number;
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 
 # An attribute name that no page has a reason to use, short because it is parsed for every marked tag.
@@ -21,8 +22,8 @@ ATTRIBUTE = "_ap"
 # Elements whose start tag closes an open p, as our div's does, and has all of the div's effects (HTML 13.2.6.4.7).
 # They can have an anchor before their start.
 BEFORE_START = frozenset(
-    "address article aside blockquote center details dir div dl fieldset figcaption figure footer header hgroup "
-    "h1 h2 h3 h4 h5 h6 main menu nav ol p pre section summary ul".split()
+    """address article aside blockquote center details dir div dl fieldset figcaption figure footer header hgroup h1 h2
+    h3 h4 h5 h6 main menu nav ol p pre section summary ul""".split()
 )
 # Marked only so that their place in the bytes is known: what a table moves out of itself is told by it, and the end of
 # a table is looked for from its start; where an author separates paragraphs by line breaks, a slot may follow a break.
@@ -31,20 +32,22 @@ MARKED = BEFORE_START | {"table", "br"}
 # By first letters, not by whole names: the scan looks at every "<" of the page, and a class is several times quicker
 # than an alternation. What else begins so (option, td, body, but also the formatting elements b and font) is found in
 # vain and left unmarked below. After s and a a second letter is asked for: a, span, script and strong are too many.
-_SCAN = re.compile(
-    rb"(<[pPdDhHoOuUmMfFnNtTbBcCsSaA](?<![sSaA](?![eErRsSdDuU]))[a-zA-Z1-6]*+(?=[\t\n\f\r />]))"
-)
+_SCAN = re.compile(rb"(<[pPdDhHoOuUmMfFnNtTbBcCsSaA](?<![sSaA](?![eErRsSdDuU]))[a-zA-Z1-6]*+(?=[\t\n\f\r />]))")
 _IS_MARKED: dict[bytes, bool] = {
     b"<" + spelling.encode(): True for name in MARKED for spelling in (name, name.upper(), name.capitalize())
 }
-_MARKS: list[bytes] = []
+# More marks than nearly any page needs; those for larger pages are made anew each time, so that none of them stay.
+_KEPT = 8_192
+
+
+@cache
+def _kept_marks() -> list[bytes]:
+    return [b" _ap=%d " % i for i in range(_KEPT)]
 
 
 def _marks(n: int) -> list[bytes]:
-    """At least n ready-made markers."""
-    for i in range(len(_MARKS), n):
-        _MARKS.append(b" _ap=%d " % i)
-    return _MARKS
+    """At least n markers. A list is whole before anybody sees it and never changes: pages are read in many threads."""
+    return _kept_marks() if n <= _KEPT else [b" _ap=%d " % i for i in range(n)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ def mark(html: bytes) -> Marked:
     copy[0::3] = pieces[0::2]
     copy[1::3] = tags
     copy[2::3] = [
-        mark if known(tag) or tag[1:].lower().decode() in MARKED else b"" for mark, tag in zip(marks, tags, strict=False)
+        mark if known(tag) or tag[1:].lower().decode() in MARKED else b""
+        for mark, tag in zip(marks, tags, strict=False)
     ]
     # tag i begins where the first 2i + 1 pieces end
     return Marked(b"".join(copy), tags, list(accumulate(map(len, pieces)))[0::2][:n])

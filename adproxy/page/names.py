@@ -29,46 +29,51 @@ _CAMEL = re.compile(r"([a-z0-9])([A-Z])")
 _SPLIT = re.compile(r"[^a-z]+")
 
 _NOT_ARTICLE = frozenset(
-    """nav navigation navbar menu submenu megamenu breadcrumb breadcrumbs sidebar aside related relatedposts recommended
-    recommendations recommend recirc recirculation readmore morelike popular trending mostread mostviewed latest teaser
-    teasers comment comments commentlist disqus respond reply replies newsletter newsletters subscribe subscription signup
-    signin login register paywall author authors bio byline contributor share sharing sharebar social socials follow tag tags
-    tagcloud taglist topics keywords footer foot copyright legal disclaimer cookie cookies consent gdpr modal popup overlay
-    lightbox dialog tooltip promo promos promotion promoted sponsor sponsored advert toolbar tools pagination pager paging
-    widget widgets rating ratings poll survey quiz cta donate donation banner masthead topbar skip search searchbox
-    crosssell upsell products shop hidden print noprint outbrain taboola jp addtoany rss feed metadata meta infobox navbox
-    toc reflist references reference catlinks sitesub jump editsection hatnote vote votes""".split()
+    """nav navigation navbar menu submenu megamenu breadcrumb breadcrumbs sidebar aside related relatedposts
+    recommended recommendations recommend recirc recirculation readmore morelike popular trending mostread
+    mostviewed latest teaser teasers comment comments commentlist disqus respond reply replies newsletter
+    newsletters subscribe subscription signup signin login register paywall author authors bio byline contributor
+    share sharing sharebar social socials follow tag tags tagcloud taglist topics keywords footer foot copyright
+    legal disclaimer cookie cookies consent gdpr modal popup overlay lightbox dialog tooltip promo promos promotion
+    promoted sponsor sponsored advert toolbar tools pagination pager paging widget widgets rating ratings poll
+    survey quiz cta donate donation banner masthead topbar skip search searchbox crosssell upsell products shop
+    hidden print noprint outbrain taboola jp addtoany rss feed metadata meta infobox navbox toc reflist references
+    reference catlinks sitesub jump editsection hatnote vote votes""".split()
 )
 _ARTICLE = frozenset(
-    """article articlebody articletext articlecontent body bodytext content maincontent entry entrycontent post postbody
-    postcontent story storybody storytext text copy prose main hentry richtext wysiwyg longform narrative mw""".split()
+    """article articlebody articletext articlecontent body bodytext content maincontent entry entrycontent post
+    postbody postcontent story storybody storytext text copy prose main hentry richtext wysiwyg longform narrative
+    mw""".split()
 )
-_CAPTION = frozenset("caption captions figcaption credit credits photocredit imagecredit wp-caption-text cutline".split())
-_PULL_QUOTE = frozenset("pullquote pull quote blockquote".split())
+_CAPTION = frozenset(
+    """caption captions figcaption credit credits photocredit imagecredit wp-caption-text cutline""".split()
+)
+_PULL_QUOTE = frozenset(["pullquote", "pull", "quote", "blockquote"])
 _SIDEBAR = frozenset("sidebar sidebars rail rightrail rightcol rightcolumn secondary aside".split())
 _MEDIA = frozenset(
-    """figure image images img photo photos picture gallery slideshow carousel slider video player embed media infographic
-    lede hero""".split()
+    """figure image images img photo photos picture gallery slideshow carousel slider video player embed media
+    infographic lede hero""".split()
 )
 _AD_WORDS = frozenset(
-    """ad ads adv advert adverts advertisement advertisements advertising advertorial adsbygoogle adsense adslot adslots
-    adunit adbox adwrap adwrapper adcontainer adspace adzone adhesion adngin adthrive mediavine ezoic gpt dfp taboola
-    outbrain revcontent mgid teads nativo criteo zergnet connatix dianomi plista ligatus mpu leaderboard skyscraper halfpage
-    sponsored sponsor anzeige anzeigen werbung publicite publicidad publicidade pubblicita reklama reklam reklame annons
-    annonse mainos advertentie admarket smartad dfptag googledfpad""".split()
+    """ad ads adv advert adverts advertisement advertisements advertising advertorial adsbygoogle adsense adslot
+    adslots adunit adbox adwrap adwrapper adcontainer adspace adzone adhesion adngin adthrive mediavine ezoic gpt
+    dfp taboola outbrain revcontent mgid teads nativo criteo zergnet connatix dianomi plista ligatus mpu leaderboard
+    skyscraper halfpage sponsored sponsor anzeige anzeigen werbung publicite publicidad publicidade pubblicita
+    reklama reklam reklame annons annonse mainos advertentie admarket smartad dfptag googledfpad""".split()
 )
 # Common words of other meanings: they count only with company.
 _WEAK = frozenset("leaderboard sponsor sponsored dfp gpt teads adv".split())
 _COMPANY = frozenset("container wrapper wrap slot unit box tag top bottom".split())
 # Names that speak about ads without holding one.
 _NOT_AN_AD = frozenset(
-    """free blocker adblock adblocker choices choice policy whitelist has hasads noads disabled off no without load loaded
-    ready manager enabled""".split()
+    """free blocker adblock adblocker choices choice policy whitelist has hasads noads disabled off no without load
+    loaded ready manager enabled""".split()
 )
 # "has-sidebar", "no-js": said of the whole page, not of the element's own content.
 _ABOUT_THE_PAGE = frozenset("has with no without is js".split())
 _EMBED_WORDS = frozenset(
-    "twitter-tweet twitter-video instagram-media tiktok-embed fb-post fb-video reddit-card imgur-embed-pub bluesky-embed".split()
+    """twitter-tweet twitter-video instagram-media tiktok-embed fb-post fb-video reddit-card imgur-embed-pub
+    bluesky-embed""".split()
 )
 
 

@@ -25,11 +25,13 @@ _SKIPPED = frozenset("script style template noscript link meta title base head s
 _MEDIA = frozenset("img picture video audio iframe embed object figure canvas amp-img amp-video".split())
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _CLIMB = frozenset("header hgroup a span strong em b i".split())
-_SIDEBARS = "aside,[role=complementary],[class*=sidebar i],[id*=sidebar i],[class*=rail i],[id*=rail i],[class*=right-col i]"
+_SIDEBARS = (
+    "aside,[role=complementary],[class*=sidebar i],[id*=sidebar i],[class*=rail i],[id*=rail i],[class*=right-col i]"
+)
 # Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
 _NEVER_INSIDE = frozenset(
-    """p li ul ol dl dt dd table figure figcaption pre blockquote details nav form a button svg template noscript select
-    label dialog""".split()
+    """p li ul ol dl dt dd table figure figcaption pre blockquote details nav form a button svg template noscript
+    select label dialog""".split()
 )
 
 

@@ -11,7 +11,15 @@ from adproxy.page import article as articles
 from adproxy.page import blocks, facts, places
 from adproxy.page.marks import mark
 from adproxy.page.tree import Tree
-from adproxy.rules.ruleset import ByPage, FixedPlace, FromJsonLd, FromMeta, MidArticle, Policy, SelectorPlace, SidebarPlace
+from adproxy.rules.ruleset import (
+    ByPage,
+    FixedPlace,
+    FromJsonLd,
+    FromMeta,
+    Policy,
+    SelectorPlace,
+    SidebarPlace,
+)
 
 _OURS = b"data-adproxy"
 _MAX_NUMBERED_IDS = 40

@@ -18,13 +18,13 @@ from adproxy.page.marks import ATTRIBUTE, BEFORE_START, MARKED, Marked
 _PLAIN = frozenset("div section article main aside header footer nav body center form search".split())
 # All other elements that the parser knows: an element of any other name is a plain box too.
 _KNOWN = frozenset(
-    """a abbr acronym address applet area audio b base basefont bdi bdo bgsound big blink blockquote br button canvas caption
-    cite code col colgroup command data datalist dd del details dfn dialog dir dl dt em embed fieldset figcaption figure font
-    frame frameset h1 h2 h3 h4 h5 h6 head hgroup hr html i iframe image img input ins isindex kbd keygen label legend li link
-    listing map mark marquee math menu menuitem meta meter multicol nextid nobr noembed noframes noscript object ol optgroup
-    option output p param picture plaintext pre progress q rb rbc rp rt rtc ruby s samp script select selectedcontent slot
-    small source spacer span strike strong style sub summary sup svg table tbody td template textarea tfoot th thead time
-    title tr track tt u ul var video wbr xmp""".split()
+    """a abbr acronym address applet area audio b base basefont bdi bdo bgsound big blink blockquote br button canvas
+    caption cite code col colgroup command data datalist dd del details dfn dialog dir dl dt em embed fieldset
+    figcaption figure font frame frameset h1 h2 h3 h4 h5 h6 head hgroup hr html i iframe image img input ins isindex
+    kbd keygen label legend li link listing map mark marquee math menu menuitem meta meter multicol nextid nobr
+    noembed noframes noscript object ol optgroup option output p param picture plaintext pre progress q rb rbc rp rt
+    rtc ruby s samp script select selectedcontent slot small source spacer span strike strong style sub summary sup
+    svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp""".split()
 )
 _TABLE_CHAIN = frozenset("td tr tbody thead tfoot table".split())
 # Formatting elements: what the parser reopens in later blocks if it is left open (HTML 13.2.4.3).
@@ -34,7 +34,8 @@ _BODY = re.compile(rb"<[bB][oO][dD][yY](?=[\t\n\f\r />])")
 _NOSCRIPT = re.compile(rb"<noscript(?=[\t\n\f\r />])(.*?)</noscript(?=[\t\n\f\r />])", re.I | re.S)
 # The content of nearly all noscripts: the same to parsers with scripting and without.
 _NOSCRIPT_SIMPLE = re.compile(
-    rb"[^>]*+>(?:[^<]++|<(?:img|iframe|link|meta|source|br|style)(?=[\t\n\f\r />])[^<>]*+>|</(?:iframe|style)[\t\n\f\r ]*>)*+\Z",
+    rb"[^>]*+>(?:[^<]++|<(?:img|iframe|link|meta|source|br|style)(?=[\t\n\f\r />])[^<>]*+>"
+    rb"|</(?:iframe|style)[\t\n\f\r ]*>)*+\Z",
     re.I,
 )
 _TEXT_AFTER = re.compile(rb"[\t\n\f\r ]*+(?:[^<\t\n\f\r ]|</[pP][\t\n\f\r />])")
@@ -43,7 +44,7 @@ _TEXT_AFTER = re.compile(rb"[\t\n\f\r ]*+(?:[^<\t\n\f\r ]|</[pP][\t\n\f\r />])")
 _MAX_DEPTH = 256
 
 
-_SILENT = frozenset("script style noscript template".split())
+_SILENT = frozenset(["script", "style", "noscript", "template"])
 
 
 def visible_text(node: LexborNode) -> str:

@@ -1,0 +1,39 @@
+# make demo    the built-in site with adproxy around it, and the second listener; Ctrl-C ends all of it
+# make test    everything, including what the tests need installed
+# make bench   what a rewrite costs, beside other ways to do it
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+PYTEST_ARGS ?=
+
+.PHONY: help demo test lint bench corpus clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+# The environment is made anew when pyproject.toml changes.
+.venv/product: pyproject.toml tests/setup.sh
+	@tests/setup.sh product
+	@touch $@
+
+.venv/tests: .venv/product
+	@tests/setup.sh tests
+	@touch $@
+
+demo: .venv/product
+	@exec .venv/bin/adproxy demo $(DEMO_ARGS)
+
+test: .venv/tests lint
+	@$(PY) -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+
+lint: .venv/tests
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+	@$(PY) -m adproxy.rules.reference --check
+	@.venv/bin/adproxy check rules adproxy/demo/rules
+
+bench: .venv/tests
+	@.venv/bin/pip install --quiet --group bench
+	@$(PY) tests/benchmarks/rewrite_bench.py
+
+clean:
+	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,118 @@
+"""Slots with a place of their own: around the headline, after the article, in the sidebar, at a selector."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import replace
+
+from adproxy.model import Device, Page, Reason, Spot
+from adproxy.plan.between_blocks import Verdict
+from adproxy.plan.ruler import found
+from adproxy.plan.state import State, needs_settled
+from adproxy.rules.ruleset import FixedPlace, SelectorPlace, SidebarPlace, Slot
+
+# Inside the main content by definition, though between no two of its blocks.
+_IN_MAIN_CONTENT = (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
+
+
+def place(state: State, slot: Slot, devices: tuple[Device, ...]) -> None:
+    """Place a slot at the first of its spots that no rule forbids (a selector's: at as many as it may have)."""
+    where = slot.place
+    spots = _spots(state.page, slot)
+    if not spots:
+        wanted = "a sidebar" if isinstance(where, SidebarPlace) else "an element that matches the selector"
+        state.refuse(slot, Reason.NO_SUCH_PLACE, wanted, "none on the page")
+        return
+    left = slot.max if isinstance(where, SelectorPlace) else 1
+    for spot in spots:
+        if left == 0:
+            break
+        verdict = _forbidden(state, slot, spot)
+        if verdict is not None or spot.anchor is None:
+            reason, required, actual = verdict or (Reason.NO_LEGAL_ANCHOR, "a place where a div may stand", "none")
+            state.refuse(slot, reason, required, actual, anchor=spot.anchor)
+            continue
+        gap = _gap_at(state.page, spot.anchor.offset) if isinstance(where, SelectorPlace) else -1
+        anchor = replace(spot.anchor, gap=gap)
+        if gap >= 0:
+            crowded = _crowded(state, gap, devices)
+            if crowded is not None:
+                state.refuse(slot, *crowded, anchor=anchor, gap=gap)
+                continue
+        shown = devices
+        if gap >= 0 or where in _IN_MAIN_CONTENT:
+            shown = state.fitting_devices(slot, devices)
+            if shown != devices:
+                state.refuse_by_density(slot, devices, anchor, gap)
+            if not shown:
+                continue
+        state.take(slot, anchor, shown, counted=gap >= 0 or where in _IN_MAIN_CONTENT)
+        left -= 1
+
+
+def _spots(page: Page, slot: Slot) -> list[Spot]:
+    """A slot's spots in the order in which they are tried."""
+    where = slot.place
+    if isinstance(where, FixedPlace):
+        fixed = {
+            FixedPlace.ABOVE_HEADLINE: page.above_headline,
+            FixedPlace.BELOW_HEADLINE: page.below_headline,
+            FixedPlace.END_OF_ARTICLE: page.end_of_article,
+        }
+        return [fixed[where]]
+    if isinstance(where, SidebarPlace):
+        if where.widget == "first":
+            return list(page.sidebar)
+        if where.widget == "last":
+            return list(page.sidebar[::-1])
+        # spot n lies after the n-th widget; where it is forbidden, the nearest one
+        wanted = min(where.widget, len(page.sidebar) - 1)
+        return [page.sidebar[i] for i in sorted(range(len(page.sidebar)), key=lambda i: (abs(i - wanted), i))]
+    if isinstance(where, SelectorPlace):
+        return list(page.named.get(where.key, ()))
+    return []
+
+
+def _gap_at(page: Page, offset: int) -> int:
+    """The gap of the article that an offset falls into, -1 for none."""
+    known = [(g.anchor.offset, i) for i, g in enumerate(page.gaps) if g.anchor is not None]
+    if not known or not known[0][0] < offset < known[-1][0]:
+        return -1
+    return known[bisect_left(known, (offset, -1))][1]
+
+
+def _crowded(state: State, gap: int, devices: tuple[Device, ...]) -> Verdict | None:
+    """The limits of the article, for a selector's spot that lies in it."""
+    crowding = state.crowding(gap, devices)
+    if crowding is not None:
+        needed, amount = crowding
+        return Reason.TOO_NEAR_SLOT, f"{needed} to the next slot", found(amount, needed)
+    most = state.policy.limits.in_article
+    if len(state.in_article) >= most:
+        return Reason.MAX_IN_ARTICLE, f"at most {most} in the article", f"{most}"
+    return None
+
+
+def _forbidden(state: State, slot: Slot, spot: Spot) -> Verdict | None:
+    """Why a slot can't stand at a spot, whatever else is placed; None if it can."""
+    keep = state.policy.keep_clear
+    if spot.anchor is None:
+        reason = Reason(spot.problem) if spot.problem else Reason.NO_LEGAL_ANCHOR
+        if reason is Reason.NO_SUCH_PLACE:
+            return reason, "the place that the rule names", "none on the page"
+        return reason, "a place where a div may stand", "none that the markup proves"
+    if spot.anchor.offset in state.offsets:
+        return Reason.TOO_NEAR_SLOT, "a place of its own", "another slot is there"
+    if needs_settled(slot) and not spot.anchor.settled:
+        return Reason.PENDING_FORMATTING, "no formatting left open", "some is, and would leak into the slot"
+    if keep.around_existing_ads.amount > 0:
+        for words in (spot.ad_before, spot.ad_after):
+            if words is not None and words < keep.around_existing_ads.amount:
+                return Reason.NEAR_EXISTING_AD, f"{keep.around_existing_ads} from the page's own ads", f"{words} words"
+    if keep.around_media.amount > 0 and (spot.media_before or spot.media_after):
+        return Reason.NEAR_MEDIA, "text between slot and media", "media directly beside it"
+    if spot.lead_in_before:
+        return Reason.AFTER_LEAD_IN, "no text that ends in a colon before", "one directly before"
+    if spot.heading_before and isinstance(slot.place, (SidebarPlace, SelectorPlace)):
+        return Reason.AFTER_HEADING, "no heading directly before", "one directly before"
+    return None

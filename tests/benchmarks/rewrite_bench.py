@@ -1,0 +1,479 @@
+"""What a rewrite costs, beside other ways to change a page: python tests/benchmarks/rewrite_bench.py
+
+One process, one thread. On every page the contenders take turns, so that a busy moment of the machine hits all of them
+alike; of all rounds a contender's best time on a page counts. Times are CPU time of the thread, so that what else the
+machine does costs little. Figures are given in microseconds and as ratios to a bare parse by selectolax of the same
+bytes, with the spread of that ratio over the rounds.
+
+The parts of a rewrite are its own functions, timed where the rewrite calls them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import json
+import os
+import platform
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from selectolax.lexbor import LexborHTMLParser
+
+import adproxy.page.article
+import adproxy.page.blocks
+import adproxy.page.facts
+import adproxy.page.places
+import adproxy.page.read
+import adproxy.rewrite
+from adproxy import charset
+from adproxy.demo.content import load_articles
+from adproxy.demo.pages import article_page
+from adproxy.model import Skip
+from adproxy.rewrite import Rewritten
+from adproxy.rules.compile import load_rules
+from adproxy.rules.ruleset import Policy
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CORPUS = CHECKOUT.parent / "shared" / "corpus" / "news" / "pages"
+RULES = CHECKOUT / "rules" / "news.yaml"
+BASE = "selectolax, bare parse"
+OURS = "adproxy, the whole rewrite"
+# What the others insert: as long as a slot of ours without its style sheet.
+SLOT = (
+    '<div data-adproxy-slot="in-article" role="region" aria-label="Advertisement">'
+    '<div data-adproxy="ad" id="ad-in-article-1" class="js-ad"></div></div>'
+)
+# They insert it before this paragraph, the first that is often in the article.
+PARAGRAPH = 4
+# Rounds at most, where neither --rounds nor the time ends it earlier.
+MAX_ROUNDS = 1_000
+
+Work = Callable[[bytes], object]
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+
+def corpus(folder: Path) -> list[bytes]:
+    """The pages of a folder, in the order of their names, compressed ones left out."""
+    return [file.read_bytes() for file in sorted(folder.iterdir()) if file.suffix in (".html", ".htm")]
+
+
+def made_pages() -> list[bytes]:
+    """The demo's articles, and generated pages with as much around the text as news sites have. Always the same."""
+    articles = load_articles()
+    demo = [article_page(article, articles).encode() for article in articles]
+    return demo + [_generated(random.Random(seed)) for seed in range(10)]
+
+
+def _generated(rng: random.Random) -> bytes:
+    def words(n: int) -> str:
+        return " ".join("".join(rng.choices("aeiourstlnmdhg", k=rng.randint(2, 9))) for _ in range(n))
+
+    def links(n: int) -> str:
+        return "".join(f'<li class="item"><a href="/{words(1)}/{i}" class="link">{words(5)}</a></li>' for i in range(n))
+
+    def sentence() -> str:
+        return f'{words(25).capitalize()}, <a href="/{words(1)}">{words(2)}</a> <em>{words(1)}</em>.'
+
+    def teaser() -> str:
+        return f'<div class="teaser"><a href="/{words(1)}"><h3>{words(7)}</h3></a><p>{words(11)}</p></div>'
+
+    script = "".join(f'window.{words(1)}={{"{words(1)}":{rng.random()}}};' for _ in range(600))
+    style = "".join(f".{words(1)}{{margin:{rng.randint(0, 40)}px auto;display:block}}" for _ in range(300))
+    text = "".join(
+        f"<p>{' '.join(sentence() for _ in range(rng.randint(1, 4)))}</p>\n"
+        + (f"<h2>{words(4)}</h2>" if i % 5 == 4 else "")
+        for i in range(rng.randint(15, 35))
+    )
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{words(8)}</title>'
+        f"<style>{style}</style><script>{script}</script></head><body>"
+        f'<header class="masthead"><nav><ul>{links(80)}</ul></nav></header><main><article><h1>{words(8)}</h1>{text}'
+        f'</article><aside class="sidebar">{"".join(teaser() for _ in range(30))}</aside></main>'
+        f"<footer><ul>{links(120)}</ul></footer></body></html>"
+    ).encode()
+
+
+# --- contenders -----------------------------------------------------------------------------------
+
+
+def _bare_parse(html: bytes) -> object:
+    return LexborHTMLParser(html)
+
+
+def _selectolax_serialise(html: bytes) -> object:
+    parser = LexborHTMLParser(html)
+    paragraphs = parser.css("p")
+    slot = LexborHTMLParser(SLOT).css_first("div")
+    if len(paragraphs) >= PARAGRAPH and slot is not None:
+        paragraphs[PARAGRAPH - 1].insert_before(slot)
+    return parser.html
+
+
+def _ours(policy: Policy) -> Callable[[bytes], Rewritten | Skip]:
+    def rewrite(html: bytes) -> Rewritten | Skip:
+        return adproxy.rewrite.rewrite(html, policy, encoding=charset.sniff(html, "text/html") or "utf-8")
+
+    return rewrite
+
+
+def _lolhtml() -> Work:
+    import lolhtml
+
+    class Insert:
+        def __init__(self) -> None:
+            self.seen = 0
+
+        def element(self, element: Any) -> None:
+            self.seen += 1
+            if self.seen == PARAGRAPH:
+                element.before(SLOT, lolhtml.ContentType.HTML)
+
+    def rewrite(html: bytes) -> object:
+        out: list[bytes] = []
+        rewriter = lolhtml.HTMLRewriter(lambda chunk: out.append(bytes(chunk)))
+        rewriter.on("p", Insert())
+        rewriter.write(html)
+        rewriter.end()
+        return b"".join(out)
+
+    return rewrite
+
+
+def _lxml() -> Work:
+    from lxml import html as lxml_html  # type: ignore[import-untyped, unused-ignore]
+
+    def rewrite(html: bytes) -> object:
+        root = lxml_html.document_fromstring(html)
+        for i, paragraph in enumerate(root.iter("p"), 1):
+            if i == PARAGRAPH:
+                paragraph.addprevious(lxml_html.fragment_fromstring(SLOT))
+                break
+        return lxml_html.tostring(root, doctype="<!DOCTYPE html>")
+
+    return rewrite
+
+
+def _beautiful_soup() -> Work:
+    from bs4 import BeautifulSoup
+
+    def rewrite(html: bytes) -> object:
+        soup = BeautifulSoup(html, "html.parser")
+        paragraphs = soup.find_all("p", limit=PARAGRAPH)
+        if len(paragraphs) == PARAGRAPH:
+            paragraphs[-1].insert_before(BeautifulSoup(SLOT, "html.parser"))
+        return str(soup).encode()
+
+    return rewrite
+
+
+# Name, what makes it, the package to install for it.
+_OTHERS: tuple[tuple[str, Callable[[], Work], str], ...] = (
+    ("lol-html, one insertion", _lolhtml, "python-lolhtml"),
+    ("lxml, insert and serialise", _lxml, "lxml"),
+    ("BeautifulSoup, insert and serialise", _beautiful_soup, "beautifulsoup4"),
+)
+
+
+def contenders(policy: Policy) -> tuple[dict[str, Work], dict[str, str]]:
+    """Name → work, the bare parse first; and name → why, for those that are missing here."""
+    found: dict[str, Work] = {
+        BASE: _bare_parse,
+        OURS: _ours(policy),
+        "selectolax, insert and serialise": _selectolax_serialise,
+    }
+    missing: dict[str, str] = {}
+    for name, make, package in _OTHERS:
+        try:
+            found[name] = make()
+        except ImportError:
+            missing[name] = f"not installed: pip install {package}"
+    return found, missing
+
+
+# --- the parts of a rewrite -----------------------------------------------------------------------
+
+_PARTS: tuple[tuple[str, ModuleType, tuple[str, ...]], ...] = (
+    ("guard", adproxy.rewrite, ("hostile",)),
+    ("mark", adproxy.page.read, ("mark",)),
+    ("parse of the marked copy", adproxy.page.read, ("Tree",)),
+    ("facts", adproxy.page.facts, ("read",)),
+    ("article and blocks", adproxy.page.article, ("find",)),
+    ("article and blocks", adproxy.page.blocks, ("outline",)),
+    ("places", adproxy.page.places, ("headline", "around_headline", "end_of_article", "sidebar")),
+    ("plan", adproxy.rewrite, ("plan",)),
+    ("markup and splice", adproxy.rewrite, ("render", "splice")),
+)
+PART_NAMES = tuple(dict.fromkeys(name for name, _, _ in _PARTS))
+
+
+@contextmanager
+def timed_parts(spent: dict[str, int]) -> Iterator[None]:
+    """While it is open, the functions that a rewrite is made of add their nanoseconds to `spent`."""
+
+    def timed(name: str, function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **kwargs: object) -> object:
+            start = time.thread_time_ns()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                spent[name] += time.thread_time_ns() - start
+
+        return call
+
+    originals = [(module, function, getattr(module, function)) for _, module, names in _PARTS for function in names]
+    for name, module, functions in _PARTS:
+        for function in functions:
+            setattr(module, function, timed(name, getattr(module, function)))
+    try:
+        yield
+    finally:
+        for module, function, original in originals:
+            setattr(module, function, original)
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Times:
+    """Nanoseconds of one contender or part."""
+
+    best: list[int] = field(default_factory=list)
+    """By page: of all rounds."""
+    rounds: list[int] = field(default_factory=list)
+    """By complete round: all pages together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    pages: int
+    """How many pages were measured: all, unless the time ended before."""
+    rounds: int
+    times: dict[str, Times]
+
+
+def measure(
+    pages: Sequence[bytes], works: dict[str, Work], *, rounds: int, seconds: float, tell: Callable[[str], None]
+) -> Measured:
+    """Let the contenders take turns on each page until the rounds or the seconds are over.
+
+    The first round always measures at least one page; pages that it does not come to are left out.
+    """
+    names = [*works, *PART_NAMES]
+    times = {name: Times() for name in names}
+    deadline = time.monotonic() + seconds
+    order = list(works.items())
+    count = len(pages)
+    done = 0
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.freeze()  # what is alive now is not looked at again, whoever's turn it is
+    gc.disable()
+    try:
+        while done < rounds and (done == 0 or time.monotonic() < deadline):
+            this_round = dict.fromkeys(names, 0)
+            complete = True
+            for p in range(count):
+                if time.monotonic() > deadline and (done or p):
+                    complete = False
+                    break
+                tell(f"round {done + 1}, page {p + 1} of {count}")
+                shift = (p + done) % len(order)
+                took = _one_page(pages[p], order[shift:] + order[:shift], works[OURS])
+                for name, spent in took.items():
+                    best = times[name].best
+                    if p == len(best):
+                        best.append(spent)
+                    else:
+                        best[p] = min(best[p], spent)
+                    this_round[name] += spent
+            if not done:
+                count = len(times[BASE].best)
+            if complete or not done:
+                for name, spent in this_round.items():
+                    times[name].rounds.append(spent)
+            done += 1
+    finally:
+        gc.unfreeze()
+        if was_enabled:
+            gc.enable()
+        tell("")
+    return Measured(count, len(times[BASE].rounds), times)
+
+
+def _one_page(html: bytes, order: Sequence[tuple[str, Work]], ours: Work) -> dict[str, int]:
+    """Nanoseconds of each contender on one page, and of the parts of our rewrite."""
+    took: dict[str, int] = {}
+    for name, work in order:
+        start = time.thread_time_ns()
+        made = work(html)
+        took[name] = time.thread_time_ns() - start
+        del made
+        gc.collect(0)  # each clears up after itself, outside of its time
+    spent = dict.fromkeys(PART_NAMES, 0)
+    with timed_parts(spent):
+        ours(html)
+    gc.collect(0)
+    return took | spent
+
+
+# --- what is told ---------------------------------------------------------------------------------
+
+
+def keep_memory() -> bool:
+    """Tell glibc to keep freed memory instead of handing it back after every parse; False where there is no glibc."""
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD in malloc.h
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    return bool(mallopt(trim_threshold, 256 * 1024 * 1024) and mallopt(mmap_threshold, 32 * 1024 * 1024))
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        cpu = models[0] if models else cpu
+    versions = {}
+    for package in ("adproxy", "selectolax", "python-lolhtml", "lxml", "beautifulsoup4"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def summary(times: dict[str, Times], names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Microseconds and ratios to the bare parse, by name."""
+    base = times[BASE]
+    result = {}
+    for name in names:
+        one = times[name]
+        ratios = [mine / theirs for mine, theirs in zip(one.rounds, base.rounds, strict=True)]
+        result[name] = {
+            "median_us": statistics.median(one.best) / 1000,
+            "total_us": sum(one.best) / 1000,
+            "ratio": sum(one.best) / sum(base.best),
+            "ratio_low": min(ratios),
+            "ratio_high": max(ratios),
+        }
+    return result
+
+
+def _table(title: str, rows: dict[str, dict[str, float]]) -> list[str]:
+    lines = [f"{title:<40}{'median us':>11}{'all, ms':>11}{'/ bare parse':>14}{'spread':>17}"]
+    for name, row in rows.items():
+        spread = f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}"
+        lines.append(
+            f"{name:<40}{row['median_us']:>11,.0f}{row['total_us'] / 1000:>11,.1f}{row['ratio']:>14.2f}{spread:>17}"
+        )
+    return lines
+
+
+def report(result: dict[str, Any]) -> str:
+    """The result for people."""
+    about, pages = result["machine"], result["pages"]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    lines = [
+        f"{about['cpu']}, {about['cores']} cores, load {about['load']}; {about['system']}",
+        f"Python {about['python']}; {versions}; memory: {result['memory']}",
+        f"{pages['measured']} of {pages['found']} pages from {pages['source']},"
+        f" median {pages['median_bytes'] / 1024:.0f} KiB; {pages['with_slots']} got {pages['slots']} slots, {pages['skipped']} were left alone",
+        f"best of {result['rounds']} rounds, contenders alternating page by page, CPU time of one thread",
+        "",
+        *_table("contender", result["contenders"]),
+        "",
+        *_table("part of the rewrite", result["parts"]),
+    ]
+    lines += [f"left out: {name} ({why})" for name, why in result["left_out"].items()]
+    return "\n".join(lines)
+
+
+def _progress() -> Callable[[str], None]:
+    if not sys.stderr.isatty():
+        return lambda _: None
+    return lambda text: print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--pages", type=Path, metavar="DIR", help="measure these .html files (default: the news corpus"
+                        " beside the checkout, else the demo's articles and generated pages)")  # fmt: skip
+    parser.add_argument(
+        "--rounds", type=int, default=MAX_ROUNDS, metavar="N", help="end after N rounds (default: by time)"
+    )
+    parser.add_argument("--seconds", type=float, default=30, help="end after so many seconds (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--mallopt", action="store_true", help="let glibc keep freed memory, as a tuned server would")
+    options = parser.parse_args(arguments)
+    if options.rounds < 1 or options.seconds <= 0:
+        parser.error("--rounds and --seconds must be above 0")
+    folder = options.pages or (CORPUS if CORPUS.is_dir() else None)
+    if folder is not None and not folder.is_dir():
+        parser.error(f"no such folder: {folder}")
+    pages = corpus(folder) if folder else made_pages()
+    if not pages:
+        parser.error(f"no .html files in {folder}")
+    memory = "as the allocator comes"
+    if options.mallopt:
+        memory = "kept (mallopt)" if keep_memory() else "as the allocator comes (mallopt is glibc's)"
+
+    policy = load_rules(RULES).rule_sets[0].pages[0].policy
+    if policy is None:
+        parser.error(f"{RULES} places no ads")
+    works, left_out = contenders(policy)
+    measured = measure(pages, works, rounds=options.rounds, seconds=options.seconds, tell=_progress())
+
+    taken = pages[: measured.pages]
+    outcomes = [_ours(policy)(page) for page in taken]
+    slots = [len(o.insertions) for o in outcomes if not isinstance(o, Skip)]
+    result = {
+        "machine": machine(),
+        "memory": memory,
+        "pages": {
+            "source": str(folder) if folder else "the demo and a generator",
+            "found": len(pages),
+            "measured": measured.pages,
+            "median_bytes": statistics.median(map(len, taken)),
+            "total_bytes": sum(map(len, taken)),
+            "with_slots": sum(map(bool, slots)),
+            "slots": sum(slots),
+            "skipped": len(outcomes) - len(slots),
+        },
+        "rounds": measured.rounds,
+        "contenders": summary(measured.times, list(works)),
+        "parts": summary(measured.times, PART_NAMES),
+        "left_out": left_out,
+    }
+    print(report(result))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

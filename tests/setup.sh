@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Makes the environment in .venv, and for the tests installs what they drive: a browser, Prometheus, Node with parse5.
+# Debian packages are installed only as root (or through sudo without a password); otherwise this says what is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+say() { printf 'adproxy setup: %s\n' "$*"; }
+
+debian_packages() {  # debian_packages COMMAND=PACKAGE …: installs the packages whose command is missing
+  local missing=() pair
+  for pair in "$@"; do command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}"); done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local run=()
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! sudo -n true 2>/dev/null; then
+      say "not installed: ${missing[*]}. Run: sudo apt-get install ${missing[*]}  (the tests that need them are skipped)"
+      return 0
+    fi
+    run=(sudo)
+  fi
+  command -v apt-get >/dev/null || { say "not installed: ${missing[*]}, and there is no apt-get here"; return 0; }
+  say "installing ${missing[*]} from Debian"
+  "${run[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+environment() {
+  local python
+  python=$(command -v python3.11 || command -v python3) || { say "Python 3.11 or newer is needed: apt-get install python3"; exit 1; }
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { say "Python 3.11 or newer is needed; $python is older"; exit 1; }
+  if [ ! -x .venv/bin/pip ]; then
+    rm -rf .venv
+    if ! "$python" -m venv .venv 2>/dev/null; then
+      # Debian keeps the module that venv needs in a package of its own
+      rm -rf .venv
+      debian_packages no-such-command=python3-venv
+      "$python" -m venv .venv || { say "python3 -m venv failed: apt-get install python3-venv"; exit 1; }
+    fi
+    .venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'  # for dependency groups
+  fi
+}
+
+case "${1:-}" in
+  product)
+    environment
+    say "installing adproxy into .venv"
+    .venv/bin/pip install --quiet --editable '.[proxy]'
+    ;;
+  tests)
+    say "installing what the tests need"
+    .venv/bin/pip install --quiet --group dev
+    debian_packages chromium=chromium promtool=prometheus node=nodejs npm=npm
+    if command -v npm >/dev/null && [ ! -d .tools/node_modules/parse5 ]; then
+      mkdir -p .tools
+      npm install --silent --no-audit --no-fund --prefix .tools parse5@8 >/dev/null
+    fi
+    ;;
+  *)
+    echo "usage: tests/setup.sh product|tests" >&2
+    exit 2
+    ;;
+esac
