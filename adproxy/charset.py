@@ -156,7 +156,7 @@ def _meta_label(head: bytes, position: int) -> tuple[str | None, int]:
         elif name == b"charset":
             charset = value.decode("latin-1").strip("\t\n\x0c\r ")
             needs_pragma = False
-    if charset is None or (needs_pragma and not pragma):
+    if not charset or (needs_pragma and not pragma):
         return None, position
     return charset, position
 

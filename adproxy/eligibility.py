@@ -112,7 +112,8 @@ def accepts_html(accept: str) -> bool:
     """Whether an ``Accept`` value takes text/html, a wildcard included; ``q=0`` of the nearest range refuses it."""
     quality: dict[str, bool] = {}
     for element in split_list(accept):
-        media, *parameters = (part.strip().lower() for part in split_list(element, ";"))
+        # an element of nothing but separators is some media type that is not HTML
+        media, *parameters = [part.lower() for part in split_list(element, ";")] or [""]
         refused = any(p.replace(" ", "") in ("q=0", "q=0.", "q=0.0", "q=0.00", "q=0.000") for p in parameters)
         quality[media] = quality.get(media, False) or not refused
     for media in ("text/html", "text/*", "*/*"):

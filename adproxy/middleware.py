@@ -114,42 +114,55 @@ class AdMiddleware:
             await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
             await send({"type": "http.response.body", "body": answer.body})
             return
-        book = self._book()
         path = raw_path.decode("utf-8", "replace")
-        policy = choose(book, next(iter(values(request, b"host")), ""), path).policy
-        if policy is None:
-            skip = Skip(SkipReason.PATH if book.rule_sets else SkipReason.NO_RULES)
-            await self.app(scope, receive, self._counting(send, method, OTHER, skip))
-            return
-        refused = request_skip(method, request)
-        if refused is not None:
-            other_method = refused.reason is SkipReason.METHOD
-            child = _child(scope, head.forward_unsafe(request) if other_method else None)
-            field = None if other_method else deciding_field(request)
-            answer_with = self._counting(_sharing(child, scope, send), method, policy.site, refused, field)
-            await self.app(child, receive, answer_with)
-            return
-        self._own.remember(policy)
-        forwarded = head.forward(request, raw_path, policy.revision)
-        child = _child(scope, forwarded.headers, without=_FILE_EXTENSIONS)
+        try:
+            judgement = self._judge(method, raw_path, path, request)
+        except Exception as problem:
+            self.log_failure(path, problem)
+            judgement = _Judgement(None, Skip(SkipReason.ERROR, type(problem).__name__))
+        without = () if judgement.skip is not None else _FILE_EXTENSIONS
+        child = _child(scope, judgement.headers, without)
         answer_with = _sharing(child, scope, send)
-        exchange = _Exchange(self, method, path, policy, answer_with, validated=forwarded.validated)
+        if judgement.policy is None or judgement.skip is not None:
+            await self.app(child, receive, self._counting(answer_with, method, path, judgement))
+            return
+        exchange = _Exchange(self, method, path, judgement.policy, answer_with, validated=judgement.validated)
         try:
             await self.app(child, receive, exchange.send)
         finally:
             await exchange.end()
 
-    def _counting(self, send: Send, method: str, site: str, skip: Skip, field: str | None = None) -> Send:
-        """A `send` that counts the answer if it is a page. Where it would have been rewritten but for a `field` of the
-        request, that field is named in ``Vary``; nothing else changes."""
+    def _judge(self, method: str, raw_path: bytes, path: str, request: RawHeaders) -> _Judgement:
+        book = self._book()
+        policy = choose(book, next(iter(values(request, b"host")), ""), path).policy
+        if policy is None:
+            return _Judgement(None, Skip(SkipReason.PATH if book.rule_sets else SkipReason.NO_RULES))
+        refused = request_skip(method, request)
+        if refused is not None and refused.reason is SkipReason.METHOD:
+            return _Judgement(policy, refused, headers=head.forward_unsafe(request))
+        if refused is not None:
+            return _Judgement(policy, refused, field=deciding_field(request))
+        self._own.remember(policy)
+        forwarded = head.forward(request, raw_path, policy.revision)
+        return _Judgement(policy, None, headers=forwarded.headers, validated=forwarded.validated)
+
+    def _counting(self, send: Send, method: str, path: str, judgement: _Judgement) -> Send:
+        """A `send` that counts the answer if it is a page. Where it would have been rewritten but for a field of the
+        request, that field is named in ``Vary``; nothing else changes, unless the page passes by accident."""
+        skip = judgement.skip or Skip(SkipReason.PATH)
+        site = judgement.policy.site if judgement.policy is not None else OTHER
 
         async def counting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = _listed(message)
                 headers = message["headers"]
                 self.count(method, site, headers, skip)
-                if field is not None and response_skip(message["status"], headers) is None:
-                    message = {**message, "headers": head.vary(headers, (field,))}
+                try:
+                    if (judgement.field or skip.fail_open) and response_skip(message["status"], headers) is None:
+                        headers = head.vary(headers, (judgement.field,)) if judgement.field else _open(headers)
+                        message = {**message, "headers": headers}
+                except Exception as problem:
+                    self.log_failure(path, problem)
             await send(message)
 
         return counting
@@ -175,6 +188,21 @@ class AdMiddleware:
                 path[:200],
                 exc_info=problem,
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What a request's head says of its answer."""
+
+    policy: Policy | None
+    skip: Skip | None
+    """Why the answer passes as it is, whatever it is; None where it may be a page that is planned by `policy`."""
+    field: str | None = None
+    """The request's field that decided so."""
+    headers: head.HeaderList | None = None
+    """The request's headers for the application; None for those that came."""
+    validated: bool = False
+    """Whether a 304 is about a page that we planned."""
 
 
 class Held:
@@ -291,24 +319,34 @@ class _Exchange:
             log.debug("sending a page after its deadline failed", exc_info=problem)
 
     async def _begin(self, start: Message) -> None:
-        headers, status, method = start["headers"], start["status"], self._method
-        everywhere = self._settings.vary_everywhere
-        if status == 304 and self._validated:
-            headers = head.not_modified(headers, self._policy.revision, vary_everywhere=everywhere)
-            await self._pass({**start, "headers": headers})
+        try:
+            passing = self._head_to_pass(start)
+        except Exception as problem:
+            self._middleware.log_failure(self._path, problem)
+            self._since = time.perf_counter()
+            await self._release(start, Skip(SkipReason.ERROR, type(problem).__name__), None)
             return
-        skip = response_skip(status, headers)
-        if skip is None and method == "HEAD":
-            await self._pass({**start, "headers": head.head_of_page(headers, vary_everywhere=everywhere)})
-            return
-        if skip is None and _content_length(headers) > self._settings.max_page_bytes:
-            skip = Skip(SkipReason.TOO_LARGE, "Content-Length")
-        if skip is not None:
-            self._middleware.count(method, self._policy.site, headers, skip)
-            await self._pass(start)
+        if passing is not None:
+            await self._pass(passing)
             return
         self._start, self._since = start, time.perf_counter()
         self._timer = asyncio.get_running_loop().call_later(self._settings.buffer_seconds, self._on_deadline)
+
+    def _head_to_pass(self, start: Message) -> Message | None:
+        """The head of an answer whose body is not touched; None for a page that is to be held."""
+        headers, status = start["headers"], start["status"]
+        everywhere = self._settings.vary_everywhere
+        if status == 304 and self._validated:
+            return {**start, "headers": head.not_modified(headers, self._policy.revision, vary_everywhere=everywhere)}
+        skip = response_skip(status, headers)
+        if skip is None and self._method == "HEAD":
+            return {**start, "headers": head.head_of_page(headers, vary_everywhere=everywhere)}
+        if skip is None and _content_length(headers) > self._settings.max_page_bytes:
+            skip = Skip(SkipReason.TOO_LARGE, "Content-Length")
+        if skip is not None:
+            self._middleware.count(self._method, self._policy.site, headers, skip)
+            return start
+        return None
 
     async def _pass(self, start: Message) -> None:
         self._passing = True
@@ -339,18 +377,18 @@ class _Exchange:
         """What became of the page, its head, and its body if that was changed. Whatever goes wrong here is a reason to
         pass the page as it is."""
         headers = start["headers"]
-        whole = _Whole(
-            body=b"".join(self._chunks),
-            coding=next(iter(content_codings(headers)), ""),
-            content_type=values(headers, b"content-type")[0],
-            csp=tuple(values(headers, b"content-security-policy")),
-            policy=self._policy,
-            path=self._path,
-            prefix=self._settings.prefix,
-            limit=self._settings.max_page_bytes,
-        )
         began = time.perf_counter()
         try:
+            whole = _Whole(
+                body=b"".join(self._chunks),
+                coding=next(iter(content_codings(headers)), ""),
+                content_type=values(headers, b"content-type")[0],
+                csp=tuple(values(headers, b"content-security-policy")),
+                policy=self._policy,
+                path=self._path,
+                prefix=self._settings.prefix,
+                limit=self._settings.max_page_bytes,
+            )
             outcome = await self._rewrite(whole)
             if isinstance(outcome, Skip):
                 return outcome
@@ -396,7 +434,7 @@ class _Exchange:
         the next message says so."""
         body = b"".join(self._chunks)
         if skip.fail_open:
-            start = {**start, "headers": head.failed_open(start["headers"], datetime.now(UTC))}
+            start = {**start, "headers": _open(start["headers"])}
         self._passing = True
         if self._timer is not None:
             self._timer.cancel()
@@ -422,6 +460,15 @@ class _Exchange:
         async with self._turn:
             if self._start is not None and not self._passing and not self._swallowing:
                 await self._release(self._start, Skip(SkipReason.TIMEOUT, "buffer_seconds"), None)
+
+
+def _open(headers: head.HeaderList) -> head.HeaderList:
+    """The headers of a page that passes by accident; as they came if even they can't be read."""
+    try:
+        return head.failed_open(headers, datetime.now(UTC))
+    except Exception:
+        log.exception("the headers of a page that passes without slots could not be read")
+        return headers
 
 
 def _listed(message: Message) -> Message:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, IntFlag
+from enum import Enum
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -75,8 +75,8 @@ class BlockKind(Enum):
     """Content of no known kind."""
 
 
-class BlockFlag(IntFlag):
-    """Facts about a block that decide what may stand beside it."""
+class BlockFlag:
+    """Facts about a block that decide what may stand beside it: bits of `Block.flags`, an int."""
 
     NONE = 0
     LEAD_IN = 1
@@ -102,7 +102,8 @@ class Block:
     """Characters of its text, white space folded."""
     heights: PerDevice
     """Estimated heights in CSS px."""
-    flags: BlockFlag = BlockFlag.NONE
+    flags: int = BlockFlag.NONE
+    """Of `BlockFlag`."""
     tag: str = ""
     """Name of its element; empty for a run of text that stands directly in a container."""
     text: str = ""
@@ -174,8 +175,8 @@ class Page:
     above_headline: Spot = NO_SPOT
     below_headline: Spot = NO_SPOT
     end_of_article: Spot = NO_SPOT
-    sidebar: tuple[Spot, ...] = ()
-    """Before each widget in order, then after the last; empty where there is no sidebar."""
+    sidebar: tuple[Spot | None, ...] = ()
+    """Before each widget in order, then after the last; None where no slot's place is near. Empty: no sidebar."""
     named: Mapping[str, tuple[Spot, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """For each wanted selector placement (key: `ruleset.SelectorPlace.key`), a spot per match in document order."""
     facts: Facts = Facts()

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from adproxy.charset import sniff
-from adproxy.model import Plan, Refusal, Skip
+from adproxy.model import Plan, Reason, Refusal, Skip
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rules.compile import load_rules
 from adproxy.rules.match import choose
@@ -31,7 +31,7 @@ PATH = "/2026/05/story"
 SHOWN = 45
 """Characters of the text on either side of a slot."""
 OURS = "data-adproxy"
-CREATIVES = ("ad", "creative", "gpt")
+NOT_READ = ("head", "script", "style", "template", "noscript", "textarea")
 
 Token = tuple[Any, ...]
 
@@ -102,9 +102,7 @@ def without_ours(row: list[Token]) -> list[Token]:
     kept: list[Token] = []
     depth = 0
     for token in row:
-        if token[0] == "start" and (depth or is_ours(token[2])):
-            depth += 1
-        elif token[0] == "comment" and depth:
+        if (depth and token[0] in ("start", "comment")) or (token[0] == "start" and is_ours(token[2])):
             depth += 1
         elif token[0] == "end" and depth:
             depth -= 1
@@ -138,7 +136,7 @@ def visible(row: list[Token]) -> list[tuple[str, str]]:
     hidden = ours = 0
     for token in row:
         if token[0] == "start":
-            if hidden or token[1] in ("head", "script", "style", "template", "noscript"):
+            if hidden or token[1] in NOT_READ:
                 hidden += 1
             if ours or is_ours(token[2]):
                 ours += 1
@@ -160,8 +158,8 @@ def joined(parts: list[tuple[str, str]]) -> str:
 
 
 def review(name: str) -> dict[str, Any]:
-    """The short list: each slot between the texts that a reader sees around it, and the refusals that say why not
-    more. A refusal stands once for each slot and reason, with how many candidates it met and what the first found."""
+    """The short list: each slot between the texts that a reader sees around it, and why there are not more: for each
+    slot and reason how many candidates it met; for whole slots and for density also what the first needed and found."""
     result = run(name)
     if isinstance(result, Skip):
         return {"skip": result.reason.value, "detail": result.detail}
@@ -183,14 +181,16 @@ def review(name: str) -> dict[str, Any]:
 def refusals(plan: Plan) -> dict[str, list[str]]:
     by_slot: dict[str, dict[tuple[str, str], list[Refusal]]] = {}
     for refusal in plan.refusals:
-        same = by_slot.setdefault(refusal.slot, {})
-        same.setdefault((refusal.reason.value, refusal.required), []).append(refusal)
+        # what a candidate needed is the planner's own tests' business, and its wording would drown the rest
+        told = refusal.gap < 0 or refusal.reason is Reason.DENSITY
+        kind = (refusal.reason.value, refusal.required if told else "")
+        by_slot.setdefault(refusal.slot, {}).setdefault(kind, []).append(refusal)
     return {
         slot: [
-            f"{reason} ({len(found)}): needs {required}, found {found[0].actual}"
-            for (reason, required), found in same.items()
+            f"{reason} ({len(found)})" + (f": needs {required}, found {found[0].actual}" if required else "")
+            for (reason, required), found in kinds.items()
         ]
-        for slot, same in by_slot.items()
+        for slot, kinds in by_slot.items()
     }
 
 
@@ -258,8 +258,8 @@ def update(name: str) -> None:
     for file_name, content in wanted.items():
         file = folder / file_name
         before = file.read_bytes() if file.exists() else b""
-        lines = [text.decode("utf-8", "replace").splitlines() for text in (before, content)]
-        for line in difflib.unified_diff(*lines, f"{name}/{file_name}", "now", lineterm="", n=1):
+        old, new = (text.decode("utf-8", "replace").splitlines() for text in (before, content))
+        for line in difflib.unified_diff(old, new, f"{name}/{file_name}", "now", lineterm="", n=1):
             print(line)
         file.write_bytes(content)
 

@@ -35,6 +35,10 @@ def test_what_is_encoded_decodes_to_the_same_bytes(coding: str, data: bytes) -> 
     assert decode(encode(data, coding), coding, LIMIT) == data
 
 
+def test_law_4_gzip_says_no_time() -> None:
+    assert encode(PAGE, "gzip")[4:8] == bytes(4)
+
+
 @pytest.mark.parametrize("coding", CODINGS)
 def test_law_4_equal_input_is_encoded_to_equal_bytes(coding: str) -> None:
     assert encode(PAGE, coding) == encode(PAGE, coding)

@@ -157,6 +157,8 @@ def test_d15_a_prerendered_page_is_the_readers_page() -> None:
         ("text/html;q=0, */*", False),
         ("application/xml, image/*", False),
         ("", True),
+        (";", False),
+        ("; ;, text/html", True),
     ],
 )
 def test_d6_accept_is_read_by_the_nearest_range(accept: str, expected: bool) -> None:
@@ -166,7 +168,8 @@ def test_d6_accept_is_read_by_the_nearest_range(accept: str, expected: bool) -> 
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([name.encode() for name in DECIDING_FIELDS]) | st.binary(max_size=8), st.binary(max_size=40)
+            st.sampled_from([name.encode() for name in DECIDING_FIELDS]) | st.binary(max_size=8),
+            st.binary(max_size=40) | st.text('abq=0.;,"\\\\ */', max_size=20).map(str.encode),
         ),
         max_size=6,
     )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_site import PAGE, PAGE_WITHOUT_PLACES, RULES, book, page, with_slots
+from small_site import PAGE, PAGE_WITHOUT_PLACES, REVISION, RULES, book, page, with_slots
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -24,6 +24,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from wire import DEADLINE, body_of, call, http_scope, serving
 
+from adproxy.codings import encode
 from adproxy.errors import SettingsError
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
@@ -40,7 +41,7 @@ def answering(*parts: bytes, headers: list[tuple[bytes, bytes]] | None = None, *
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         sent = [HTML, *VALIDATORS, CACHEABLE] if headers is None else headers
-        await send({"type": "http.response.start", "status": 200, "headers": sent, **start})
+        await send({"type": "http.response.start", "status": 200, "headers": sent} | start)
         for index, part in enumerate(parts, 1):
             await send({"type": "http.response.body", "body": part, "more_body": index < len(parts)})
 
@@ -178,7 +179,7 @@ def test_c15_a_page_over_the_size_goes_on_with_what_was_seen_first_and_keeps_its
 
 
 def test_c15_a_page_that_says_that_it_is_too_large_is_never_held() -> None:
-    parts = [PAGE, b""]
+    parts = [PAGE[:100], PAGE[100:], b""]
     app = answering(*parts, headers=[HTML, (b"content-length", b"%d" % len(PAGE))])
     assert [message.get("body") for message in ask(app, max_page_bytes=1000)[1:]] == parts
 
@@ -212,6 +213,30 @@ def test_c15_a_page_slower_than_the_deadline_goes_on_with_what_was_seen_first() 
     messages = asyncio.run(run())
     assert [message.get("body") for message in messages[1:]] == [b"<p>seen", b" later", b" end"]
     assert failed_open(messages, b"<p>seen later end")
+
+
+def test_c15_what_comes_during_a_late_release_is_sent_behind_it() -> None:
+    async def run() -> list[Message]:
+        releasing = asyncio.Event()
+        sent: list[Message] = []
+
+        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [HTML]})
+            await send({"type": "http.response.body", "body": b"<p>seen", "more_body": True})
+            await asyncio.wait_for(releasing.wait(), DEADLINE)
+            await send({"type": "http.response.body", "body": b" later"})
+
+        async def slow_client(message: Message) -> None:
+            releasing.set()
+            for _ in range(10):
+                await asyncio.sleep(0)
+            sent.append(message)
+
+        middleware = AdMiddleware(slow, book(), settings=Settings(buffer_seconds=0.02))
+        await middleware(http_scope("/page"), lambda: asyncio.sleep(0), slow_client)
+        return sent
+
+    assert [message.get("body") for message in asyncio.run(run())] == [None, b"<p>seen", b" later"]
 
 
 def test_c15_the_deadline_holds_for_a_head_without_a_body() -> None:
@@ -263,6 +288,47 @@ def test_a7_a_bug_in_the_rewrite_gives_the_original_counted_and_logged_once(
     (record,) = caplog.records
     assert record.exc_info is not None
     assert record.exc_info[0] is ZeroDivisionError
+
+
+STEPS = ["choose", "request_skip", "deciding_field", "response_skip", "content_codings", "sniff", "decode", "rewrite"]
+STEPS += ["encode", "head.forward", "head.forward_unsafe", "head.planned", "head.not_modified", "head.head_of_page"]
+STEPS += ["head.vary", "head.failed_open"]
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+@pytest.mark.parametrize("step", STEPS)
+def test_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, step: str, coding: str
+) -> None:
+    broken = 0
+
+    def break_down(*_: Any, **__: Any) -> None:
+        nonlocal broken
+        broken += 1
+        raise ZeroDivisionError(step)
+
+    monkeypatch.setattr(f"adproxy.middleware.{step}", break_down)
+    if step == "head.failed_open":
+        monkeypatch.setattr("adproxy.middleware.rewrite", break_down)
+    body = encode(PAGE, coding) if coding else PAGE
+    tag = f'W/"v1;ap={REVISION}"'
+    requests = [
+        ("GET", ("Accept", "text/html")),
+        ("GET", ("Sec-Fetch-Dest", "empty")),
+        ("GET", ("If-None-Match", tag)),
+        ("HEAD", ("Accept", "text/html")),
+        ("PUT", ("If-Match", tag)),
+    ]
+    headers = [HTML, *VALIDATORS, *([(b"content-encoding", coding.encode())] if coding else [])]
+    for method, header in requests:
+        status = 304 if header[0] == "If-None-Match" else 200
+        before = broken
+        messages = ask(answering(body, headers=headers, status=status), http_scope("/page", header, method=method))
+        assert messages[0]["status"] == status
+        assert len([message for message in messages if message["type"] == "http.response.start"]) == 1
+        if broken > before:
+            assert body_of(messages) == body
+    assert broken or (step in ("decode", "encode") and not coding)
 
 
 @contextlib.contextmanager
@@ -398,6 +464,30 @@ def test_f1_a_request_cancelled_while_its_page_is_rewritten_in_a_thread_is_gone(
             with pytest.raises(asyncio.CancelledError):
                 await task
         assert middleware.held.take(middleware.settings.max_held_bytes)
+
+    asyncio.run(run())
+
+
+def test_f1_a_request_cancelled_during_a_late_release_leaves_no_task() -> None:
+    async def run() -> None:
+        releasing = asyncio.Event()
+
+        async def stalls(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [HTML]})
+            await asyncio.sleep(DEADLINE)
+
+        async def never_read(message: Message) -> None:
+            releasing.set()
+            await asyncio.sleep(DEADLINE)
+
+        limits = Settings(buffer_seconds=0.01, rewrite_seconds=0.1)
+        middleware = AdMiddleware(stalls, book(), settings=limits)
+        task = asyncio.create_task(middleware(http_scope("/page"), lambda: asyncio.sleep(0), never_read))
+        await asyncio.wait_for(releasing.wait(), DEADLINE)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(run())
 

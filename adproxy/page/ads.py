@@ -37,7 +37,7 @@ def is_ad(tag: str, attributes: Mapping[str, str | None]) -> bool:
         return _AD_FRAME.search((attributes.get("src") or "") + " " + (attributes.get("id") or "")) is not None
     if tag.startswith("amp-"):
         return tag in _AMP
-    if attributes.keys() & _AD_ATTRIBUTES:
+    if not _AD_ATTRIBUTES.isdisjoint(attributes):
         return True
     ident = attributes.get("id") or ""
     if ident and _AD_ID.match(ident):

@@ -41,8 +41,10 @@ class Article:
     root: LexborNode
     words: int
     """Of the good paragraphs in it."""
+    nodes: tuple[LexborNode, ...]
+    """The good paragraphs in it."""
     paragraphs: frozenset[int]
-    """`mem_id`s of the good paragraphs in it."""
+    """Their `mem_id`s."""
 
 
 def _is_mostly_links(paragraph: LexborNode, characters: int) -> bool:
@@ -79,11 +81,16 @@ def find(body: LexborNode) -> Article | None:
     return _descend(body, groups)
 
 
+def _article(root: LexborNode, groups: Iterable[Group]) -> Article:
+    groups = list(groups)
+    nodes = tuple(p for g in groups for p in g.paragraphs)
+    return Article(root, sum(g.words for g in groups), nodes, frozenset(p.mem_id for p in nodes))
+
+
 def within(root: LexborNode) -> Article:
     """The article in an element that the rules name."""
     groups = _paragraphs(root.css("p"))
-    good = frozenset(p.mem_id for g in groups.values() for p in g.paragraphs)
-    return Article(root, sum(g.words for g in groups.values()), good)
+    return _article(root, groups.values())
 
 
 def _own_text(body: LexborNode) -> dict[int, Group]:
@@ -156,7 +163,7 @@ def _descend(body: LexborNode, groups: dict[int, Group]) -> Article | None:
     words = sum(g.words for g, _ in live)
     if words < MIN_ARTICLE_WORDS:
         return None
-    return Article(root, words, frozenset(p.mem_id for g, _ in live for p in g.paragraphs))
+    return _article(root, [g for g, _ in live])
 
 
 def _not_article(node: LexborNode, below: dict[int, int], total: int, verdicts: dict[int, bool]) -> bool:

@@ -24,22 +24,24 @@ from adproxy.page.words import count_words
 MAX_BLOCKS = 2_000
 _MAX_DEPTH = 60
 
+# What readers do not read: nothing that is shown, what a form is filled with, what old parsers saw in place of a frame.
 _IGNORED = frozenset(
-    """script style template noscript link meta title base head param source track area map datalist""".split()
+    """script style template noscript link meta title base head param source track area map datalist textarea select
+    noframes noembed""".split()
 )
 _INLINE = frozenset(
     """a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q ruby rb rt rp s samp
-    small span strike strong sub sup time tt u var wbr button input meter output progress select textarea""".split()
+    small span strike strong sub sup time tt u var wbr button input meter output progress""".split()
 )
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _LISTS = frozenset(["ul", "ol", "dl", "menu", "dir"])
 _MEDIA = frozenset(
     """img picture video audio iframe embed object figure canvas svg amp-img amp-video amp-youtube""".split()
 )
-_ASIDES = frozenset("nav aside footer form details dialog button fieldset select".split())
+_ASIDES = frozenset("nav aside footer form details dialog button fieldset".split())
 _CONTAINERS = frozenset("div section article main header center hgroup address td tr tbody thead tfoot body".split())
-_QUOTE_END = re.compile(r"[.!?…:;\"'”’»)\]。！？」』）]\s*$")
-_COLON_END = re.compile(r"[:：]\s*$")
+_SENTENCE_ENDS = frozenset(".!?…:;\"'”’»)]。！？」』）")
+_COLONS = frozenset(":：")
 _PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
 _CAPTION_WORDS = 40
 # Tracking pixels, icons, emoji: nothing that an ad could crowd.
@@ -80,6 +82,9 @@ class _Walk:
     """`mem_id`s of everything that contains a script or a style sheet, whose text is not for readers."""
     avoided: dict[int, tuple[int, ...]]
     """By `mem_id`: which of the rules' own selectors match an element or something in it."""
+    good_below: dict[int, int]
+    matched: dict[int, tuple[int, ...]]
+    """By `mem_id`: which of the rules' own selectors match this very element."""
     pieces: list[_Piece] = field(default_factory=list)
 
     def text(self, node: LexborNode) -> str:
@@ -96,7 +101,16 @@ def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = ()) -> Outlin
     """
     root = article.root
     silent = frozenset(i for node in root.css("script,style,noscript,template") for i in _up(node, root))
-    walk = _Walk(tree, article, _containing_ads(root), _containing_media(root), silent, _avoided(root, avoid))
+    walk = _Walk(
+        tree,
+        article,
+        _containing_ads(root),
+        _containing_media(root),
+        silent,
+        avoided=_avoided(root, avoid),
+        good_below=_good_below(article),
+        matched=_matched(root, avoid),
+    )
     _visit(walk, article.root, 0)
     pieces = _trimmed(walk.pieces)
     gaps = [_gap(tree, pieces, i) for i in range(len(pieces) + 1)] if pieces else []
@@ -152,6 +166,14 @@ def _avoided(root: LexborNode, selectors: tuple[str, ...]) -> dict[int, tuple[in
     return found
 
 
+def _matched(root: LexborNode, selectors: tuple[str, ...]) -> dict[int, tuple[int, ...]]:
+    found: dict[int, tuple[int, ...]] = {}
+    for i, selector in enumerate(selectors):
+        for node in root.css(selector):
+            found[node.mem_id] = (*found.get(node.mem_id, ()), i)
+    return found
+
+
 def _pixels(value: str | None) -> int | None:
     match = _PX.match(value) if value else None
     return int(match[1]) if match else None
@@ -196,6 +218,9 @@ class _Run:
         self.linked += linked
 
     def flush(self, walk: _Walk) -> None:
+        if not self.parts:
+            self.breaks, self.led_by = 0, None
+            return
         text = " ".join("".join(self.parts).split())
         if text:
             _text_piece(walk, None, "", text, self.linked * 2 > len(text))
@@ -206,6 +231,7 @@ class _Run:
 
 def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
     """Append the blocks of a container."""
+    before = len(walk.pieces)
     run = _Run()
     child = container.first_child
     while child is not None and len(walk.pieces) < MAX_BLOCKS:
@@ -230,6 +256,10 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
         run.flush(walk)
         _block(walk, node, tag, depth)
     run.flush(walk)
+    avoided = walk.matched.get(container.mem_id, ()) if depth else ()
+    if avoided:  # what a match dissolves into is avoided as the match is
+        for piece in walk.pieces[before:]:
+            piece.block = replace(piece.block, avoided=tuple({*piece.block.avoided, *avoided}))
 
 
 def _holds_blocks(node: LexborNode) -> bool:
@@ -244,11 +274,11 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, linke
         return
     words = count_words(text)
     flags = BlockFlag.NONE
-    if _COLON_END.search(text):
+    if text[-1:] in _COLONS:
         flags |= BlockFlag.LEAD_IN
-    elif not _QUOTE_END.search(text) and words > 3:
+    elif text[-1:] not in _SENTENCE_ENDS and words > 3:
         flags |= BlockFlag.OPEN_SENTENCE
-    if node is not None and words <= 12 and not _QUOTE_END.search(text) and (text.isupper() or _all_bold(node)):
+    if node is not None and words <= 12 and text[-1:] not in _SENTENCE_ENDS and (text.isupper() or _all_bold(node)):
         flags |= BlockFlag.PSEUDO_HEADING
     good = words >= GOOD_WORDS and not linked if node is None else node.mem_id in walk.article.paragraphs
     kind = BlockKind.ASIDE if linked else BlockKind.PARAGRAPH
@@ -285,7 +315,7 @@ def _add(
     text: str,
     height: PerDevice,
     words: int | None = None,
-    flags: BlockFlag = BlockFlag.NONE,
+    flags: int = BlockFlag.NONE,
     *,
     good: bool = False,
 ) -> None:
@@ -363,6 +393,14 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if tag == "hr":
         _add(walk, node, BlockKind.RULE, tag, "", heights.paragraph(0))
         return
+    if tag == "figure" and node.mem_id not in walk.media_ids and (inner := node.css_first("table,pre")) is not None:
+        # themes wrap tables and listings in figures
+        if inner.tag == "pre":
+            _leaf(walk, node, tag, BlockKind.CODE)
+        else:
+            text = walk.text(node)
+            _add(walk, node, BlockKind.TABLE, tag, text, heights.table(len(node.css("tr"))))
+        return
     if tag in _MEDIA or (said & Says.MEDIA and node.mem_id in walk.media_ids and not is_root_of_much):
         size = walk.media_ids.get(node.mem_id)
         if tag in ("img", "iframe", "picture", "video", "audio", "embed", "object") and size is None:
@@ -404,12 +442,18 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
 
 
 def _holds_good(walk: _Walk, node: LexborNode) -> bool:
-    """True if an element holds at least half of the article's good paragraphs, or two of few."""
-    found = 0
-    for paragraph in node.css("p"):
-        if paragraph.mem_id in walk.article.paragraphs:
-            found += 1
+    """True if an element holds at least half of the article's good paragraphs, and no less than two."""
+    found = walk.good_below.get(node.mem_id, 0)
     return found >= 2 and found * 2 >= len(walk.article.paragraphs)
+
+
+def _good_below(article: Article) -> dict[int, int]:
+    """By `mem_id`: how many of the article's good paragraphs an element holds."""
+    found: dict[int, int] = {}
+    for node in article.nodes:
+        for mem_id in _up(node, article.root)[1:]:
+            found[mem_id] = found.get(mem_id, 0) + 1
+    return found
 
 
 def _linked(node: LexborNode, characters: int) -> bool:

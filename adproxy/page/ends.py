@@ -14,11 +14,15 @@ import re
 MAX_REGION = 256 * 1024
 MAX_TAGS = 6_000
 
+# The rest of a well-formed tag, attribute by attribute: '="', which begins a name and no value, is not well formed, nor
+# is a quote within a value that has none around it.
+_ATTRIBUTES = (
+    rb"(?=[\t\n\f\r />])(?:[\t\n\f\r /]++|[^\t\n\f\r />\"'<=]++"
+    rb"(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'<=`][^\t\n\f\r >\"'<`]*+))?+)*+>"
+)
 _TOKEN = re.compile(
     rb"<(?:"
-    rb"(?P<close>/?)(?P<name>[a-zA-Z][a-zA-Z0-9-]*+)"
-    rb"(?=[\t\n\f\r />])(?:[^\"'<>=]++|=[\t\n\f\r ]*+(?:\"[^\"]*+\"|'[^']*+'|(?=[^\"'])))*+>"
-    rb"|!--(?!-?>)(?:[^-]++|-(?!-!?>))*+--!?>"
+    rb"(?P<close>/?)(?P<name>[a-zA-Z][a-zA-Z0-9-]*+)" + _ATTRIBUTES + rb"|!--(?!-?>)(?:[^-]++|-(?!-!?>))*+--!?>"
     rb"|(?P<unclear>[a-zA-Z/!?])"
     rb")"
 )
@@ -30,15 +34,21 @@ _UNCLEAR = frozenset(
 _RAW = {
     name: re.compile(rb"</" + name + rb"[\t\n\f\r />]", re.I) for name in (b"script", b"style", b"iframe", b"noscript")
 }
-_SVG_END = re.compile(rb"</svg[\t\n\f\r ]*>", re.I)
-# Inside svg these bring HTML back, or break out of it.
-_SVG_UNCLEAR = re.compile(
-    rb"<(?:svg|foreignobject|desc|p|div|span|b|i|em|strong|a[\t\n\f\r ]|ul|ol|li|table|h[1-6]|br|img|style|script|!)",
+# The content of an icon or a drawing, and its end: elements that are only ever svg's own, and titles of mere text. Any
+# other could bring HTML back or break out of the svg.
+_SVG = re.compile(
+    rb"(?:[^<]++"
+    rb"|</?(?:path|g|circle|ellipse|rect|line|polyline|polygon|defs|use|symbol|mask|pattern|clippath|text|tspan"
+    rb"|lineargradient|radialgradient|stop|filter|fe[a-z]+|animate|animatetransform|metadata)" + _ATTRIBUTES
+    + rb"|<title" + _ATTRIBUTES + rb"[^<]*+</title[\t\n\f\r ]*+>"
+    rb")*+</svg[\t\n\f\r ]*+>",
     re.I,
-)
-# What a noscript may hold to be the same to parsers with and without scripting.
-_NOSCRIPT_PLAIN = re.compile(
-    rb"(?:[^<]++|<(?:img|iframe|link|meta|source|br)(?=[\t\n\f\r />])[^<>]*+>|</iframe>)*+\Z", re.I
+)  # fmt: skip
+# What a noscript may hold, properly nested, to leave nothing behind for parsers with and without scripting.
+_VOID = frozenset(b"img br wbr hr link meta source track input embed area".split())
+_NESTS = frozenset(
+    b"p div span a b i em strong u s small font center section article figure picture video audio ul ol li h1 h2 h3 h4 "
+    b"h5 h6 label abbr time ins del iframe style noindex".split()
 )
 _TABLE_PARTS = frozenset((b"table", b"tbody", b"thead", b"tfoot", b"tr", b"td", b"th", b"caption", b"colgroup", b"col"))
 # Ends that close exactly the innermost open element of their name, whatever stands inside it.
@@ -48,6 +58,65 @@ _CLOSES_P = frozenset(
     b"address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer header "
     b"hgroup h1 h2 h3 h4 h5 h6 main menu nav ol p pre section summary ul table form hr li dd dt".split()
 )
+
+
+def is_balanced(html: bytes, start: int, end: int) -> bool:
+    """True if the markup between two offsets is plain and closes all that it opens."""
+    position = start
+    stack: list[bytes] = []
+    for _ in range(200):
+        found = _TOKEN.search(html, position, end)
+        if found is None:
+            return not stack and html.find(b"<", position, end) < 0
+        if found["unclear"] is not None:
+            return False
+        position = found.end()
+        if found["name"] is None or (tag := found["name"].lower()) in _VOID:
+            continue
+        if found["close"]:
+            if not stack or stack.pop() != tag:
+                return False
+        elif tag not in _NESTS:
+            return False
+        elif tag in (b"iframe", b"style"):
+            raw = re.compile(b"</" + tag + rb"[\t\n\f\r ]*>", re.I).search(html, position, end)
+            if raw is None:
+                return False
+            position = raw.end()
+        else:
+            stack.append(tag)
+    return False
+
+
+# Tags that neither end formatting nor bring a scope of their own.
+_KEEP_FORMATTING = _CLOSES_P - {b"table", b"form", b"pre"} | {b"search", b"span"}
+# Elements whose start reopens pending formatting, as text does.
+_REOPENS = frozenset(b"area br embed img input wbr".split())
+
+
+def keeps_formatting(html: bytes, position: int) -> bool:
+    """True if nothing from an offset to the next text or picture ends formatting that may be pending at the offset."""
+    for _ in range(40):
+        if html[position : position + 1] != b"<":
+            # the parser drops a NUL without reopening anything
+            return position < len(html) and html[position] != 0
+        found = _TOKEN.match(html, position)
+        if found is None or found["unclear"] is not None:
+            return False
+        position = found.end()
+        if found["name"] is None:  # a comment
+            continue
+        tag = found["name"].lower()
+        if tag in _REOPENS:
+            return not found["close"]
+        if tag in (b"script", b"style") and not found["close"]:
+            end = _RAW[tag].search(html, position)
+            if end is None or b"<!--" in html[position : end.start()]:
+                return False
+            position = html.find(b">", end.start()) + 1
+        elif tag not in _KEEP_FORMATTING and tag not in (b"link", b"meta"):
+            return False
+    return False
 
 
 def end_of_tag(html: bytes, start: int) -> int:
@@ -75,6 +144,8 @@ def end_of(html: bytes, start: int, name: str) -> int:
         if found["name"] is None:  # a comment
             continue
         tag = found["name"].lower()
+        if tables == 0 and tag in _TABLE_PARTS and tag != b"table":
+            return -1  # outside of a table ignored, but where the page is laid out in one it closes the cell around
         if found["close"]:
             if wanted == b"table" or tables == 0 or tag in _TABLE_PARTS:
                 if tag == b"table":
@@ -100,20 +171,19 @@ def end_of(html: bytes, start: int, name: str) -> int:
             end = raw.search(html, position, limit)
             if end is None:
                 return -1
-            content = html[position : end.start()]
-            if tag == b"script" and b"<!--" in content:
+            if tag == b"script" and b"<!--" in html[position : end.start()]:
                 return -1
-            if tag == b"noscript" and not _NOSCRIPT_PLAIN.match(content):
+            if tag == b"noscript" and not is_balanced(html, position, end.start()):
                 return -1
             position = end.start()
             continue
         if tag == b"svg":
             if found[0].endswith(b"/>"):
                 continue
-            end = _SVG_END.search(html, position, limit)
-            if end is None or _SVG_UNCLEAR.search(html, position, end.start()):
+            svg = _SVG.match(html, position, limit)
+            if svg is None:
                 return -1
-            position = end.end()
+            position = svg.end()
             continue
         if tag == b"table":
             tables += 1

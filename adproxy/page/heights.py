@@ -42,10 +42,8 @@ def _text(words: int, parts: int) -> PerDevice:
     parts = max(1, parts)
     each = words / parts
     return PerDevice(
-        *(
-            parts * _lines(each, per_line) * line + margin
-            for per_line, line, margin in zip(_WORDS_PER_LINE, _LINE, _MARGIN, strict=True)
-        )
+        parts * _lines(each, _WORDS_PER_LINE.phone) * _LINE.phone + _MARGIN.phone,
+        parts * _lines(each, _WORDS_PER_LINE.desktop) * _LINE.desktop + _MARGIN.desktop,
     )
 
 

@@ -60,15 +60,22 @@ class Marked:
     offsets: list[int]
     """By number: where they begin in the original."""
 
+    def has(self, name: str) -> bool:
+        """Whether the scan met what looks like a start tag of that name, one whose letters it looks for."""
+        lower = b"<" + name.encode()
+        return lower in self.tags or any(tag.lower() == lower for tag in set(self.tags))
+
     def offset(self, number: str | None, name: str) -> int:
         """Offset of the start tag of an element with that number and name; -1 where the bytes do not prove it."""
         # isascii: "²".isdigit() is true, and int() would raise
         if number is None or not (number.isascii() and number.isdigit() and len(number) < 9):
             return -1
         i = int(number)
-        if i >= len(self.tags) or self.tags[i][1:].lower() != name.encode():
+        if i >= len(self.tags):
             return -1
-        return self.offsets[i]
+        tag = self.tags[i]
+        spelled = _SPELLED.get(name)
+        return self.offsets[i] if tag == spelled or tag[1:].lower() == name.encode() else -1
 
 
 def mark(html: bytes) -> Marked:

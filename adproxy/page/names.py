@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from enum import IntFlag
 from functools import lru_cache
 
 
-class Says(IntFlag):
-    """What names say of an element's content."""
+class Says:
+    """What names say of an element's content: bits of an int (an enum's arithmetic is too slow here)."""
 
     NOTHING = 0
     NOT_ARTICLE = 1
@@ -40,6 +39,8 @@ _NOT_ARTICLE = frozenset(
     hidden print noprint outbrain taboola jp addtoany rss feed metadata meta infobox navbox toc reflist references
     reference catlinks sitesub jump editsection hatnote vote votes""".split()
 )
+# Words that say so only together: the links to a long post's other pages.
+_NOT_ARTICLE_TOGETHER = (frozenset(("page", "links")), frozenset(("page", "numbers")))
 _ARTICLE = frozenset(
     """article articlebody articletext articlecontent body bodytext content maincontent entry entrycontent post
     postbody postcontent story storybody storytext text copy prose main hentry richtext wysiwyg longform narrative
@@ -91,7 +92,7 @@ def _is_ad_name(words: set[str]) -> bool:
 
 
 @lru_cache(maxsize=8192)
-def says(classes: str, ident: str) -> Says:
+def says(classes: str, ident: str) -> int:
     """What an element's class attribute and id say together. Sites repeat their names, so the answers are kept."""
     result = Says.NOTHING
     for name in (*classes.split()[:24], ident):
@@ -109,7 +110,7 @@ def says(classes: str, ident: str) -> Says:
             continue
         if found & _SIDEBAR:
             result |= Says.SIDEBAR
-        if found & _NOT_ARTICLE:
+        if found & _NOT_ARTICLE or any(together <= found for together in _NOT_ARTICLE_TOGETHER):
             result |= Says.NOT_ARTICLE
         if found & _ARTICLE:
             result |= Says.ARTICLE

@@ -19,15 +19,15 @@ from adproxy.page.tree import Tree, visible_text
 from adproxy.page.words import count_words
 
 # So many words around a spot are looked at: an ad farther away is no neighbour.
-REACH = 30
+REACH = 16
 _STEPS = 160
 _SKIPPED = frozenset("script style template noscript link meta title base head source track select svg".split())
 _MEDIA = frozenset("img picture video audio iframe embed object figure canvas amp-img amp-video".split())
+# Never an ad by their names, and rarely hidden: gone through without a look at their attributes.
+_TEXT_LEVEL = frozenset("p h1 h2 h3 h4 h5 h6 em strong b i small time br ul ol li".split())
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _CLIMB = frozenset("header hgroup a span strong em b i".split())
-_SIDEBARS = (
-    "aside,[role=complementary],[class*=sidebar i],[id*=sidebar i],[class*=rail i],[id*=rail i],[class*=right-col i]"
-)
+_SIDEBARS = "aside,[role=complementary],[class*=sidebar i],[id*=sidebar i],[class*=rail i]"
 # Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
 _NEVER_INSIDE = frozenset(
     """p li ul ol dl dt dd table figure figcaption pre blockquote details nav form a button svg template noscript
@@ -91,11 +91,10 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
             at = _step(at, forward)
             continue
         tag = at.tag or ""
-        if tag in _SKIPPED:
-            at = _step(at, forward)
+        if tag in _TEXT_LEVEL:
+            at = (at.first_child if forward else at.last_child) or _step(at, forward)
             continue
-        attributes = at.attributes
-        if is_hidden(attributes):
+        if tag in _SKIPPED or is_hidden(attributes := at.attributes):
             at = _step(at, forward)
             continue
         if ads.is_ad(tag, attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
@@ -210,10 +209,20 @@ def end_of_article(tree: Tree, outline: Outline, article: LexborNode | None) -> 
 # --- the sidebar ------------------------------------------------------------------------------
 
 
-def sidebar(tree: Tree, selector: str | None, article: LexborNode | None) -> tuple[Spot, ...]:
+# A sidebar slot whose place is forbidden shifts by so many widgets at most.
+_SHIFT = 2
+
+
+def sidebar(
+    tree: Tree,
+    selector: str | None,
+    article: LexborNode | None,
+    wanted: tuple[Literal["first", "last"] | int, ...] = ("first", "last"),
+) -> tuple[Spot | None, ...]:
     """Before each widget of the sidebar, then after the last; empty where the page has none.
 
     `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article.
+    `wanted`: the places that slots ask for; what is not near one of them is not looked at, and None.
     """
     for node in tree.css(selector or _SIDEBARS):
         if selector is None and not _is_sidebar(node, article):
@@ -221,13 +230,19 @@ def sidebar(tree: Tree, selector: str | None, article: LexborNode | None) -> tup
         widgets = _widgets(node)
         if not widgets:
             continue
-        spots = [_spot_before(tree, widget, article) for widget in widgets]
+        ideals = [0 if w == "first" else len(widgets) if w == "last" else min(w, len(widgets)) for w in wanted]
+        spots: list[Spot | None] = [
+            _spot_before(tree, widget, article) if any(abs(i - ideal) <= _SHIFT for ideal in ideals) else None
+            for i, widget in enumerate(widgets)
+        ]
         last = widgets[-1]
-        if _inside_never(last, article):
+        if not any(abs(len(widgets) - ideal) <= _SHIFT for ideal in ideals):
+            spots.append(None)
+        elif _inside_never(last, article):
             spots.append(Spot(None, Reason.NO_LEGAL_ANCHOR.value))
         else:
             spots.append(spot(tree, tree.after(last), last, _step(last, forward=True)))
-        if selector is None and all(s.anchor is None for s in spots):
+        if selector is None and all(s is None or s.anchor is None for s in spots):
             continue
         return tuple(spots)
     return ()

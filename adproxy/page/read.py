@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from adproxy.model import NO_SPOT, Page, Reason, Spot
 from adproxy.page import article as articles
@@ -19,6 +20,7 @@ from adproxy.rules.ruleset import (
     Policy,
     SelectorPlace,
     SidebarPlace,
+    needs_settled,
 )
 
 _OURS = b"data-adproxy"
@@ -33,7 +35,10 @@ class Wanted:
     """A selector, or None for auto."""
     headline: bool = False
     end: bool = False
-    sidebar: bool = False
+    settled: bool = False
+    """Whether a slot has text, links or pictures of its own, which must not stand where formatting is pending."""
+    sidebar: tuple[Literal["first", "last"] | int, ...] = ()
+    """Which of the sidebar's places."""
     sidebar_selector: str | None = None
     selectors: tuple[SelectorPlace, ...] = ()
     metas: tuple[str, ...] = ()
@@ -56,7 +61,8 @@ def compile_wanted(policy: Policy) -> Wanted:
         article=policy.article,
         headline=FixedPlace.ABOVE_HEADLINE in places_of or FixedPlace.BELOW_HEADLINE in places_of,
         end=FixedPlace.END_OF_ARTICLE in places_of,
-        sidebar=any(isinstance(p, SidebarPlace) for p in places_of),
+        settled=any(needs_settled(slot) for slot in policy.slots),
+        sidebar=tuple(p.widget for p in places_of if isinstance(p, SidebarPlace)),
         sidebar_selector=policy.sidebar,
         selectors=tuple(p for p in places_of if isinstance(p, SelectorPlace)),
         metas=tuple(v.name for v in values if isinstance(v, FromMeta)),
@@ -77,7 +83,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8") -> Page:
     text: str | bytes = marked.copy
     if codecs.lookup(encoding).name != "utf-8":
         text = marked.copy.decode(encoding, "replace")
-    tree = Tree(html, marked, text)
+    tree = Tree(html, marked, text, settled=wanted.settled)
     if tree.body is None:
         return Page(article_problem=Reason.NO_ARTICLE.value, facts=facts.read(tree))
     known = facts.read(tree, metas=wanted.metas, json_ld=wanted.json_ld, ids=wanted.ids)
@@ -102,9 +108,9 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8") -> Page:
         above, below = places.around_headline(tree, places.headline(tree, outline, root), root)
     if wanted.end:
         end = places.end_of_article(tree, outline, root)
-    sidebar: tuple[Spot, ...] = ()
+    sidebar: tuple[Spot | None, ...] = ()
     if wanted.sidebar:
-        sidebar = places.sidebar(tree, wanted.sidebar_selector, root)
+        sidebar = places.sidebar(tree, wanted.sidebar_selector, root, wanted.sidebar)
     named = {p.key: places.at_selector(tree, p.edge, p.selector, root) for p in wanted.selectors}
     return Page(
         blocks=outline.blocks,

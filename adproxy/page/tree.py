@@ -6,12 +6,11 @@ Everything about legality is here: what an anchor needs to exist. Nothing about 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from adproxy.model import Anchor, Edge
-from adproxy.page.ends import end_of, end_of_tag
+from adproxy.page.ends import end_of, end_of_tag, is_balanced, keeps_formatting
 from adproxy.page.marks import ATTRIBUTE, BEFORE_START, MARKED, Marked
 
 # Elements that are nothing but boxes to a parser: no formatting, no scope of their own, no table part.
@@ -31,14 +30,14 @@ _TABLE_CHAIN = frozenset("td tr tbody thead tfoot table".split())
 FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
 
 _BODY = re.compile(rb"<[bB][oO][dD][yY](?=[\t\n\f\r />])")
-_NOSCRIPT = re.compile(rb"<noscript(?=[\t\n\f\r />])(.*?)</noscript(?=[\t\n\f\r />])", re.I | re.S)
-# The content of nearly all noscripts: the same to parsers with scripting and without.
-_NOSCRIPT_SIMPLE = re.compile(
-    rb"[^>]*+>(?:[^<]++|<(?:img|iframe|link|meta|source|br|style)(?=[\t\n\f\r />])[^<>]*+>"
-    rb"|</(?:iframe|style)[\t\n\f\r ]*>)*+\Z",
+_NOSCRIPT = re.compile(
+    rb"<[nN][oO][sS][cC][rR][iI][pP][tT](?=[\t\n\f\r />])((?>[^<]++|<(?!/noscript))*+)</noscript(?=[\t\n\f\r />])",
     re.I,
 )
 _TEXT_AFTER = re.compile(rb"[\t\n\f\r ]*+(?:[^<\t\n\f\r ]|</[pP][\t\n\f\r />])")
+
+# Their start reopens pending formatting, as text does.
+_REOPENS = frozenset("area br embed img input wbr".split())
 
 # How deep a walk to the body goes before the place is called illegal.
 _MAX_DEPTH = 256
@@ -65,8 +64,13 @@ class Tree:
     Raises nothing of its own; the caller guards the parser against hostile pages (`page.guard`).
     """
 
-    def __init__(self, html: bytes, marked: Marked, text: str | bytes) -> None:
-        """`html`: the original; `marked`: its marks; `text`: the marked copy as the parser shall see it."""
+    def __init__(self, html: bytes, marked: Marked, text: str | bytes, *, settled: bool = True) -> None:
+        """`html`: the original; `marked`: its marks; `text`: the marked copy as the parser shall see it.
+
+        `settled`: whether anchors are asked if formatting is pending at them; where no slot needs to know it, no
+        anchor is called settled.
+        """
+        self._ask_settled = settled
         self.html = html
         self.marked = marked
         # Scripting on, as in nearly all browsers: what stands in a noscript is then text and can't hold an anchor.
@@ -76,16 +80,18 @@ class Tree:
         self._first_offset = first_body.end() if first_body else 0
         self._legal: dict[int, bool] = {}
         self._ends: dict[int, int] = {}
-        self._moved = self._moved_by_tables() if b"<table" in marked.copy or b"<TABLE" in marked.copy else frozenset()
-        self._noscripts = [(m.start(), m.end()) for m in _NOSCRIPT.finditer(html)] if b"oscript" in html else []
-        self._legal_without_scripting: frozenset[int] | None = None
-        if any(not _NOSCRIPT_SIMPLE.match(html, *m) for m in self._noscript_contents()):
-            self._legal_without_scripting = self._second_opinion(text)
         self._roots: frozenset[int] = frozenset()
+        self._moved = self._moved_by_tables() if marked.has("table") else frozenset()
+        self._noscripts = self._noscript_spans() if marked.has("noscript") else []
+        self._text = text
+        self._starts_without_scripting: frozenset[int] | None = None
 
     def css(self, selector: str) -> list[LexborNode]:
-        """Elements that match, in document order; empty for a selector that this parser does not know."""
-        return self.parser.css(selector)
+        """Elements that match, in document order, each once. The selector was tried on this parser at load."""
+        found = self.parser.css(selector)
+        if "," in selector:  # the parser gives an element for each part of the list that it matches
+            return list({node.mem_id: node for node in found}.values())
+        return found
 
     # --- where an element stands ----------------------------------------------------------
 
@@ -175,22 +181,24 @@ class Tree:
         if node.tag not in BEFORE_START or not self.legal_container(node.parent) or node.mem_id in self._moved:
             return None
         offset = self.start(node)
-        if offset < 0 or not self._allowed_by_bytes(offset):
+        if offset < 0 or not self._allowed(offset, offset):
             return None
-        return Anchor(offset, Edge.BEFORE_START, gap, settled=self._settled(node))
+        return Anchor(offset, Edge.BEFORE_START, gap, settled=self._ask_settled and self._settled(offset, node))
 
     def after(self, node: LexborNode, gap: int = -1) -> Anchor | None:
         """The anchor behind an element's end tag, if there is a legal one."""
         if not self.legal_container(node.parent) or node.mem_id in self._moved:
             return None
         offset = self.end(node)
-        if offset < 0 or not self._allowed_by_bytes(offset):
+        if offset < 0 or not self._allowed(offset, self.start(node)):
             return None
         following = _TEXT_AFTER.match(self.html, offset)
         # Text here stands directly in the container, which is proven to be no p; "</p>" would make an empty one.
         if following is not None and following[0].endswith((b"p", b"P", b"/")) and b"</" in following[0]:
             return None
-        return Anchor(offset, Edge.AFTER_END, gap, settled=self._settled(self._following(node)))
+        return Anchor(
+            offset, Edge.AFTER_END, gap, settled=self._ask_settled and self._settled(offset, self._following(node))
+        )
 
     def after_break(self, node: LexborNode, gap: int = -1) -> Anchor | None:
         """The anchor behind a line break that stands directly in a container, if it is legal."""
@@ -198,16 +206,25 @@ class Tree:
             return None
         start = self.start(node)
         offset = end_of_tag(self.html, start) if start >= 0 else -1
-        if offset < 0 or not self._allowed_by_bytes(offset):
+        if offset < 0 or not self._allowed(offset, start):
             return None
-        return Anchor(offset, Edge.AFTER_END, gap, settled=self._settled(self._following(node)))
+        return Anchor(
+            offset, Edge.AFTER_END, gap, settled=self._ask_settled and self._settled(offset, self._following(node))
+        )
 
-    def _allowed_by_bytes(self, offset: int) -> bool:
+    def _allowed(self, offset: int, start: int) -> bool:
+        """Whether an anchor at an offset is right for the bytes around it; `start`: of the element it hangs on."""
         if offset < self._first_offset:
             return False
-        if any(start <= offset < end for start, end in self._noscripts):
+        if not self._noscripts:
+            return True
+        if any(begin <= offset < end for begin, end, _ in self._noscripts):
             return False
-        return self._legal_without_scripting is None or offset in self._legal_without_scripting
+        if all(balanced for _, _, balanced in self._noscripts):
+            return True
+        if self._starts_without_scripting is None:
+            self._starts_without_scripting = self._second_opinion()
+        return start in self._starts_without_scripting
 
     def _following(self, node: LexborNode) -> LexborNode | None:
         at: LexborNode | None = node
@@ -219,21 +236,24 @@ class Tree:
             at = at.parent
         return None
 
-    def _settled(self, node: LexborNode | None) -> bool:
+    def _settled(self, offset: int, node: LexborNode | None) -> bool:
         """True if the first text from `node` on, white space too, lies outside of all formatting.
 
-        The parser reopens formatting that is still open before any text; if the next text has none around it, none is
-        open, and a slot's own text or link would have none either.
+        The parser reopens formatting that is still open before any text or picture; if what follows has none around it,
+        and nothing before it ends any, none is open, and a slot's own text or link would have none either.
         """
+        if not keeps_formatting(self.html, offset):
+            return False
         at = node
         for _ in range(40):
             if at is None:
                 return False
-            if at.is_text_node:
+            if at.is_text_node or at.tag in _REOPENS:
                 return not self._in_formatting(at)
             if at.is_element_node and at.tag in FORMATTING:
                 return False
-            at = at.first_child or self._following(at)
+            below = None if at.tag in _SILENT else at.first_child
+            at = below or self._following(at)
         return False
 
     def _in_formatting(self, node: LexborNode) -> bool:
@@ -265,27 +285,28 @@ class Tree:
                 at = at.prev
         return frozenset(moved)
 
-    def _noscript_contents(self) -> Iterator[tuple[int, int]]:
-        for start, end in self._noscripts:
-            yield start + len(b"<noscript"), end - len(b"</noscript")
+    def _noscript_spans(self) -> list[tuple[int, int, bool]]:
+        """Begin and end of each noscript in the bytes, and whether its content is plain and balanced."""
+        return [
+            (m.start(), m.end(), is_balanced(self.html, self.html.find(b">", m.start(1)) + 1, m.end(1)))
+            for m in _NOSCRIPT.finditer(self.html)
+        ]
 
-    def _second_opinion(self, text: str | bytes) -> frozenset[int]:
-        """Offsets that are legal for a parser with scripting off too, where a noscript's content is markup."""
+    def _second_opinion(self) -> frozenset[int]:
+        """Starts of the elements that a parser with scripting off, for which a noscript's content is markup, puts
+        into plain containers too."""
         other = object.__new__(Tree)
         other.html, other.marked = self.html, self.marked
-        other.parser = LexborHTMLParser(text, scripting=False)
-        other.body = other.parser.body
-        other._legal, other._ends, other._noscripts = {}, {}, []
-        other._first_offset, other._legal_without_scripting = self._first_offset, None
+        other.parser = LexborHTMLParser(self._text, scripting=False)
+        other.body, other._legal = other.parser.body, {}
         other._moved = other._moved_by_tables()
-        everything = other.parser.css(",".join(sorted(MARKED)))
+        everything = other.css(",".join(sorted(MARKED)))
         other._roots = frozenset()
         other.open_for(everything)
-        legal: set[int] = set()
-        for node in everything:
-            for anchor in (other.before(node), other.after(node)):
-                if anchor is not None:
-                    legal.add(anchor.offset)
-            if node.tag == "br" and (anchor := other.after_break(node)) is not None:
-                legal.add(anchor.offset)
-        return frozenset(legal)
+        return frozenset(
+            start
+            for node in everything
+            if (start := other.start(node)) >= 0
+            and node.mem_id not in other._moved
+            and other.legal_container(node.parent)
+        )

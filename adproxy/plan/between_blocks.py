@@ -6,16 +6,16 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 
-from adproxy.model import Block, BlockFlag, BlockKind, Device, Reason
+from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Device, Reason
 from adproxy.plan.ruler import Nearest, found, is_heading, is_media
-from adproxy.plan.state import State, needs_settled
-from adproxy.rules.ruleset import Distance, MidArticle, Slot
+from adproxy.plan.state import State
+from adproxy.rules.ruleset import Distance, MidArticle, Slot, needs_settled
 
 # How far "after paragraph 3" and "at 50%" may shift where the ideal gap is forbidden, in gaps to either side.
 _SHIFT = 4
 # Spreading: the distance between slots is stretched as long as no slot is lost, at most so far, in so many halvings.
 _MAX_STRETCH = 6.0
-_HALVINGS = 8
+_HALVINGS = 5
 
 _FOREIGN = (BlockKind.ASIDE, BlockKind.OTHER)
 _BELONGS_TO_TEXT_BEFORE = (BlockKind.LIST, BlockKind.TABLE, BlockKind.CODE)
@@ -45,8 +45,9 @@ def place(state: State, slot: Slot, where: MidArticle, devices: tuple[Device, ..
         if i not in order:
             state.refuse(slot, Reason.NOT_AT_POSITION, _position(where), f"gap {i}", anchor=page.gaps[i].anchor, gap=i)
     most = 1 if where.at is not None or where.after_paragraph is not None else slot.max
-    stretch = _stretch(state, slot, where, order, most, devices)
-    _fill(state, slot, where, order, most, devices, stretch)
+    filling = _Filling(state, slot, where, most, devices)
+    filling.spread(order)
+    filling.fill(order)
 
 
 # --- what no slot may do ----------------------------------------------------------------------
@@ -162,76 +163,95 @@ def _preferred(state: State, where: MidArticle, fitting: list[int]) -> list[int]
     return sorted((i for i in fitting if abs(i - ideal) <= _SHIFT), key=lambda i: (abs(i - ideal), i))
 
 
-def _stretch(
-    state: State, slot: Slot, where: MidArticle, order: list[int], most: int, devices: tuple[Device, ...]
-) -> float:
-    """How far the distance between slots can be stretched before one of them is lost: that spreads them evenly."""
+@dataclass(slots=True)
+class _Filling:
+    """One slot going through the gaps in order and taking what it may; on the plan itself, or as a trial."""
 
-    def count(stretch: float) -> int:
-        trial = copy(state)
-        trial.in_article, trial.offsets = list(state.in_article), set(state.offsets)
-        trial.placements, trial.refusals = [], []
-        trial.used = dict(state.used)
-        _fill(trial, slot, where, order, most, devices, stretch)
-        return len(trial.placements)
+    state: State
+    slot: Slot
+    where: MidArticle
+    most: int
+    devices: tuple[Device, ...]
+    stretch: float = 1.0
+    """So many times the distance between slots is kept, to spread them evenly."""
+    placed: int = 0
+    last: int = 0
 
-    if most < 2 or (possible := count(1.0)) < 2:
-        return 1.0
-    low, high = 1.0, _MAX_STRETCH
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if count(middle) == possible else (low, middle)
-    return low
-
-
-def _fill(
-    state: State,
-    slot: Slot,
-    where: MidArticle,
-    order: list[int],
-    most: int,
-    devices: tuple[Device, ...],
-    stretch: float,
-) -> None:
-    placed = last = 0
-    for i in order:
-        anchor = state.page.gaps[i].anchor
-        if anchor is None:
-            continue
-        if placed >= most:
-            state.refuse(slot, Reason.MAX_OF_SLOT, f"at most {most}", f"{placed} placed", anchor=anchor, gap=i)
-            continue
-        limit = state.policy.limits.in_article
-        if len(state.in_article) >= limit:
-            state.refuse(
-                slot, Reason.MAX_IN_ARTICLE, f"at most {limit} in the article", f"{limit}", anchor=anchor, gap=i
-            )
-            continue
-        if where.every is not None:
-            since = state.ruler.between(last, i, where.every.unit)
-            if since < where.every.amount:
-                required = f"every {where.every}"
-                state.refuse(slot, Reason.NOT_AT_POSITION, required, found(since, where.every), anchor=anchor, gap=i)
-                continue
-        crowding = state.crowding(i, devices, stretch)
-        if crowding is not None:
-            needed, amount = crowding
-            spread = (
-                "" if amount < needed.amount else f", stretched to {needed.amount * stretch:.0f} for an even spread"
-            )
-            required = f"{needed} to the next slot{spread}"
-            state.refuse(slot, Reason.TOO_NEAR_SLOT, required, found(amount, needed), anchor=anchor, gap=i)
-            continue
+    def obstacle(self, i: int, anchor: Anchor) -> tuple[Reason, float] | None:
+        """Why gap i can't be taken now, with the figure that says so; None if it can."""
+        state = self.state
+        if self.placed >= self.most:
+            return Reason.MAX_OF_SLOT, self.placed
+        if len(state.in_article) >= state.policy.limits.in_article:
+            return Reason.MAX_IN_ARTICLE, len(state.in_article)
+        every = self.where.every
+        if every is not None:
+            since = state.ruler.between(self.last, i, every.unit)
+            if since < every.amount:
+                return Reason.NOT_AT_POSITION, since
         if anchor.offset in state.offsets:
-            state.refuse(
-                slot, Reason.TOO_NEAR_SLOT, "a place of its own", "another slot is there", anchor=anchor, gap=i
-            )
-            continue
-        shown = state.fitting_devices(slot, devices)
-        if shown != devices:
-            state.refuse_by_density(slot, devices, anchor, i)
-        if not shown:
-            continue
-        state.take(slot, anchor, shown, counted=True)
-        placed += 1
-        last = i
+            return Reason.TOO_NEAR_SLOT, 0
+        crowding = state.crowding(i, self.devices, self.stretch)
+        if crowding is not None:
+            return Reason.TOO_NEAR_SLOT, crowding[1]
+        if not state.fitting_devices(self.slot, self.devices):
+            return Reason.DENSITY, 0
+        return None
+
+    def take(self, i: int, anchor: Anchor) -> None:
+        self.state.take(self.slot, anchor, self.state.fitting_devices(self.slot, self.devices), counted=True)
+        self.placed += 1
+        self.last = i
+
+    def trial(self, order: list[int], stretch: float) -> int:
+        """How many slots the gaps would take with that stretch; nothing is changed."""
+        state = copy(self.state)
+        state.in_article, state.offsets = list(state.in_article), set(state.offsets)
+        state.placements, state.used = [], dict(state.used)
+        filling = _Filling(state, self.slot, self.where, self.most, self.devices, stretch)
+        for i in order:
+            anchor = state.page.gaps[i].anchor
+            if anchor is not None and filling.obstacle(i, anchor) is None:
+                filling.take(i, anchor)
+        return filling.placed
+
+    def spread(self, order: list[int]) -> None:
+        """Stretch the distance between slots as far as none of them is lost."""
+        if self.most < 2 or len(order) < 3 or (possible := self.trial(order, 1.0)) < 2:
+            return
+        low, high = 1.0, _MAX_STRETCH
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.trial(order, middle) == possible else (low, middle)
+        self.stretch = low
+
+    def fill(self, order: list[int]) -> None:
+        """Take what can be taken, and leave a refusal for the rest."""
+        for i in order:
+            anchor = self.state.page.gaps[i].anchor
+            if anchor is None:
+                continue
+            obstacle = self.obstacle(i, anchor)
+            if obstacle is None or obstacle[0] is Reason.DENSITY:
+                if self.state.fitting_devices(self.slot, self.devices) != self.devices:
+                    self.state.refuse_by_density(self.slot, self.devices, anchor, i)
+                if obstacle is None:
+                    self.take(i, anchor)
+                continue
+            required, actual = self.in_words(*obstacle)
+            self.state.refuse(self.slot, obstacle[0], required, actual, anchor=anchor, gap=i)
+
+    def in_words(self, reason: Reason, amount: float) -> tuple[str, str]:
+        """What an obstacle required and found, for people."""
+        limits = self.state.policy.limits
+        if reason is Reason.MAX_OF_SLOT:
+            return f"at most {self.most}", f"{amount:g} placed"
+        if reason is Reason.MAX_IN_ARTICLE:
+            return f"at most {limits.in_article} in the article", f"{amount:g}"
+        if reason is Reason.NOT_AT_POSITION and self.where.every is not None:
+            return f"every {self.where.every}", found(amount, self.where.every)
+        needed = limits.gap.phone if "phone" in self.devices else limits.gap.desktop
+        if "desktop" in self.devices and limits.gap.desktop.amount > needed.amount:
+            needed = limits.gap.desktop
+        even = f", {needed.amount * self.stretch:.0f} for an even spread" if amount >= needed.amount else ""
+        return f"{needed} to the next slot{even}", found(amount, needed)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from adproxy.model import Device, Page, Reason, Spot
 from adproxy.plan.between_blocks import Verdict
 from adproxy.plan.ruler import found
-from adproxy.plan.state import State, needs_settled
-from adproxy.rules.ruleset import FixedPlace, SelectorPlace, SidebarPlace, Slot
+from adproxy.plan.state import State
+from adproxy.rules.ruleset import FixedPlace, SelectorPlace, SidebarPlace, Slot, needs_settled
 
 # Inside the main content by definition, though between no two of its blocks.
 _IN_MAIN_CONTENT = (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
@@ -61,13 +61,11 @@ def _spots(page: Page, slot: Slot) -> list[Spot]:
         }
         return [fixed[where]]
     if isinstance(where, SidebarPlace):
-        if where.widget == "first":
-            return list(page.sidebar)
-        if where.widget == "last":
-            return list(page.sidebar[::-1])
         # spot n lies after the n-th widget; where it is forbidden, the nearest one
-        wanted = min(where.widget, len(page.sidebar) - 1)
-        return [page.sidebar[i] for i in sorted(range(len(page.sidebar)), key=lambda i: (abs(i - wanted), i))]
+        last = len(page.sidebar) - 1
+        wanted = 0 if where.widget == "first" else last if where.widget == "last" else min(where.widget, last)
+        near = sorted(range(len(page.sidebar)), key=lambda i: (abs(i - wanted), i))
+        return [spot for i in near if (spot := page.sidebar[i]) is not None]
     if isinstance(where, SelectorPlace):
         return list(page.named.get(where.key, ()))
     return []

@@ -19,7 +19,7 @@ from adproxy.model import (
     Refusal,
 )
 from adproxy.plan.ruler import Ruler
-from adproxy.rules.ruleset import Distance, HtmlCreative, ImageCreative, Policy, Slot
+from adproxy.rules.ruleset import Distance, Policy, Slot
 
 WIDTHS: dict[Device, int] = {"phone": PHONE_WIDTH, "desktop": DESKTOP_WIDTH}
 
@@ -43,6 +43,8 @@ class State:
     """Bytes at which something is placed already."""
     placements: list[Placement] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    heights: dict[tuple[str, Device], int] = field(default_factory=dict)
+    """Reserved heights by slot and device, CSS px."""
 
     @classmethod
     def of(cls, page: Page, policy: Policy) -> State:
@@ -57,7 +59,11 @@ class State:
             sum(max(h.phone for h in run) for run in ads), sum(max(h.desktop for h in run) for run in ads)
         )
         content = PerDevice(ruler.phone[-1], ruler.desktop[-1])
-        return cls(page, policy, ruler, content, existing, dict.fromkeys(DEVICES, 0.0))
+        state = cls(page, policy, ruler, content, existing, dict.fromkeys(DEVICES, 0.0))
+        for slot in policy.slots:
+            for device in DEVICES:
+                state.heights[slot.name, device] = slot.height_at(WIDTHS[device])
+        return state
 
     def density(self, device: Device, extra: float = 0.0) -> float:
         """Share of advertising in the main content's height on a device, with so many CSS px more of it."""
@@ -71,13 +77,15 @@ class State:
 
     def fitting_devices(self, slot: Slot, devices: tuple[Device, ...]) -> tuple[Device, ...]:
         """Those on which one more such slot stays within the density limit."""
-        return tuple(d for d in devices if self.density(d, slot.height_at(WIDTHS[d])) <= self.limit(d))
+        return tuple(d for d in devices if self.density(d, self.heights[slot.name, d]) <= self.limit(d))
 
     def crowding(self, gap: int, devices: tuple[Device, ...], scale: float = 1.0) -> tuple[Distance, float] | None:
         """The distance between slots that one in this gap would break, and what it found; None if it breaks none.
 
         `scale`: asks for so many times the distance.
         """
+        if not self.in_article:
+            return None
         for device in devices:
             needed = self.policy.limits.gap.phone if device == "phone" else self.policy.limits.gap.desktop
             at = bisect_left(self.in_article, gap)
@@ -95,7 +103,7 @@ class State:
             self.in_article.insert(bisect_left(self.in_article, anchor.gap), anchor.gap)
         if counted:
             for device in devices:
-                self.used[device] += slot.height_at(WIDTHS[device])
+                self.used[device] += self.heights[slot.name, device]
 
     def refuse(
         self,
@@ -113,7 +121,7 @@ class State:
     def refuse_by_density(self, slot: Slot, devices: tuple[Device, ...], anchor: Anchor, gap: int) -> None:
         """A refusal for each device on which the slot would exceed the limit."""
         for device in devices:
-            density = self.density(device, slot.height_at(WIDTHS[device]))
+            density = self.density(device, self.heights[slot.name, device])
             if density > self.limit(device):
                 required = f"at most {self.limit(device):.0%} ads on {device}s"
                 self.refuse(
@@ -129,9 +137,3 @@ def _runs(flags: list[bool]) -> list[tuple[int, int]]:
         elif flag:
             runs.append((i, i + 1))
     return runs
-
-
-def needs_settled(slot: Slot) -> bool:
-    """True for a slot with text, links or pictures of its own: open formatting would leak into it."""
-    creative = slot.creative
-    return isinstance(creative, ImageCreative) or (isinstance(creative, HtmlCreative) and not creative.inert)

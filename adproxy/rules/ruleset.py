@@ -197,6 +197,12 @@ class Slot:
         return wanted + (0 if self.label == "" else LABEL_HEIGHT)
 
 
+def needs_settled(slot: Slot) -> bool:
+    """True for a slot with text, links or pictures of its own: open formatting would leak into it."""
+    creative = slot.creative
+    return isinstance(creative, ImageCreative) or (isinstance(creative, HtmlCreative) and not creative.inert)
+
+
 @dataclass(frozen=True, slots=True)
 class FromJsonLd:
     field: str

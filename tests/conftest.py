@@ -1,0 +1,38 @@
+"""Fixtures that more than one file of tests needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from oracles import Html5lib, Parse5, parse5_directory
+
+
+def missing(what: str) -> None:
+    """Skip a test for want of something; where everything has to be there (``CI=true``) fail it instead."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def html5lib_parser() -> Html5lib:
+    """The reference parser in Python."""
+    return Html5lib()
+
+
+@pytest.fixture(scope="session")
+def parse5_parser() -> Iterator[Parse5]:
+    """The reference parser in JavaScript, one process for the whole run."""
+    directory = parse5_directory()
+    if directory is None:
+        missing("parse5 is not installed: make setup, or ADPROXY_PARSE5=directory with node_modules/parse5")
+    assert directory is not None
+    try:
+        parser = Parse5(directory)
+    except FileNotFoundError:
+        missing("node is not installed")
+        raise
+    yield parser
+    parser.close()

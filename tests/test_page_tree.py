@@ -1,0 +1,277 @@
+"""Which places a div may legally go to."""
+
+from __future__ import annotations
+
+import pytest
+from selectolax.lexbor import LexborNode
+
+from adproxy.model import Anchor, Edge
+from adproxy.page.marks import mark
+from adproxy.page.tree import Tree
+
+
+def tree_of(html: str) -> Tree:
+    page = html.encode()
+    marked = mark(page)
+    return Tree(page, marked, marked.copy)
+
+
+def one(tree: Tree, selector: str) -> LexborNode:
+    found = tree.css(selector)
+    assert found, f"nothing matches {selector}"
+    return found[0]
+
+
+def before(html: str, selector: str = "p", *, article: str = "") -> Anchor | None:
+    tree = tree_of(html)
+    if article:
+        tree.open_for([one(tree, article)])
+    return tree.before(one(tree, selector))
+
+
+def after(html: str, selector: str = "p", *, article: str = "") -> Anchor | None:
+    tree = tree_of(html)
+    if article:
+        tree.open_for([one(tree, article)])
+    return tree.after(one(tree, selector))
+
+
+def test_there_are_anchors_before_the_start_and_behind_the_end_of_a_paragraph_in_the_body() -> None:
+    html = "<body>\n<p>a</p>\n<p>b</p>"
+    assert before(html) == Anchor(html.index("<p>"), Edge.BEFORE_START, settled=True)
+    assert after(html) == Anchor(html.index("</p>") + 4, Edge.AFTER_END, settled=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["div", "section", "article", "main", "aside", "header", "footer", "nav", "center", "search", "x-story", "made-up"],
+)
+def test_plain_boxes_may_hold_a_slot(name: str) -> None:
+    html = f"<body><{name}><p>a</p></{name}>"
+    assert before(html) is not None
+    assert after(html) is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    """span a b i em strong font u s small code nobr li ul ol dl dd dt blockquote figure figcaption details summary dialog
+    fieldset button object label ins del h2 pre address hgroup menu dir video audio canvas picture marquee select ruby form
+    svg math template noscript iframe""".split(),
+)
+def test_no_other_element_may_hold_a_slot(name: str) -> None:
+    tree = tree_of(f"<body><{name}><p>a</p></{name}><p>b</p>")
+    inside = [p for p in tree.css("p") if p.text() == "a" and p.parent is not None and p.parent.tag == name]
+    for paragraph in inside:
+        assert tree.before(paragraph) is None
+        assert tree.after(paragraph) is None
+
+
+@pytest.mark.parametrize("outer", ["li", "blockquote", "a", "span", "figure", "details", "button", "form"])
+def test_a_plain_box_within_one_that_is_not_may_hold_none_either(outer: str) -> None:
+    html = f"<body><{outer}><div><section><p>a</p></section></div></{outer}>"
+    assert before(html) is None
+    assert after(html) is None
+
+
+def test_an_element_with_a_colon_in_its_name_is_not_taken_for_a_box() -> None:
+    assert before("<body><fb:like><p>a</p></fb:like>") is None
+
+
+@pytest.mark.parametrize("name", ["table", "form", "hr", "li", "td", "span", "img", "br", "dt"])
+def test_there_is_no_anchor_before_an_element_that_does_not_do_what_a_div_does(name: str) -> None:
+    html = f"<body><{name}>a"
+    tree = tree_of(html if name != "td" else "<body><table><tr><td>a")
+    assert tree.before(one(tree, name)) is None
+
+
+def test_there_is_an_anchor_behind_a_table() -> None:
+    html = "<body><div><p>a</p><table><tr><td>b</td></tr></table><p>c</p></div>"
+    anchor = after(html, "table")
+    assert anchor is not None
+    assert html[anchor.offset :] == "<p>c</p></div>"
+
+
+def test_a_table_cell_holds_a_slot_only_where_the_article_is_laid_out_in_it() -> None:
+    html = "<body><table><tr><td><div id=x><p>a</p><p>b</p></div></td><td><p>c</p></td></tr></table>"
+    assert before(html) is None
+    assert before(html, article="#x") is not None
+    assert after(html, article="#x") is not None
+    assert before(html, "td + td > p", article="#x") is None
+
+
+def test_a_cell_that_is_the_article_holds_one_too() -> None:
+    html = "<body><table><tbody><tr><td id=x><p>a</p><p>b</p></td></tr></tbody></table>"
+    assert before(html, article="#x") is not None
+
+
+def test_there_is_none_between_the_rows_or_cells_of_a_table_that_is_the_layout() -> None:
+    html = "<body><table><tr><td id=x><p>a</p></td></tr></table>"
+    assert after(html, "td", article="#x") is None
+    assert after(html, "tr", article="#x") is None
+    assert after(html, "tbody", article="#x") is None
+
+
+def test_a_form_around_the_article_holds_one() -> None:
+    html = "<body><form action=/><div id=x><p>a</p></div></form>"
+    assert before(html) is None
+    assert before(html, article="#x") is not None
+
+
+def test_what_stands_in_a_table_but_outside_its_cells_was_moved_and_has_no_anchor() -> None:
+    html = "<body><div><p>a</p><table><p id=m>b</p><div id=d><p id=n>c</p></div><tr><td>d</table><p id=z>e</p></div>"
+    for selector in ("#m", "#d", "#n"):
+        assert before(html, selector) is None, selector
+        assert after(html, selector) is None, selector
+    assert before(html, "p") is not None
+    assert before(html, "#z") is not None
+
+
+def test_what_really_stands_before_a_table_was_not_moved() -> None:
+    assert before("<body><p id=x>a</p><table><tr><td>b</table>", "#x") is not None
+
+
+def test_there_is_no_anchor_between_noscript_tags_even_where_they_are_not_an_element() -> None:
+    html = "<body><!-- <noscript> --><p>a</p><!-- </noscript> --><p id=z>b</p>"
+    assert before(html) is None
+    assert before(html, "#z") is not None
+
+
+def test_a_noscript_with_a_picture_changes_nothing_around_it() -> None:
+    assert before("<body><p>a</p><noscript><img src=x></noscript><p id=z>b</p>", "#z") is not None
+
+
+@pytest.mark.parametrize(
+    "content", ["<div>", "</div>", "<p>a", "<table>", "<!--", "<style><p></style><a>", "<select>", "<b>"]
+)
+def test_a_noscript_that_changes_the_tree_without_scripting_leaves_only_what_is_legal_both_ways(content: str) -> None:
+    tree = tree_of(f"<body><div><p>a</p><noscript>{content}</noscript><p id=z>b</p></div><p id=end>c</p>")
+    assert tree.before(one(tree, "p")) is not None, "nothing is unclear before the noscript"
+    other = tree_of(f"<body><div><p>a</p>{content}<p id=z>b</p></div><p id=end>c</p>")
+    with_content = [node for node in other.css("#z")]
+    legal = bool(with_content) and other.before(with_content[0]) is not None
+    assert (tree.before(one(tree, "#z")) is not None) <= legal
+
+
+def test_a_noscript_that_opens_a_list_item_forbids_what_would_stand_in_it() -> None:
+    tree = tree_of("<body><div><p>a</p><noscript><ul><li></noscript><p id=z>b</p></div>")
+    assert tree.before(one(tree, "#z")) is None
+    assert tree.after(one(tree, "#z")) is None
+
+
+def test_there_is_no_anchor_before_the_first_body_tag_in_the_bytes() -> None:
+    # a paragraph in the head begins the body; the real body tag comes later
+    html = "<head><p id=x>a</p></head><body class=y><p id=z>b</p>"
+    assert before(html, "#x") is None
+    assert after(html, "#x") is None
+    assert before(html, "#z") is not None
+
+
+def test_a_page_without_a_body_tag_has_anchors() -> None:
+    assert before("<title>t</title><p>a</p>") is not None
+
+
+def test_there_is_no_anchor_in_front_of_a_stray_end_tag_of_a_paragraph() -> None:
+    assert after("<body><div><ul><li>a</ul></p><p>b</p></div>", "ul") is None
+    assert after("<body><div><ul><li>a</ul> \n</P ><p>b</p></div>", "ul") is None
+    assert after("<body><div><ul><li>a</ul></pre><p>b</p></div>", "ul") is not None
+
+
+def test_there_is_one_behind_a_paragraph_that_text_follows() -> None:
+    assert after("<body><div><p>a</p>text</div>") is not None
+
+
+def test_there_is_no_anchor_behind_an_element_whose_end_tag_is_missing_or_not_its_own() -> None:
+    assert after("<body><div><p>a<p>b</div>") is None
+    assert after("<body><div id=x><div><p>a</p></div>", "#x") is None
+
+
+def test_there_is_no_anchor_behind_an_end_tag_that_the_parser_gave_to_another_element() -> None:
+    # <a> closes the first link, and with it the div's place is no more where its end tag stands
+    tree = tree_of("<body><div id=x><a href=1><p>a</div><p id=y>b</p></a></div><p id=z>c</p>")
+    anchor = tree.after(one(tree, "#x"))
+    assert anchor is None or tree.start(one(tree, "#y")) >= anchor.offset
+
+
+def test_the_ends_that_are_found_lie_before_what_follows_in_the_tree() -> None:
+    tree = tree_of("<body><section id=x><p>a</p></section><section id=y><p>b</p></section>")
+    end = tree.end(one(tree, "#x"))
+    assert 0 < end <= tree.start(one(tree, "#y"))
+
+
+# --- settled ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", "a b big code em font i nobr s small strike strong tt u".split())
+def test_formatting_that_was_never_closed_leaves_what_follows_unsettled(name: str) -> None:
+    anchor = before(f"<body><p>a<{name}>b</p><p id=z>c</p>", "#z")
+    assert anchor is not None
+    assert anchor.settled is False
+
+
+def test_formatting_that_was_closed_leaves_what_follows_settled() -> None:
+    anchor = before("<body><p>a<b>b</b></p><p id=z>c</p>", "#z")
+    assert anchor is not None
+    assert anchor.settled is True
+
+
+def test_formatting_that_belongs_to_the_next_paragraph_leaves_the_place_before_it_unproven() -> None:
+    anchor = before("<body><p>a</p><p id=z><b>c</b> d</p>", "#z")
+    assert anchor is not None
+    assert anchor.settled is False
+
+
+def test_where_no_text_follows_nothing_is_proven() -> None:
+    anchor = after("<body><div><p>a</p></div>")
+    assert anchor is not None
+    assert anchor.settled is False
+
+
+def test_white_space_between_the_blocks_is_text_enough_to_prove_it() -> None:
+    anchor = after("<body><div><p>a</p>\n<p><b>b</b></p></div>")
+    assert anchor is not None
+    assert anchor.settled is True
+
+
+def test_what_is_pending_behind_an_end_is_seen_in_the_text_that_follows_it() -> None:
+    anchor = after("<body><div><p>a<i>b</p>\n<p>c</p></div>")
+    assert anchor is not None
+    assert anchor.settled is False
+
+
+# --- behind a line break -----------------------------------------------------------------------------
+
+
+def test_there_is_an_anchor_behind_a_line_break_that_stands_directly_in_a_box() -> None:
+    html = "<body><div>text<br class='x'><br/>more</div>"
+    tree = tree_of(html)
+    anchor = tree.after_break(tree.css("br")[1])
+    assert anchor is not None
+    assert html[anchor.offset :] == "more</div>"
+    assert anchor.edge is Edge.AFTER_END
+    assert anchor.settled is True
+
+
+@pytest.mark.parametrize("html", ["<p>a<br>b</p>", "<div><b>a<br>b</b></div>", "<li>a<br>b</li>", "<div>a</br>b</div>"])
+def test_there_is_none_behind_a_line_break_that_stands_elsewhere_or_was_made_up(html: str) -> None:
+    tree = tree_of(f"<body>{html}")
+    assert tree.after_break(one(tree, "br")) is None
+
+
+# --- the rest ------------------------------------------------------------------------------------------
+
+
+def test_an_element_that_matches_twice_comes_once() -> None:
+    tree = tree_of("<body><p class=x>a</p><p>b</p>")
+    assert [node.text() for node in tree.css("p,.x")] == ["a", "b"]
+
+
+def test_nesting_deeper_than_a_walk_goes_has_no_anchors() -> None:
+    assert before("<body>" + "<div>" * 200 + "<p>a</p>") is not None
+    assert before("<body>" + "<div>" * 300 + "<p>a</p>") is None
+
+
+def test_the_gap_that_an_anchor_belongs_to_is_written_on_it() -> None:
+    tree = tree_of("<body><p>a</p>")
+    anchor = tree.before(one(tree, "p"), 7)
+    assert anchor is not None
+    assert anchor.gap == 7
