@@ -36,6 +36,7 @@ _SCAN = re.compile(rb"(<[pPdDhHoOuUmMfFnNtTbBcCsSaA](?<![sSaA](?![eErRsSdDuU]))[
 _IS_MARKED: dict[bytes, bool] = {
     b"<" + spelling.encode(): True for name in MARKED for spelling in (name, name.upper(), name.capitalize())
 }
+_SPELLED = {name: b"<" + name.encode() for name in MARKED}
 # More marks than nearly any page needs; those for larger pages are made anew each time, so that none of them stay.
 _KEPT = 8_192
 
