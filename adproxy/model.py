@@ -150,7 +150,6 @@ class Facts:
     lang: str = ""
     """The primary language, lower case, as the page says it (``en``, ``zh-hant``); empty where unsaid."""
     rtl: bool = False
-    title: str = ""
     meta: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Content of the wanted `<meta>` names and properties."""
     json_ld: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

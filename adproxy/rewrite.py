@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from adproxy.csp import Csp
 from adproxy.markup import render
 from adproxy.model import Insertion, Page, Plan, Skip, SkipReason
-from adproxy.page.guard import hostile
+from adproxy.page.guard import MAX_BYTES, hostile
 from adproxy.page.read import compile_wanted, read
+from adproxy.page.scan import scan
 from adproxy.plan import plan
 from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import GptCreative, ImageCreative, Policy
@@ -55,7 +56,11 @@ def rewrite(
     skip = _leave_alone(html)
     if skip is not None:
         return skip
-    page = read(html, wanted_by(policy), encoding)
+    scanned = scan(html)
+    reason = hostile(html, scanned)
+    if reason:
+        return Skip(SkipReason.HOSTILE, reason)
+    page = read(html, wanted_by(policy), encoding, scanned)
     if page.already_rewritten:
         return Skip(SkipReason.ALREADY_REWRITTEN, "our marks are on the page")
     planned = plan(page, policy)
@@ -87,8 +92,9 @@ def _leave_alone(html: bytes) -> Skip | None:
         return Skip(SkipReason.XHTML, "an XML declaration")
     if _AMP.search(html, start, start + _HEAD):
         return Skip(SkipReason.AMP, "an AMP page")
-    reason = hostile(html)
-    return Skip(SkipReason.HOSTILE, reason) if reason else None
+    if len(html) > MAX_BYTES:
+        return Skip(SkipReason.HOSTILE, f"{len(html)} bytes; at most {MAX_BYTES} are read")
+    return None
 
 
 wanted_by = PerRevision(compile_wanted)

@@ -96,6 +96,8 @@ _MILD = [
     "<p>x</div>", "<details><summary>s</summary><p>d</details>", "<blockquote><p>q</p></blockquote>",
     "<pre>\n<p>x</pre>", "<listing>\nx", "<aside class=sidebar><div>w</div><p>v</p></aside>",
     "<header><h1><a href=x>T</a></h1></header>", "<a><b><i><p>", "<div></p>", "<p><span><div>",
+    "<noscript><b></noscript>", "<noscript></b></noscript>", "<noscript></div></noscript>", "<td>", "<tr>", "<td><p>", "</td>",
+    "<table><tr><td>a<td><p>b</table>",
 ]  # fmt: skip
 """Soup after which there may still be legal places."""
 _RUINOUS = [
@@ -244,13 +246,13 @@ def open_policies() -> st.SearchStrategy[Policy]:
 
 
 _distances = st.builds(
-    Distance, st.sampled_from([0, 0, 1, 2, 5, 20, 60, 150]), st.sampled_from(["words", "characters", "blocks", "px"])
+    Distance, st.sampled_from([0, 0, 0, 0, 0, 1, 2, 5, 20, 60, 150]), st.sampled_from(["words", "characters", "blocks", "px"])
 )
 _sizes = st.sampled_from([
     EVERYWHERE, SizeMap(((0, (Size(300, 250),)),)), SizeMap(((0, ()), (1024, (Size(970, 250), Size(728, 90))))),
     SizeMap(((0, (Size(320, 100),)), (768, ()))), SizeMap(((0, ()),)), SizeMap(((0, (Size(320, 50),)), (1024, (Size(300, 600),)))),
 ])  # fmt: skip
-_shares = st.sampled_from([0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0])
+_shares = st.sampled_from([0.0, 0.05, 0.1, 0.2, 0.3, 0.3, 0.5, 0.5, 1.0, 1.0])
 
 
 def strict_policies() -> st.SearchStrategy[Policy]:
@@ -284,7 +286,7 @@ def strict_policies() -> st.SearchStrategy[Policy]:
             Limits,
             ad_share=st.builds(PerDevice, _shares, _shares),
             gap=st.builds(DistancePerDevice, _distances, _distances),
-            in_article=st.integers(0, 6),
+            in_article=st.sampled_from([0, 1, 2, 3, 5, 8, 8, 8]),
         ),
         keep_clear=st.builds(KeepClear, _distances, _distances, _distances, _distances, around.map(tuple)),
         slots=named,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -13,7 +12,6 @@ from adproxy.page.tree import Tree
 _RTL = frozenset("ar arc ckb dv fa ha he khw ks ku ps sd ug ur yi".split())
 # Larger blocks of JSON-LD are not read.
 MAX_JSON_LD = 128 * 1024
-_ASKED = "title,meta[http-equiv],script[nonce],style[nonce],link[nonce]"
 _ARTICLE_TYPES = ("article", "newsarticle", "blogposting", "reportagenewsarticle", "liveblogposting", "webpage")
 
 
@@ -23,13 +21,10 @@ def read(tree: Tree, *, metas: Iterable[str] = (), json_ld: Iterable[str] = (), 
     attributes = root.attributes if root is not None else {}
     lang = (attributes.get("lang") or attributes.get("xml:lang") or "").strip().lower()[:35]
     direction = (attributes.get("dir") or (tree.body.attributes.get("dir") if tree.body else "") or "").lower()
-    wanted_metas, wanted_fields = frozenset(metas), tuple(json_ld)
-    title = nonce = ""
+    wanted_metas, wanted_fields, wanted_ids = frozenset(metas), tuple(json_ld), frozenset(ids)
+    nonce = ""
     policies: list[str] = []
-    for node in tree.css(_ASKED):  # one walk for all
-        if node.tag == "title":
-            title = title or " ".join(node.text().split())[:300]
-            continue
+    for node in tree.css("meta[http-equiv],[nonce]"):
         found = node.attributes
         nonce = nonce or found.get("nonce") or ""
         if node.tag == "meta" and (found.get("http-equiv") or "").strip().lower() == "content-security-policy":
@@ -37,26 +32,12 @@ def read(tree: Tree, *, metas: Iterable[str] = (), json_ld: Iterable[str] = (), 
     return Facts(
         lang=lang,
         rtl=direction == "rtl" or (not direction and lang.split("-")[0] in _RTL),
-        title=title,
         meta=MappingProxyType(_metas(tree, wanted_metas) if wanted_metas else {}),
         json_ld=MappingProxyType(_json_ld(tree, wanted_fields) if wanted_fields else {}),
         csp=tuple(policies),
         nonce=nonce,
-        ids=_ids(tree, frozenset(ids)),
+        ids=wanted_ids.intersection([node.id or "" for node in tree.css("[id]")]) if wanted_ids else wanted_ids,
     )
-
-
-_STEM = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def _ids(tree: Tree, wanted: frozenset[str]) -> frozenset[str]:
-    """Those of the wanted ids that elements of the page have."""
-    # numbered ones share a stem: one selector for all of them
-    stems = sorted({i.rstrip("0123456789") for i in wanted})
-    if not all(map(_STEM.fullmatch, stems)):
-        return frozenset(i for i in wanted if i.encode() in tree.html)
-    found = tree.css(",".join(f'[id^="{stem}"]' for stem in stems)) if stems else []
-    return frozenset(node.attributes.get("id") or "" for node in found) & wanted
 
 
 def _metas(tree: Tree, wanted: frozenset[str]) -> dict[str, str]:

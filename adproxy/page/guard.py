@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+from adproxy.page.scan import ATTRIBUTE, REST_OF_TAG, Scanned, scan
+
 MAX_BYTES = 2 * 1024 * 1024
 MAX_TAGS = 50_000
 # 1,000 open elements cost the parser about a millisecond, 10,000 about a hundred, growing with the square.
@@ -23,27 +25,17 @@ MAX_REOPENED = 40_000
 MAX_ATTRIBUTES = 512
 MAX_TEMPLATES = 64
 
-# The rest of a tag behind its name, attribute by attribute as the parser reads it (HTML 13.2.5.32 to 39): an "=" can
-# begin a name, a quote within an unquoted value is part of it. What is misread here could hide tags. Linear.
-_REST_OF_TAG = (
-    rb"(?>[\t\n\f\r /]++|[^\t\n\f\r />][^\t\n\f\r />=]*+"
-    rb"(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'][^\t\n\f\r >]*+)?+)?+)*+"
-)
-_START_TAG = re.compile(rb"<[a-zA-Z][^\t\n\f\r />]*+" + _REST_OF_TAG)
 # So many attributes, each at least a letter and a space, make a tag of at least so many bytes.
 _SUSPICIOUS_TAG_BYTES = 2 * MAX_ATTRIBUTES
-_ATTRIBUTE = re.compile(
-    rb"[\t\n\f\r /]*+[^\t\n\f\r />][^\t\n\f\r />=]*+"
-    rb"(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'][^\t\n\f\r >]*+)?+)?+"
-)
+_ATTRIBUTE = re.compile(ATTRIBUTE)
 # What stands in the bytes, in order: comments, what becomes one, and raw text (skipped whole); start and end tags.
 _TOKEN = re.compile(
     rb"<(?:!--(?:-?>|(?>[^-]++|-(?!-!?>))*+)"
     rb"|(!\[CDATA\[)"
     rb"|(?:[!?]|/[^a-zA-Z>])[^>]*+"
-    rb"|(script|style|textarea|title|xmp|iframe|noembed|noframes)(?=[\t\n\f\r />])(" + _REST_OF_TAG + rb")>"
+    rb"|(script|style|textarea|title|xmp|iframe|noembed|noframes)(?=[\t\n\f\r />])(" + REST_OF_TAG + rb")>"
     rb"((?>[^<]++|<(?!/\2[\t\n\f\r />]))*+)"
-    rb"|(/?)([a-zA-Z][^\t\n\f\r />]*+)(" + _REST_OF_TAG + rb"))",
+    rb"|(/?)([a-zA-Z][^\t\n\f\r />]*+)(" + REST_OF_TAG + rb"))",
     re.I,
 )
 _TAG = re.compile(rb"<[a-zA-Z!/]")
@@ -52,21 +44,19 @@ _VOID = frozenset(
     b"area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split()
 )
 _FORMATTING = frozenset(b"b big code em font i nobr s small strike strong tt u".split())
-_FORMATTING_LETTERS = frozenset(b"bcefinstuBCEFINSTU")
-_FORMATTING_TAG = re.compile(rb"<(?:[biusBIUS]|(?i:big|code|em|font|nobr|small|strike|strong|tt))(?:[\t\n\f\r />]|\Z)")
-# Their end tags close what is open inside; all other end tags do nothing while one of these is open inside.
-_SPECIAL = frozenset(
-    b"address applet article aside blockquote body button caption center colgroup dd desc details dialog dir div dl dt "
-    b"fieldset figcaption figure footer foreignobject form frameset h1 h2 h3 h4 h5 h6 head header hgroup html iframe li "
-    b"listing main marquee menu nav noembed noframes noscript object ol p plaintext pre script search section select "
-    b"style summary table tbody td template textarea tfoot th thead title tr ul xmp".split()
+# Their end tags close whatever is open inside, but for what is in _SCOPES; all other end tags, and that of form, close
+# nothing while an element of _STOPS is open inside.
+_CLOSE_ALL = frozenset(
+    b"address applet article aside blockquote button center details dialog dir div dl fieldset figcaption figure "
+    b"footer h1 h2 h3 h4 h5 h6 header hgroup listing main marquee menu nav object ol pre search section select summary "
+    b"table template ul".split()
 )
-# The end tag of an element outside of one of these does nothing inside; table parts end those in a table themselves.
-_SCOPES = frozenset(
-    b"applet caption desc foreignobject html marquee math object select svg table td template th title".split()
-)
-_TABLE_PARTS = frozenset(b"table caption tbody thead tfoot tr td th".split())
-_TABLE_SCOPES = frozenset(b"html table template".split())
+_SCOPES = frozenset(b"applet desc foreignobject marquee math noscript object select svg table template title".split())
+_STOPS = _CLOSE_ALL | _SCOPES | {b"form", b"plaintext"}
+# What stands in a noscript ends with it for parsers with scripting only, and the other way round.
+_NOSCRIPT = re.compile(rb"<noscript(?=[\t\n\f\r />])(.*?)</noscript(?=[\t\n\f\r />])", re.I | re.S)
+_COMPLETE = re.compile(rb"<!--.*?-->|<(script|style|iframe|textarea|title|xmp)\b.*?</\1\b", re.I | re.S)
+_BEGINS = re.compile(rb"<!|<\?|<(?:script|style|iframe|textarea|title|xmp|noembed|noframes)\b", re.I)
 _FOREIGN = frozenset((b"svg", b"math"))
 # Elements of svg that may be written as <path/>; anywhere else such a slash closes nothing.
 _SVG = frozenset(
@@ -75,29 +65,36 @@ _SVG = frozenset(
 )
 # So far back it is looked for what an end tag closes.
 _REACH = 64
-# Their start closes an open element of their kind, so that they do not nest when left open.
-_IMPLIED_END = frozenset(b"p li dd dt option optgroup tr td th tbody thead tfoot rb rt rp rtc a".split())
+# Never taken to be open: their start closes an open one of their kind, or they are ignored where they do not belong, or
+# there is but one of them.
+_NEVER_OPEN = frozenset(b"a p li dd dt tr td th tbody thead tfoot caption colgroup html head body frameset".split())
 
 
-def hostile(html: bytes) -> str | None:
+def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
     """Why a page is refused, for people; None for a page that may be parsed.
 
-    The bounds keep the parser below about 50 ms and 32 MiB on two megabytes.
+    `scanned`: its scan, if it was made already. The bounds keep the parser below about 50 ms and 32 MiB on two
+    megabytes.
     """
     if len(html) > MAX_BYTES:
         return f"{len(html)} bytes; at most {MAX_BYTES} are parsed"
-    tags = _START_TAG.findall(html)
-    if len(tags) > MAX_TAGS:
-        return f"about {len(tags)} start tags; at most {MAX_TAGS} are parsed"
-    if any(_too_many_attributes(tag) for tag in tags if len(tag) > _SUSPICIOUS_TAG_BYTES):
-        # or it only looks like a tag: "i<n;" in a script
+    scanned = scanned or scan(html)
+    names, rests = scanned.names, scanned.rests
+    if len(names) > MAX_TAGS:
+        return f"about {len(names)} start tags; at most {MAX_TAGS} are parsed"
+    if max(map(len, rests), default=0) > _SUSPICIOUS_TAG_BYTES:
+        if any(_too_many_attributes(rest) for rest in rests if len(rest) > _SUSPICIOUS_TAG_BYTES):
+            # or it only looks like a tag: "i<n;" in a script
+            return _follow_tags(html)
+    if len(names) > MAX_DEPTH:
         return _follow_tags(html)
-    if len(tags) > MAX_DEPTH:
-        return _follow_tags(html)
-    # At most three equal formatting elements are reopened (the parser's "Noah's Ark" clause).
-    formatting = 3 * len({tag for tag in tags if tag[1] in _FORMATTING_LETTERS and _FORMATTING_TAG.match(tag)})
-    if formatting * len(tags) > MAX_REOPENED:
-        return _follow_tags(html)
+    present = [name for name in set(names) if name[1:].lower() in _FORMATTING]
+    if present:
+        # At most three equal formatting elements are reopened (the parser's "Noah's Ark" clause).
+        spelled = frozenset(present)
+        formatting = 3 * len({(name, rest) for name, rest in zip(names, rests, strict=True) if name in spelled})
+        if formatting * len(names) > MAX_REOPENED:
+            return _follow_tags(html)
     return None
 
 
@@ -107,19 +104,25 @@ def _too_many_attributes(tag: bytes) -> bool:
 
 def _closes(stack: list[bytes], name: bytes) -> int:
     """How many open elements an end tag closes at least."""
-    scopes = _TABLE_SCOPES if name in _TABLE_PARTS else _SCOPES
     for n, inner in enumerate(reversed(stack[-_REACH:]), 1):
         if inner == name:
             return n
-        if inner in scopes or (name not in _SPECIAL and inner in _SPECIAL):
+        if name == b"table" and inner != b"template":
+            continue
+        if inner in _SCOPES or (name not in _CLOSE_ALL and inner in _STOPS):
             return 0
     return 0
 
 
 def _follow_tags(html: bytes) -> str | None:
     """The same questions, answered by following every tag. Where in doubt, an element is taken to stay open."""
+    for content in _NOSCRIPT.findall(html):
+        if _BEGINS.search(_COMPLETE.sub(b"", content)):
+            return "a noscript with a comment or raw text that does not end in it on a page that nests deep"
     templates = reopened = formatting_open = foreign = 0
     open_formatting: dict[bytes, int] = {}
+    # Around each open scope: formatting outside of it, which no end tag inside can close.
+    outside: list[tuple[int, dict[bytes, int]]] = []
     stack: list[bytes] = []
     in_svg = False
     for cdata, raw, raw_rest, content, close, spelled, rest in _TOKEN.findall(html):
@@ -144,6 +147,10 @@ def _follow_tags(html: bytes) -> str | None:
                 if foreign:
                     foreign -= sum(1 for inner in stack[-n:] if inner in _FOREIGN)
                 del stack[-n:]
+                while outside and len(stack) < outside[-1][0]:
+                    left_open, open_formatting = open_formatting, outside.pop()[1]
+                    for tag, count in left_open.items():
+                        open_formatting[tag] = open_formatting.get(tag, 0) + count
             in_svg = in_svg and name in _SVG
             continue
         in_svg = in_svg and name in _SVG
@@ -159,7 +166,7 @@ def _follow_tags(html: bytes) -> str | None:
         reopened += formatting_open
         if reopened > MAX_REOPENED:
             return f"formatting left open before so many elements that the parser would copy it {reopened} times"
-        if name in _IMPLIED_END:
+        if name in _NEVER_OPEN:
             continue
         if name in _FOREIGN:
             if rest.endswith(b"/"):
@@ -171,6 +178,9 @@ def _follow_tags(html: bytes) -> str | None:
             if templates > MAX_TEMPLATES:
                 return f"more than {MAX_TEMPLATES} templates"
         stack.append(name)
+        if name in _SCOPES:
+            outside.append((len(stack), open_formatting))
+            open_formatting = {}
         if len(stack) > MAX_DEPTH:
             return f"elements nested more than {MAX_DEPTH} deep"
     return None

@@ -11,13 +11,16 @@ would switch off the parser's limit on equal ones ("Noah's Ark", HTML 13.2.4.3) 
 
 from __future__ import annotations
 
-import re
+import secrets
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-# An attribute name that no page has a reason to use, short because it is parsed for every marked tag.
-ATTRIBUTE = "_ap"
+from adproxy.page.scan import Scanned, scan
+
+# Known to nobody outside of this process: an attribute that a page brings itself can't pass for a mark. Short because it
+# is parsed for every marked tag.
+ATTRIBUTE = "_" + secrets.token_hex(2)
 
 # Elements whose start tag closes an open p, as our div's does, and has all of the div's effects (HTML 13.2.6.4.7).
 # They can have an anchor before their start.
@@ -29,13 +32,9 @@ BEFORE_START = frozenset(
 # a table is looked for from its start; where an author separates paragraphs by line breaks, a slot may follow a break.
 MARKED = BEFORE_START | {"table", "br"}
 
-# By first letters, not by whole names: the scan looks at every "<" of the page, and a class is several times quicker
-# than an alternation. What else begins so (option, td, body, but also the formatting elements b and font) is found in
-# vain and left unmarked below. After s and a a second letter is asked for: a, span, script and strong are too many.
-_SCAN = re.compile(rb"(<[pPdDhHoOuUmMfFnNtTbBcCsSaA](?<![sSaA](?![eErRsSdDuU]))[a-zA-Z1-6]*+(?=[\t\n\f\r />]))")
-_IS_MARKED: dict[bytes, bool] = {
-    b"<" + spelling.encode(): True for name in MARKED for spelling in (name, name.upper(), name.capitalize())
-}
+_IS_MARKED = frozenset(
+    b"<" + spelling.encode() for name in MARKED for spelling in (name, name.upper(), name.capitalize())
+)
 _SPELLED = {name: b"<" + name.encode() for name in MARKED}
 # More marks than nearly any page needs; those for larger pages are made anew each time, so that none of them stay.
 _KEPT = 8_192
@@ -43,28 +42,37 @@ _KEPT = 8_192
 
 @cache
 def _kept_marks() -> list[bytes]:
-    return [b" _ap=%d " % i for i in range(_KEPT)]
+    return [f" {ATTRIBUTE}={i} ".encode() for i in range(_KEPT)]
 
 
 def _marks(n: int) -> list[bytes]:
     """At least n markers. A list is whole before anybody sees it and never changes: pages are read in many threads."""
-    return _kept_marks() if n <= _KEPT else [b" _ap=%d " % i for i in range(n)]
+    return _kept_marks() if n <= _KEPT else [f" {ATTRIBUTE}={i} ".encode() for i in range(n)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Marked:
     """A marked copy, and what its numbers mean."""
 
     copy: bytes
+    scanned: Scanned
     tags: list[bytes]
     """By number: the bytes that the scan found, ``<name``."""
-    offsets: list[int]
-    """By number: where they begin in the original."""
+    _offsets: list[int] | None = None
 
-    def has(self, name: str) -> bool:
-        """Whether the scan met what looks like a start tag of that name, one whose letters it looks for."""
-        lower = b"<" + name.encode()
-        return lower in self.tags or any(tag.lower() == lower for tag in set(self.tags))
+    @property
+    def offsets(self) -> list[int]:
+        """By number: where the tags begin in the original."""
+        if self._offsets is None:
+            # tag i begins where the first 3i + 1 pieces end
+            self._offsets = list(accumulate(map(len, self.scanned.pieces)))[0::3]
+        return self._offsets
+
+    def starts(self, name: str) -> list[int]:
+        """Where the scan met what looks like a start tag of that name."""
+        wanted = b"<" + name.encode()
+        spelled = {tag for tag in set(self.tags) if tag.lower() == wanted}
+        return [self.offsets[i] for i, tag in enumerate(self.tags) if tag in spelled] if spelled else []
 
     def offset(self, number: str | None, name: str) -> int:
         """Offset of the start tag of an element with that number and name; -1 where the bytes do not prove it."""
@@ -79,19 +87,18 @@ class Marked:
         return self.offsets[i] if tag == spelled or tag[1:].lower() == name.encode() else -1
 
 
-def mark(html: bytes) -> Marked:
-    """The marked copy of a page, in the page's own encoding (any in which ASCII bytes mean ASCII)."""
-    pieces = _SCAN.split(html)
-    tags = pieces[1::2]
+def mark(html: bytes, scanned: Scanned | None = None) -> Marked:
+    """The marked copy of a page, in the page's own encoding (any in which ASCII bytes mean ASCII).
+
+    `scanned`: its scan, if it was made already.
+    """
+    scanned = scanned or scan(html)
+    tags = scanned.names
     n = len(tags)
-    marks = _marks(n)
-    known = _IS_MARKED.get
-    copy: list[bytes] = [b""] * (3 * n + 1)
-    copy[0::3] = pieces[0::2]
-    copy[1::3] = tags
-    copy[2::3] = [
-        mark if known(tag) or tag[1:].lower().decode() in MARKED else b""
-        for mark, tag in zip(marks, tags, strict=False)
-    ]
-    # tag i begins where the first 2i + 1 pieces end
-    return Marked(b"".join(copy), tags, list(accumulate(map(len, pieces)))[0::2][:n])
+    spelled = frozenset(tag for tag in set(tags) if tag in _IS_MARKED or tag[1:].lower().decode("latin-1") in MARKED)
+    copy: list[bytes] = [b""] * (4 * n + 1)
+    copy[0::4] = scanned.texts
+    copy[1::4] = tags
+    copy[2::4] = [mark if tag in spelled else b"" for mark, tag in zip(_marks(n), tags, strict=False)]
+    copy[3::4] = scanned.rests
+    return Marked(b"".join(copy), scanned, tags)

@@ -11,6 +11,7 @@ from adproxy.model import NO_SPOT, Page, Reason, Spot
 from adproxy.page import article as articles
 from adproxy.page import blocks, facts, places
 from adproxy.page.marks import mark
+from adproxy.page.scan import Scanned
 from adproxy.page.tree import Tree
 from adproxy.rules.ruleset import (
     ByPage,
@@ -72,14 +73,15 @@ def compile_wanted(policy: Policy) -> Wanted:
     )
 
 
-def read(html: bytes, wanted: Wanted, encoding: str = "utf-8") -> Page:
+def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned | None = None) -> Page:
     """Read a page that `guard.hostile` has let pass.
 
     `encoding`: a Python codec in which ASCII bytes mean ASCII (`charset.sniff`). Offsets are bytes of `html`.
+    `scanned`: its scan, if it was made already.
     """
     if _OURS in html:
         return Page(already_rewritten=True, article_problem=Reason.NO_ARTICLE.value)
-    marked = mark(html)
+    marked = mark(html, scanned)
     text: str | bytes = marked.copy
     if codecs.lookup(encoding).name != "utf-8":
         text = marked.copy.decode(encoding, "replace")

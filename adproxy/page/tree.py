@@ -30,11 +30,7 @@ _TABLE_CHAIN = frozenset("td tr tbody thead tfoot table".split())
 FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
 
 _BODY = re.compile(rb"<[bB][oO][dD][yY](?=[\t\n\f\r />])")
-_NOSCRIPT = re.compile(
-    rb"<[nN][oO][sS][cC][rR][iI][pP][tT](?=[\t\n\f\r />])((?>[^<]++|<(?!/noscript))*+)</noscript(?=[\t\n\f\r />])",
-    re.I,
-)
-_TEXT_AFTER = re.compile(rb"[\t\n\f\r ]*+(?:[^<\t\n\f\r ]|</[pP][\t\n\f\r />])")
+_P_END_AFTER = re.compile(rb"[\t\n\f\r ]*+</[pP][\t\n\f\r />]")
 
 # Their start reopens pending formatting, as text does.
 _REOPENS = frozenset("area br embed img input wbr".split())
@@ -56,6 +52,12 @@ def visible_text(node: LexborNode) -> str:
         if child.is_text_node and child.parent is not None and child.parent.tag not in _SILENT
     ]
     return " ".join("".join(parts).split())
+
+
+def _leaves_nothing_behind(noscript: LexborNode) -> bool:
+    """True if a parser with scripting off, for which a noscript's content is markup, is back where it was behind it."""
+    content = noscript.text().encode()
+    return is_balanced(content, 0, len(content))
 
 
 class Tree:
@@ -81,8 +83,9 @@ class Tree:
         self._legal: dict[int, bool] = {}
         self._ends: dict[int, int] = {}
         self._roots: frozenset[int] = frozenset()
-        self._moved = self._moved_by_tables() if marked.has("table") else frozenset()
-        self._noscripts = self._noscript_spans() if marked.has("noscript") else []
+        self._moved = self._moved_by_tables()
+        # A noscript whose content is not plain and balanced may change all that follows where scripting is off.
+        self._two_opinions = not all(map(_leaves_nothing_behind, self.parser.css("noscript")))
         self._text = text
         self._starts_without_scripting: frozenset[int] | None = None
 
@@ -183,7 +186,7 @@ class Tree:
         offset = self.start(node)
         if offset < 0 or not self._allowed(offset, offset):
             return None
-        return Anchor(offset, Edge.BEFORE_START, gap, settled=self._ask_settled and self._settled(offset, node))
+        return Anchor(offset, Edge.BEFORE_START, gap, settled=self._settled(offset, node))
 
     def after(self, node: LexborNode, gap: int = -1) -> Anchor | None:
         """The anchor behind an element's end tag, if there is a legal one."""
@@ -192,13 +195,10 @@ class Tree:
         offset = self.end(node)
         if offset < 0 or not self._allowed(offset, self.start(node)):
             return None
-        following = _TEXT_AFTER.match(self.html, offset)
-        # Text here stands directly in the container, which is proven to be no p; "</p>" would make an empty one.
-        if following is not None and following[0].endswith((b"p", b"P", b"/")) and b"</" in following[0]:
+        # Text here stands directly in the container, which is proven to be no p; but "</p>" makes an empty one.
+        if _P_END_AFTER.match(self.html, offset):
             return None
-        return Anchor(
-            offset, Edge.AFTER_END, gap, settled=self._ask_settled and self._settled(offset, self._following(node))
-        )
+        return Anchor(offset, Edge.AFTER_END, gap, settled=self._settled(offset, self._following(node)))
 
     def after_break(self, node: LexborNode, gap: int = -1) -> Anchor | None:
         """The anchor behind a line break that stands directly in a container, if it is legal."""
@@ -208,19 +208,13 @@ class Tree:
         offset = end_of_tag(self.html, start) if start >= 0 else -1
         if offset < 0 or not self._allowed(offset, start):
             return None
-        return Anchor(
-            offset, Edge.AFTER_END, gap, settled=self._ask_settled and self._settled(offset, self._following(node))
-        )
+        return Anchor(offset, Edge.AFTER_END, gap, settled=self._settled(offset, self._following(node)))
 
     def _allowed(self, offset: int, start: int) -> bool:
         """Whether an anchor at an offset is right for the bytes around it; `start`: of the element it hangs on."""
         if offset < self._first_offset:
             return False
-        if not self._noscripts:
-            return True
-        if any(begin <= offset < end for begin, end, _ in self._noscripts):
-            return False
-        if all(balanced for _, _, balanced in self._noscripts):
+        if not self._two_opinions:
             return True
         if self._starts_without_scripting is None:
             self._starts_without_scripting = self._second_opinion()
@@ -242,7 +236,7 @@ class Tree:
         The parser reopens formatting that is still open before any text or picture; if what follows has none around it,
         and nothing before it ends any, none is open, and a slot's own text or link would have none either.
         """
-        if not keeps_formatting(self.html, offset):
+        if not self._ask_settled or not keeps_formatting(self.html, offset):
             return False
         at = node
         for _ in range(40):
@@ -272,9 +266,8 @@ class Tree:
         """Elements that were written inside a table and stand before it in the tree ("foster parenting")."""
         moved: set[int] = set()
         for table in self.parser.css("table"):
+            # Of one that the scan lost (-1) everything that stands before it may have been moved.
             offset = self.start(table)
-            if offset < 0:
-                continue
             at = table.prev
             while at is not None:
                 if at.is_element_node:
@@ -284,13 +277,6 @@ class Tree:
                     moved.add(at.mem_id)
                 at = at.prev
         return frozenset(moved)
-
-    def _noscript_spans(self) -> list[tuple[int, int, bool]]:
-        """Begin and end of each noscript in the bytes, and whether its content is plain and balanced."""
-        return [
-            (m.start(), m.end(), is_balanced(self.html, self.html.find(b">", m.start(1)) + 1, m.end(1)))
-            for m in _NOSCRIPT.finditer(self.html)
-        ]
 
     def _second_opinion(self) -> frozenset[int]:
         """Starts of the elements that a parser with scripting off, for which a noscript's content is markup, puts

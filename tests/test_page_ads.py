@@ -1,0 +1,47 @@
+"""Advertising that the page already carries."""
+
+from __future__ import annotations
+
+import pytest
+
+from adproxy.page.ads import is_ad
+
+
+@pytest.mark.parametrize(
+    ("tag", "attributes"),
+    [
+        ("div", {"class": "ad-slot"}),
+        ("div", {"id": "div-gpt-ad-1234-0"}),
+        ("div", {"id": "google_ads_iframe_1"}),
+        ("div", {"data-ad-unit": ""}),
+        ("ins", {"class": "adsbygoogle"}),
+        ("ins", {"data-ad-client": "ca-pub-1"}),
+        ("iframe", {"src": "https://securepubads.g.doubleclick.net/x"}),
+        ("iframe", {"src": None, "id": "aswift_1"}),
+        ("amp-ad", {}),
+        ("aside", {"class": "advertisement", "id": None}),
+    ],
+)
+def test_it_is_found_by_names_ids_data_and_addresses(tag: str, attributes: dict[str, str | None]) -> None:
+    assert is_ad(tag, attributes)
+
+
+@pytest.mark.parametrize(
+    ("tag", "attributes"),
+    [
+        ("div", {}),
+        ("div", {"class": None, "id": None}),
+        ("div", {"class": "header shadow"}),
+        ("iframe", {"src": "https://www.youtube.com/embed/x"}),
+        ("iframe", {"class": "ad"}),
+        ("amp-img", {"class": "ad"}),
+        ("ins", {"cite": "/x"}),
+        ("body", {"class": "ad-page"}),
+        ("article", {"class": "ads"}),
+        ("p", {"class": "ad"}),
+        ("h2", {"id": "ad"}),
+        ("div", {"data-ad": "x"}),
+    ],
+)
+def test_what_is_none_is_not(tag: str, attributes: dict[str, str | None]) -> None:
+    assert not is_ad(tag, attributes)

@@ -1,0 +1,77 @@
+"""What class and id names say, by whole words."""
+
+from __future__ import annotations
+
+import pytest
+
+from adproxy.page.names import Says, says, tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("related-posts", ("related", "posts")),
+        ("relatedPosts", ("related", "posts")),
+        ("js_adSlot2x", ("js", "ad", "slot", "x")),
+        ("MAIN", ("main",)),
+        ("--", ()),
+        ("größe", ("gr", "e")),
+    ],
+)
+def test_a_name_is_split_at_case_changes_and_at_what_is_no_letter(name: str, words: tuple[str, ...]) -> None:
+    assert tokens(name) == words
+
+
+@pytest.mark.parametrize(
+    "name",
+    """ad ads advert adSlot ad-container js-ad-slot advertisement div-ad-1 adsbygoogle sponsored taboola-widget
+    dfp-tag leaderboard-wrapper anzeige header-ad""".split(),
+)
+def test_names_of_advertising_are_known(name: str) -> None:
+    assert says(name, "") & Says.AD
+    assert says("", name) & Says.AD
+
+
+@pytest.mark.parametrize(
+    "name",
+    """address header gradient loading adaptive shadow badge load-ad-free ad-free no-ads has-ads adblock-notice adchoices
+    leaderboard-table read download roadmap thread team-leaderboard""".split(),
+)
+def test_names_that_only_contain_those_letters_or_speak_about_ads_are_none(name: str) -> None:
+    assert not says(name, "") & Says.AD
+
+
+@pytest.mark.parametrize(
+    "name",
+    "nav site-nav related relatedPosts comments comment-list newsletter-signup author-bio share-bar footer".split(),
+)
+def test_names_of_what_is_not_the_article(name: str) -> None:
+    assert says(name, "") & Says.NOT_ARTICLE
+
+
+@pytest.mark.parametrize(
+    "name", "correlated navy uncommented footnote-text shareholder has-comments no-sidebar".split()
+)
+def test_names_that_only_look_so(name: str) -> None:
+    assert not says(name, "") & (Says.NOT_ARTICLE | Says.SIDEBAR)
+
+
+def test_a_generated_name_of_many_words_speaks_of_anything() -> None:
+    assert says("grid-nav-a-b-c-d-e-f", "") == Says.NOTHING
+
+
+def test_all_classes_and_the_id_are_heard() -> None:
+    said = says("pullquote image", "sidebar")
+    assert said & Says.PULL_QUOTE
+    assert said & Says.MEDIA
+    assert said & Says.SIDEBAR
+
+
+@pytest.mark.parametrize("name", ["twitter-tweet", "instagram-media", "fb-post"])
+def test_embeds_are_known_by_the_classes_that_their_scripts_look_for(name: str) -> None:
+    assert says(name, "") & Says.EMBED
+
+
+def test_very_long_and_very_many_names_are_cut() -> None:
+    assert says(" ".join(f"x{i}" for i in range(30)) + " comments", "") == Says.NOTHING
+    assert tokens("a" * 500) == ("a" * 400,)
