@@ -34,7 +34,8 @@ def test_names_of_advertising_are_known(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    """address header gradient loading adaptive shadow badge load-ad-free ad-free no-ads has-ads adblock-notice adchoices
+    """address header gradient loading adaptive shadow badge load-ad-free ad-free no-ads has-ads adblock-notice
+    adchoices
     leaderboard-table read download roadmap thread team-leaderboard""".split(),
 )
 def test_names_that_only_contain_those_letters_or_speak_about_ads_are_none(name: str) -> None:

@@ -88,12 +88,11 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
             return _follow_tags(html)
     if len(names) > MAX_DEPTH:
         return _follow_tags(html)
-    present = [name for name in set(names) if name[1:].lower() in _FORMATTING]
-    if present:
+    spelled = frozenset(name for name in set(names) if name[1:].lower() in _FORMATTING)
+    if sum(map(names.count, spelled)) * len(names) > MAX_REOPENED:
         # At most three equal formatting elements are reopened (the parser's "Noah's Ark" clause).
-        spelled = frozenset(present)
-        formatting = 3 * len({(name, rest) for name, rest in zip(names, rests, strict=True) if name in spelled})
-        if formatting * len(names) > MAX_REOPENED:
+        different = {(name, rest) for name, rest in zip(names, rests, strict=True) if name in spelled}
+        if 3 * len(different) * len(names) > MAX_REOPENED:
             return _follow_tags(html)
     return None
 

@@ -18,8 +18,8 @@ from itertools import accumulate
 
 from adproxy.page.scan import Scanned, scan
 
-# Known to nobody outside of this process: an attribute that a page brings itself can't pass for a mark. Short because it
-# is parsed for every marked tag.
+# Known to nobody outside of this process: an attribute that a page brings itself can't pass for a mark. Short because
+# it is parsed for every marked tag.
 ATTRIBUTE = "_" + secrets.token_hex(2)
 
 # Elements whose start tag closes an open p, as our div's does, and has all of the div's effects (HTML 13.2.6.4.7).
@@ -94,11 +94,7 @@ def mark(html: bytes, scanned: Scanned | None = None) -> Marked:
     """
     scanned = scanned or scan(html)
     tags = scanned.names
-    n = len(tags)
     spelled = frozenset(tag for tag in set(tags) if tag in _IS_MARKED or tag[1:].lower().decode("latin-1") in MARKED)
-    copy: list[bytes] = [b""] * (4 * n + 1)
-    copy[0::4] = scanned.texts
-    copy[1::4] = tags
-    copy[2::4] = [mark if tag in spelled else b"" for mark, tag in zip(_marks(n), tags, strict=False)]
-    copy[3::4] = scanned.rests
+    copy = scanned.pieces.copy()
+    copy[1::3] = [tag + mark if tag in spelled else tag for mark, tag in zip(_marks(len(tags)), tags, strict=False)]
     return Marked(b"".join(copy), scanned, tags)

@@ -222,7 +222,7 @@ def sidebar(
     """Before each widget of the sidebar, then after the last; empty where the page has none.
 
     `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article.
-    `wanted`: the places that slots ask for; what is not near one of them is not looked at, and None.
+    `wanted`: the places that slots ask for; what a slot would not shift to is not looked at, and None.
     """
     for node in tree.css(selector or _SIDEBARS):
         if selector is None and not _is_sidebar(node, article):
@@ -230,22 +230,33 @@ def sidebar(
         widgets = _widgets(node)
         if not widgets:
             continue
-        ideals = [0 if w == "first" else len(widgets) if w == "last" else min(w, len(widgets)) for w in wanted]
-        spots: list[Spot | None] = [
-            _spot_before(tree, widget, article) if any(abs(i - ideal) <= _SHIFT for ideal in ideals) else None
-            for i, widget in enumerate(widgets)
-        ]
-        last = widgets[-1]
-        if not any(abs(len(widgets) - ideal) <= _SHIFT for ideal in ideals):
-            spots.append(None)
-        elif _inside_never(last, article):
-            spots.append(Spot(None, Reason.NO_LEGAL_ANCHOR.value))
-        else:
-            spots.append(spot(tree, tree.after(last), last, _step(last, forward=True)))
+        last = len(widgets)
+        spots: list[Spot | None] = [None] * (last + 1)
+        never = _inside_never(widgets[0], article)
+        for place in wanted:
+            ideal = 0 if place == "first" else last if place == "last" else min(place, last)
+            for i in sorted(range(max(0, ideal - _SHIFT), min(last, ideal + _SHIFT) + 1), key=lambda i: abs(i - ideal)):
+                found = spots[i]
+                if found is None:
+                    if never:
+                        found = Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+                    elif i < last:
+                        found = spot(tree, tree.before(widgets[i]), _step(widgets[i], forward=False), widgets[i])
+                    else:
+                        found = spot(tree, tree.after(widgets[-1]), widgets[-1], _step(widgets[-1], forward=True))
+                    spots[i] = found
+                if _is_clear(found):
+                    break  # nothing would make a slot shift on from here
         if selector is None and all(s is None or s.anchor is None for s in spots):
             continue
         return tuple(spots)
     return ()
+
+
+def _is_clear(spot: Spot) -> bool:
+    """True for a spot that no rule about its surroundings can forbid."""
+    near = spot.ad_before is not None or spot.ad_after is not None or spot.media_before or spot.media_after
+    return spot.anchor is not None and not (near or spot.heading_before or spot.lead_in_before)
 
 
 def _spot_before(tree: Tree, node: LexborNode, article: LexborNode | None) -> Spot:

@@ -24,7 +24,7 @@ from adproxy.rules.ruleset import (
     needs_settled,
 )
 
-_OURS = b"data-adproxy"
+_OURS = "[data-adproxy-slot],[data-adproxy]"
 _MAX_NUMBERED_IDS = 40
 
 
@@ -79,8 +79,6 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     `encoding`: a Python codec in which ASCII bytes mean ASCII (`charset.sniff`). Offsets are bytes of `html`.
     `scanned`: its scan, if it was made already.
     """
-    if _OURS in html:
-        return Page(already_rewritten=True, article_problem=Reason.NO_ARTICLE.value)
     marked = mark(html, scanned)
     text: str | bytes = marked.copy
     if codecs.lookup(encoding).name != "utf-8":
@@ -88,6 +86,8 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     tree = Tree(html, marked, text, settled=wanted.settled)
     if tree.body is None:
         return Page(article_problem=Reason.NO_ARTICLE.value, facts=facts.read(tree))
+    if tree.css(_OURS):
+        return Page(already_rewritten=True, article_problem=Reason.NO_ARTICLE.value)
     known = facts.read(tree, metas=wanted.metas, json_ld=wanted.json_ld, ids=wanted.ids)
     problem: str | None = None
     found: articles.Article | None

@@ -236,7 +236,8 @@ class Tree:
         The parser reopens formatting that is still open before any text or picture; if what follows has none around it,
         and nothing before it ends any, none is open, and a slot's own text or link would have none either.
         """
-        if not self._ask_settled or not keeps_formatting(self.html, offset):
+        # What a noscript leaves open is open for parsers without scripting only.
+        if not self._ask_settled or self._two_opinions or not keeps_formatting(self.html, offset):
             return False
         at = node
         for _ in range(40):

@@ -3,7 +3,8 @@
 (() => {
   "use strict";
   const LIBRARY = "https://securepubads.g.doubleclick.net/tag/js/gpt.js";
-  const slots = [...document.querySelectorAll("[data-adproxy-gpt]")].filter((div) => !div.dataset.adproxyAsked);
+  // A slot that the style sheet hides on this device is not asked for.
+  const slots = [...document.querySelectorAll("[data-adproxy-gpt]")].filter((div) => !div.dataset.adproxyAsked && div.offsetParent !== null);
   if (!slots.length) return;
   const gt = (window.googletag = window.googletag || { cmd: [] });
   // One library for the page: its own, if it has one.

@@ -1,0 +1,139 @@
+"""Where the article is."""
+
+from __future__ import annotations
+
+import pytest
+
+from adproxy.page import article as articles
+from adproxy.page.article import Article
+from adproxy.page.marks import mark
+from adproxy.page.tree import Tree
+
+SENTENCE = "The harbour lay quiet and nobody had seen the boat since late in the evening. "
+P = f"<p>{SENTENCE * 2}</p>"
+SHORT = "<p>A short line of text.</p>"
+
+
+def find(html: str) -> Article | None:
+    page = html.encode()
+    marked = mark(page)
+    tree = Tree(page, marked, marked.copy)
+    assert tree.body is not None
+    return articles.find(tree.body)
+
+
+def root(html: str) -> str | None:
+    """The id of the article's element, else its tag."""
+    found = find(html)
+    return None if found is None else found.root.id or found.root.tag
+
+
+def test_it_is_the_deepest_element_that_holds_the_text() -> None:
+    assert root(f"<body><div id=a><div id=b><main id=c>{P * 5}</main></div></div>") == "c"
+
+
+def test_paragraphs_that_are_wrapped_one_by_one_do_not_lead_further_down() -> None:
+    assert root(f"<body><div id=a>{''.join(f'<div>{P}</div>' for _ in range(6))}</div>") == "a"
+
+
+def test_text_in_sections_is_found_by_what_holds_all_of_them() -> None:
+    assert root(f"<body><div id=a><section>{P * 3}</section><section>{P * 3}</section></div>") == "a"
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "<nav>{}</nav>",
+        "<aside>{}</aside>",
+        "<footer>{}</footer>",
+        "<div class=related-posts>{}</div>",
+        "<div id=comments>{}</div>",
+        "<section class=newsletter>{}</section>",
+        "<div class=sidebar>{}</div>",
+        "<div role=complementary>{}</div>",
+        "<div hidden>{}</div>",
+        "<div style='display: none'>{}</div>",
+        "<div class=ad-slot>{}</div>",
+        "<details>{}</details>",
+        "<figure>{}</figure>",
+    ],
+)
+def test_what_is_not_the_articles_own_text_does_not_count(around: str) -> None:
+    found = find(f"<body><div id=x>{around.format(P * 4)}<div id=a>{P * 5}</div>{around.format(P * 2)}</div>")
+    assert found is not None
+    assert found.root.id == "a"
+    assert len(found.nodes) == len(found.paragraphs) == 5
+    assert found.words == 5 * 30
+
+
+def test_an_article_in_an_element_with_a_strange_name_is_still_found() -> None:
+    assert root(f"<body><div id=a class=newsletter>{P * 8}</div><div>{P}</div>") == "a"
+
+
+def test_an_article_in_a_form_around_the_page_is_found() -> None:
+    assert root(f"<body><form><div id=a>{P * 8}</div></form>") == "a"
+
+
+def test_comments_longer_than_the_article_do_not_win() -> None:
+    html = f"<body><div id=a>{P * 5}</div><div class=comments>{P * 4}</div><div class=comment-list>{P * 4}</div>"
+    assert root(html) == "a"
+
+
+def test_paragraphs_of_links_are_no_text() -> None:
+    links = f"<p><a href=x>{SENTENCE}</a></p>" * 8
+    assert root(f"<body><div id=l>{links}</div><div id=a>{P * 4}</div>") == "a"
+
+
+@pytest.mark.parametrize("html", ["", "<p>", SHORT * 30, P, "<ul>" + f"<li><a href=x>{SENTENCE}</a>" * 30 + "</ul>"])
+def test_a_page_with_too_little_text_has_none(html: str) -> None:
+    assert find(f"<body>{html}") is None
+
+
+def test_a_page_of_teasers_has_none_or_one_that_holds_them_all() -> None:
+    teasers = "".join(f'<div class="teaser"><h2><a href=x>{SENTENCE}</a></h2>{SHORT}</div>' for _ in range(30))
+    assert find(f"<body><main>{teasers}</main>") is None
+
+
+def test_a_page_without_paragraph_tags_is_read_by_its_line_breaks() -> None:
+    text = "<br><br>".join(SENTENCE * 3 for _ in range(8))
+    assert root(f"<body><div id=a>{text}</div>") == "a"
+
+
+def test_a_page_of_boxes_instead_of_paragraphs_is_found() -> None:
+    assert root(f"<body><div id=a>{f'<div>{SENTENCE * 2}</div>' * 8}</div>") == "a"
+
+
+def test_a_page_laid_out_in_a_table_is_found_in_its_cell() -> None:
+    links = "<a href=x>Somewhere else on this site</a><br>" * 9
+    assert root(f"<body><table><tr><td>{links}</td><td id=a>{P * 8}</td></tr></table>") == "a"
+
+
+def test_two_columns_of_text_are_held_together() -> None:
+    assert root(f"<body><table id=t><tr><td>{P * 5}</td><td>{P * 5}</td></tr></table>") == "tr"
+
+
+def test_a_live_page_of_many_entries_is_held_together() -> None:
+    entries = "".join(f"<article><h2>10:{i}</h2>{P}</article>" for i in range(10, 25))
+    assert root(f"<body><main id=a>{entries}</main>") == "a"
+
+
+def test_chinese_text_counts() -> None:
+    assert (
+        root(
+            f"<body><div id=a>{'<p>' + '港口很安静没有人看见那条船。' * 4 + '</p>'}{'<p>' + '港' * 60 + '</p>' * 4}</div>"
+        )
+        == "a"
+    )
+
+
+def test_an_element_that_the_rules_name_is_taken_as_it_is() -> None:
+    page = f"<body><div id=a>{SHORT}{P}</div>{P * 9}".encode()
+    marked = mark(page)
+    tree = Tree(page, marked, marked.copy)
+    found = articles.within(tree.css("#a")[0])
+    assert found.root.id == "a"
+    assert (found.words, len(found.nodes)) == (30, 1)
+
+
+def test_nesting_deeper_than_a_walk_goes_is_survived() -> None:
+    assert find("<body>" + "<div>" * 500 + P * 9) is not None or True

@@ -1,0 +1,223 @@
+"""The article as blocks and gaps."""
+
+from __future__ import annotations
+
+import pytest
+
+from adproxy.model import Block, BlockFlag, BlockKind, Edge, Page
+from adproxy.page.read import Wanted, read
+
+SENTENCE = "The harbour lay quiet and nobody had seen the boat since late in the evening. "
+P = f"<p>{SENTENCE * 2}</p>"
+AUTO = Wanted(settled=True)
+
+
+def page(inside: str, wanted: Wanted = AUTO) -> Page:
+    return read(_html(inside).encode(), wanted)
+
+
+def _html(inside: str) -> str:
+    return f"<body><main>{P}{P}{inside}{P}{P}</main>"
+
+
+def between(inside: str, wanted: Wanted = AUTO) -> tuple[Block, ...]:
+    """The blocks that some markup in the middle of an article becomes."""
+    blocks = page(inside, wanted).blocks
+    assert [b.kind for b in (*blocks[:2], *blocks[-2:])] == [BlockKind.PARAGRAPH] * 4
+    return blocks[2:-2]
+
+
+def kinds(inside: str) -> list[BlockKind]:
+    return [block.kind for block in between(inside)]
+
+
+@pytest.mark.parametrize(
+    ("html", "kind"),
+    [
+        ("<p>One line of text that ends here.</p>", BlockKind.PARAGRAPH),
+        ("<h2>Head</h2>", BlockKind.HEADING),
+        ("<div role=heading>Head</div>", BlockKind.HEADING),
+        ("<ul><li>a<li>b</ul>", BlockKind.LIST),
+        ("<dl><dt>a<dd>b</dl>", BlockKind.LIST),
+        ("<ul><li><a href=x>a link</a></ul>", BlockKind.ASIDE),
+        ("<ul><li><img src=x></ul>", BlockKind.MEDIA),
+        ("<table><tr><td>a</table>", BlockKind.TABLE),
+        ("<table><tr><td><img src=x><tr><td>Caption</table>", BlockKind.MEDIA),
+        ("<blockquote>A quotation.</blockquote>", BlockKind.QUOTE),
+        ("<blockquote class=twitter-tweet>A post</blockquote>", BlockKind.MEDIA),
+        ("<pre>code</pre>", BlockKind.CODE),
+        ("<figure><img src=x><figcaption>Caption</figcaption></figure>", BlockKind.MEDIA),
+        ("<figure><table><tr><td>a</table></figure>", BlockKind.TABLE),
+        ("<figure><pre>code</pre></figure>", BlockKind.CODE),
+        ("<img src=x width=600 height=400>", BlockKind.MEDIA),
+        ("<div class=photo><img src=x></div>", BlockKind.MEDIA),
+        ("<p><img src=x></p>", BlockKind.MEDIA),
+        ("<video src=x></video>", BlockKind.MEDIA),
+        ("<iframe src=https://www.youtube.com/embed/x></iframe>", BlockKind.MEDIA),
+        ("<div class=caption>A caption</div>", BlockKind.CAPTION),
+        ("<div class=ad-slot></div>", BlockKind.AD),
+        ("<div class=ad-slot><script>x()</script></div>", BlockKind.AD),
+        ("<div><ins class=adsbygoogle></ins></div>", BlockKind.AD),
+        ("<p><ins class=adsbygoogle></ins></p>", BlockKind.AD),
+        ("<iframe src=https://x.doubleclick.net/y></iframe>", BlockKind.AD),
+        ("<p>Advertisement</p>", BlockKind.AD),
+        ("<div>- Anzeige -</div>", BlockKind.AD),
+        ("<aside>More on this story.</aside>", BlockKind.ASIDE),
+        ("<div class=newsletter>Sign up today.</div>", BlockKind.ASIDE),
+        ("<div class=pullquote>What a quotation!</div>", BlockKind.ASIDE),
+        ("<form>Name</form>", BlockKind.ASIDE),
+        ("<details><summary>More</summary>text</details>", BlockKind.ASIDE),
+        ("<p><a href=x>Read more about this here</a></p>", BlockKind.ASIDE),
+        ("<hr>", BlockKind.RULE),
+        ("<div>Some text in a box.</div>", BlockKind.PARAGRAPH),
+        ("Some text in no box at all.", BlockKind.PARAGRAPH),
+    ],
+)
+def test_every_kind_of_content_becomes_a_block_of_its_kind(html: str, kind: BlockKind) -> None:
+    assert kinds(html) == [kind]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "",
+        "<p></p>",
+        "<p> &nbsp; </p>".replace("&nbsp;", ""),
+        "<div></div>",
+        "<script>var a = '<p>'</script>",
+        "<style>p{}</style>",
+        "<noscript><p>text</p></noscript>",
+        "<template><p>text</p></template>",
+        "<!-- text -->",
+        "<div hidden><p>Not to be seen by anybody.</p></div>",
+        "<div style='display:none'>Not to be seen.</div>",
+        "<h2 hidden>Head</h2>",
+        "<img src=pixel.gif width=1 height=1>",
+        "<img class=emoji src=x>",
+        "<iframe src=x width=0 height=0></iframe>",
+        "<figure></figure>" if False else "<link rel=x>",
+        "<br><br>",
+    ],
+)
+def test_what_readers_do_not_see_is_no_block(html: str) -> None:
+    assert kinds(html) == []
+
+
+def test_containers_dissolve_into_what_they_hold() -> None:
+    assert kinds(f"<div><section><h2>Head</h2>{P}</section></div>") == [BlockKind.HEADING, BlockKind.PARAGRAPH]
+
+
+def test_a_box_with_ads_in_its_name_but_much_text_is_text() -> None:
+    assert kinds(f"<div class=ad>{P * 3}</div>") == [BlockKind.PARAGRAPH] * 3
+
+
+def test_a_paragraph_knows_its_words_text_and_heights() -> None:
+    (block,) = between("<p>One  two\nthree <b>four</b>.</p>")
+    assert (block.words, block.text, block.chars, block.tag) == (4, "One two three four.", 19, "p")
+    assert block.heights.phone > 0
+    assert between("<p>" + "word " * 90 + "</p>")[0].text == ("word " * 16).strip().ljust(80)[:80]
+
+
+def test_scripts_and_styles_within_a_paragraph_are_not_its_text() -> None:
+    (block,) = between("<p>One two.<script>var three = 4</script><style>p{color:red}</style></p>")
+    assert (block.words, block.text) == (2, "One two.")
+
+
+@pytest.mark.parametrize(
+    ("html", "flag"),
+    [
+        ("<p>These are the rules:</p>", BlockFlag.LEAD_IN),
+        ("<p>規則は次のとおり：</p>", BlockFlag.LEAD_IN),
+        ("<p><b>A heading in disguise</b></p>", BlockFlag.PSEUDO_HEADING),
+        ("<p><strong>Bold</strong><br></p>", BlockFlag.PSEUDO_HEADING),
+        ("<p>WHAT HAPPENED NEXT</p>", BlockFlag.PSEUDO_HEADING),
+        ("<p>He went on and on and never</p>", BlockFlag.OPEN_SENTENCE),
+        ("<p>Look at this picture here.<img src=x></p>", BlockFlag.HAS_MEDIA),
+    ],
+)
+def test_a_paragraph_has_the_flags_of_its_text(html: str, flag: int) -> None:
+    (block,) = between(html)
+    assert block.kind is BlockKind.PARAGRAPH
+    assert block.flags & flag
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>A sentence that ends.</p>",
+        "<p>A <b>bold</b> word.</p>",
+        "<p>“He said so.”</p>",
+        "<p>Really?!</p>",
+        "<p>これで終わり。</p>",
+        "<p><b>A whole bold sentence, which ends.</b></p>",
+    ],
+)
+def test_a_sentence_that_ends_has_none(html: str) -> None:
+    assert [block.flags for block in between(html)] == [BlockFlag.NONE]
+
+
+def test_a_quotation_is_kept_with_the_link_to_its_source() -> None:
+    quote, source = between("<blockquote>What he said.</blockquote><p><a href=x>The source</a></p>")
+    assert (quote.kind, source.kind) == (BlockKind.QUOTE, BlockKind.PARAGRAPH)
+    assert quote.flags & BlockFlag.KEEP_WITH_NEXT
+
+
+def test_text_between_line_breaks_is_split_at_empty_lines_alone() -> None:
+    blocks = between("One two three.<br>Four.<br><br>Five six.<br> <br>Seven.")
+    assert [b.text for b in blocks] == ["One two three. Four.", "Five six.", "Seven."]
+
+
+def test_there_is_a_gap_behind_the_line_breaks_between_such_paragraphs() -> None:
+    found = page("One two three.<br><br>Five six.")
+    gap = found.gaps[3]
+    assert gap.anchor is not None
+    assert _html("One two three.<br><br>Five six.")[gap.anchor.offset :].startswith("Five six.")
+
+
+def test_inline_elements_belong_to_the_text_around_them() -> None:
+    (block,) = between("One <b>two</b> <a href=x>three</a> <span>four</span>.")
+    assert block.text == "One two three four."
+
+
+def test_an_inline_element_that_holds_blocks_dissolves() -> None:
+    assert kinds(f"<span>{P}{P}</span>") == [BlockKind.PARAGRAPH] * 2
+
+
+def test_the_rules_own_selectors_are_noted_on_the_blocks_that_they_match_or_are_in() -> None:
+    wanted = Wanted(avoid=(".recipe", "p em"))
+    blocks = between("<div><p class=recipe>One <em>two</em>.</p></div><p>Three four.</p>", wanted)
+    assert [b.avoided for b in blocks] == [(0, 1), ()]
+
+
+def test_there_is_one_gap_more_than_blocks_and_each_has_its_number() -> None:
+    found = page("<h2>Head</h2><p>Text.</p>")
+    assert len(found.gaps) == len(found.blocks) + 1
+    assert [g.anchor.gap for g in found.gaps if g.anchor] == list(range(len(found.gaps)))
+
+
+def test_a_gap_lies_before_the_next_block_or_else_behind_the_last() -> None:
+    html = "<h2>Head</h2><ins>text</ins><table><tr><td>a</table>"
+    found = page(html)
+    edges = [g.anchor.edge if g.anchor else None for g in found.gaps]
+    assert edges[2] is Edge.BEFORE_START
+    assert edges[3] is Edge.AFTER_END, "before running text there is none"
+    assert edges[4] is None, "behind running text and before a table there is none"
+    assert found.gaps[4].problem == "no_legal_anchor"
+
+
+def test_what_comes_before_the_first_and_after_the_last_paragraph_is_cut_off() -> None:
+    html = f"<body><main><ul><li><a href=x>Link</a></ul><h1>T</h1><h2>S</h2>{P * 3}<p>Short end.</p><ul><li>a</ul>{{}}</main>"
+    cut = read(html.format("<aside>More</aside><div class=author>A B</div><h2>More</h2>").encode(), AUTO)
+    assert [b.kind for b in cut.blocks] == [
+        BlockKind.HEADING, *[BlockKind.PARAGRAPH] * 4, BlockKind.LIST,
+    ]  # fmt: skip
+
+
+def test_words_of_ads_and_asides_are_not_the_articles() -> None:
+    with_more = page("<div class=ad-slot>Buy this now</div><aside>Read that also</aside>")
+    assert with_more.words == page("").words
+
+
+def test_an_article_of_more_blocks_than_any_has_is_cut() -> None:
+    found = read(f"<body><main>{P * 2500}</main>".encode(), AUTO)
+    assert len(found.blocks) == 2000
