@@ -47,7 +47,10 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "links in links", _filled(b"<a href=x><div>")
     yield "nobr in nobr", _filled(b"<nobr><p>")
     yield "attributes", ARTICLE + b"<div " + b" ".join(b"a%d=1" % i for i in range(200_000)) + b">"
-    yield "attributes below the bound", (ARTICLE + (b"<p " + b" ".join(b"a%d" % i for i in range(500)) + b">x</p>") * 700)
+    yield (
+        "attributes below the bound",
+        (ARTICLE + (b"<p " + b" ".join(b"a%d" % i for i in range(500)) + b">x</p>") * 700),
+    )
     yield "tags in an attribute", ARTICLE + b'<a title="' + b"<p " * 680_000 + b'">x</a>'
     yield "tags in many attributes", _filled(b"<a title='" + b"<p " * 900 + b"'>")
     yield "tags in a comment", ARTICLE + b"<!--" + b"<p>" * 680_000 + b"-->"
@@ -92,10 +95,10 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "deep sidebar", _filled(b"<aside class=sidebar>" + b"<div>" * 1_000, count=1)
 
 
-def _policy() -> Policy:
-    policy = load_rules(Path(__file__).parent.parent / "rules" / "news.yaml").rule_sets[0].pages[0].policy
-    assert policy is not None
-    return policy
+def policy() -> Policy:
+    found = load_rules(Path(__file__).parent.parent / "rules" / "news.yaml").rule_sets[0].pages[0].policy
+    assert found is not None
+    return found
 
 
 def _hog(html: bytes, policy: Policy) -> object:
@@ -155,11 +158,11 @@ def run(name: str, html: bytes, target: str, policy: Policy) -> dict[str, Any]:
 
 
 def main(target: str = "rewrite", only: str = "") -> None:
-    policy = _policy()
-    rewrite(ARTICLE, policy)  # what is made once for all pages is made now
+    rules = policy()
+    rewrite(ARTICLE, rules)  # what is made once for all pages is made now
     for name, html in bombs():
         if only in name:
-            print(json.dumps(run(name, html[:PAGE_BYTES], target, policy)), flush=True)
+            print(json.dumps(run(name, html[:PAGE_BYTES], target, rules)), flush=True)
 
 
 if __name__ == "__main__":

@@ -219,7 +219,11 @@ _STEP = 10  # bytes between the gaps of such a page
 
 def _spots(blocks: int) -> st.SearchStrategy[Spot]:
     anchors = st.builds(
-        Anchor, st.integers(0, (blocks + 3) * _STEP), st.just(Edge.BEFORE_START), st.just(-1), st.sampled_from([True, False])
+        Anchor,
+        st.integers(0, (blocks + 3) * _STEP),
+        st.just(Edge.BEFORE_START),
+        st.just(-1),
+        st.sampled_from([True, False]),
     )
     few = st.sampled_from([False] * 5 + [True])
     words = st.sampled_from([None, None, None, 0, 5, 25])
@@ -231,7 +235,9 @@ def _spots(blocks: int) -> st.SearchStrategy[Spot]:
 def measured_pages(draw: st.DrawFn, policy: Policy) -> Page:
     """Pages as numbers, whatever HTML they might come from; with the spots that a policy asks for."""
     blocks = tuple(draw(st.lists(_blocks, min_size=draw(st.sampled_from([0, 8, 8, 8])), max_size=30)))
-    kinds = draw(st.lists(st.sampled_from([True] * 6 + [False, None]), min_size=len(blocks) + 1, max_size=len(blocks) + 1))
+    kinds = draw(
+        st.lists(st.sampled_from([True] * 6 + [False, None]), min_size=len(blocks) + 1, max_size=len(blocks) + 1)
+    )
     gaps = tuple(
         Gap(None, Reason.NO_LEGAL_ANCHOR.value)
         if settled is None

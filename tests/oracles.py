@@ -259,7 +259,9 @@ def check_trees(
         for element in our_elements(_alone(insertion.markup, parser, scripting))
     ]
     if ours != written:
-        wrong = next((pair for pair in zip(written, ours, strict=False) if pair[0] != pair[1]), (len(written), len(ours)))
+        wrong = next(
+            (pair for pair in zip(written, ours, strict=False) if pair[0] != pair[1]), (len(written), len(ours))
+        )
         raise LawBroken(f"{where}: one of our elements is not as it was written: {wrong}")
 
 

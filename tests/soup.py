@@ -118,7 +118,16 @@ _STARTS = [
     "<!DOCTYPE html><html><head><title><body><p></title></head>", "<!DOCTYPE html><html></html>", "<p></body><!DOCTYPE html>", "<table><tr><td>",
     "<!DOCTYPE html><body><form><table><tr><td>", "<!DOCTYPE html><BODY><TABLE><TBODY><TR><TD><CENTER>", "<!DOCTYPE html><template>",
 ]  # fmt: skip
-_ENDS = ["", "", "</body></html>", "</body></html>\n<!-- x -->", "</html></body>", "</p></div>", "<plaintext><p>", "</body>text<p>"]
+_ENDS = [
+    "",
+    "",
+    "</body></html>",
+    "</body></html>\n<!-- x -->",
+    "</html></body>",
+    "</p></div>",
+    "<plaintext><p>",
+    "</body>text<p>",
+]
 
 
 _MAINS = ["", "", "<main>", "<article>", "<div><h1>Headline of the story</h1>", "<article><header><h1>H</h1></header>"]
@@ -134,7 +143,9 @@ def _open_tag(name: str, attributes: str, upper: bool) -> str:
 
 
 _NAMES = _TAGS + _VOIDS
-_tags = st.builds(_open_tag, st.sampled_from(_NAMES), st.sampled_from(_ATTRIBUTES), st.integers(0, 3).map(lambda n: n == 3))
+_tags = st.builds(
+    _open_tag, st.sampled_from(_NAMES), st.sampled_from(_ATTRIBUTES), st.integers(0, 3).map(lambda n: n == 3)
+)
 _ends = st.sampled_from([f"</{name}>" for name in _TAGS])
 _soup = _weighted((5, st.sampled_from(_MILD)), (2, _tags), (2, _ends))
 
@@ -246,7 +257,9 @@ def open_policies() -> st.SearchStrategy[Policy]:
 
 
 _distances = st.builds(
-    Distance, st.sampled_from([0, 0, 0, 0, 0, 1, 2, 5, 20, 60, 150]), st.sampled_from(["words", "characters", "blocks", "px"])
+    Distance,
+    st.sampled_from([0, 0, 0, 0, 0, 1, 2, 5, 20, 60, 150]),
+    st.sampled_from(["words", "characters", "blocks", "px"]),
 )
 _sizes = st.sampled_from([
     EVERYWHERE, SizeMap(((0, (Size(300, 250),)),)), SizeMap(((0, ()), (1024, (Size(970, 250), Size(728, 90))))),
@@ -276,7 +289,9 @@ def strict_policies() -> st.SearchStrategy[Policy]:
             for i, s in enumerate(made)
         )
     )  # fmt: skip
-    around = st.lists(st.tuples(st.sampled_from(["h2", "img", ".x", "b"]), _distances), max_size=2, unique_by=lambda pair: pair[0])
+    around = st.lists(
+        st.tuples(st.sampled_from(["h2", "img", ".x", "b"]), _distances), max_size=2, unique_by=lambda pair: pair[0]
+    )
     return st.builds(
         Policy,
         site=st.just("site"),

@@ -47,19 +47,30 @@ class Article:
     """Their `mem_id`s."""
 
 
-def _is_mostly_links(paragraph: LexborNode, characters: int) -> bool:
-    linked = sum(len(a.text()) for a in paragraph.css("a"))
-    return linked * 2 > characters
+def _linked_characters(root: LexborNode) -> dict[int, int]:
+    """By `mem_id` of the paragraphs that hold links: how many characters of theirs are linked."""
+    linked: dict[int, int] = {}
+    for link in root.css("p a"):
+        at = link.parent
+        for _ in range(8):
+            if at is None:
+                break
+            if at.tag == "p":
+                linked[at.mem_id] = linked.get(at.mem_id, 0) + len(link.text())
+                break
+            at = at.parent
+    return linked
 
 
-def _paragraphs(nodes: Iterable[LexborNode]) -> dict[int, Group]:
+def _paragraphs(root: LexborNode) -> dict[int, Group]:
     groups: dict[int, Group] = {}
-    for node in nodes:
+    linked = _linked_characters(root)
+    for node in root.css("p"):
         text = node.text()
         if len(text) < 24:
             continue
         words = count_words(text)
-        if words < GOOD_WORDS or (words < 60 and _is_mostly_links(node, len(text))):
+        if words < GOOD_WORDS or linked.get(node.mem_id, 0) * 2 > len(text):
             continue
         parent = node.parent
         if parent is None:
@@ -74,7 +85,7 @@ def _paragraphs(nodes: Iterable[LexborNode]) -> dict[int, Group]:
 
 def find(body: LexborNode) -> Article | None:
     """The article of a page, or None where there are too few good words for one."""
-    groups = _paragraphs(body.css("p"))
+    groups = _paragraphs(body)
     if sum(g.words for g in groups.values()) < MIN_ARTICLE_WORDS * 2:
         # Some sites have no p at all: elements that hold text of their own, and text between line breaks.
         groups = _own_text(body) or groups
@@ -89,7 +100,7 @@ def _article(root: LexborNode, groups: Iterable[Group]) -> Article:
 
 def within(root: LexborNode) -> Article:
     """The article in an element that the rules name."""
-    groups = _paragraphs(root.css("p"))
+    groups = _paragraphs(root)
     return _article(root, groups.values())
 
 

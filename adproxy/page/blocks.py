@@ -18,7 +18,7 @@ from adproxy.page import ads, heights
 from adproxy.page.article import GOOD_WORDS, Article
 from adproxy.page.names import Says, says
 from adproxy.page.tree import Tree, visible_text
-from adproxy.page.words import count_words
+from adproxy.page.words import count_words, folded
 
 # More blocks than any article has; what follows is not looked at.
 MAX_BLOCKS = 2_000
@@ -236,13 +236,15 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
     child = container.first_child
     while child is not None and len(walk.pieces) < MAX_BLOCKS:
         node, child = child, child.next
-        if node.is_text_node:
-            run.add(walk, node.text())
+        tag = node.tag or "-"
+        if tag == "-text":
+            text = node.text()
+            if not text.isspace():
+                run.add(walk, text)
+            elif run.parts:
+                run.parts.append(" ")
             continue
-        if not node.is_element_node:
-            continue
-        tag = node.tag or ""
-        if tag in _IGNORED:
+        if tag in _IGNORED or tag[0] == "-":
             continue
         if tag == "br":
             run.breaks += 1
@@ -253,7 +255,8 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
                 text = walk.text(node) if node.mem_id in walk.silent_ids else node.text()
                 run.add(walk, text, len(text) if tag == "a" else 0)
                 continue
-        run.flush(walk)
+        if run.parts or run.breaks:
+            run.flush(walk)
         _block(walk, node, tag, depth)
     run.flush(walk)
     avoided = walk.matched.get(container.mem_id, ()) if depth else ()
@@ -325,17 +328,33 @@ def _add(
     walk.pieces.append(_Piece(Block(kind, words, len(text), height, flags, tag, text[:80], avoided), node, good))
 
 
+def _paragraph(walk: _Walk, node: LexborNode) -> None:
+    mem_id = node.mem_id
+    text, words = folded(node.text() if mem_id not in walk.silent_ids else visible_text(node))
+    plain = not walk.avoided and mem_id not in walk.media_ids and mem_id not in walk.ad_ids
+    if plain and words > 12 and mem_id in walk.article.paragraphs:  # nearly all of them
+        last = text[-1]
+        flags = (
+            BlockFlag.LEAD_IN
+            if last in _COLONS
+            else BlockFlag.NONE
+            if last in _SENTENCE_ENDS
+            else BlockFlag.OPEN_SENTENCE
+        )
+        block = Block(BlockKind.PARAGRAPH, words, len(text), heights.paragraph(words), flags, "p", text[:80])
+        walk.pieces.append(_Piece(block, node, True))
+    elif text:
+        linked = len(text) < 300 and mem_id not in walk.article.paragraphs and _linked(node, len(text))
+        _text_piece(walk, node, "p", text, linked)
+    elif mem_id in walk.ad_ids:
+        _add(walk, node, BlockKind.AD, "p", "", heights.existing_ad(0, walk.media_ids.get(mem_id)))
+    elif mem_id in walk.media_ids:
+        _add(walk, node, BlockKind.MEDIA, "p", "", heights.media(*walk.media_ids[mem_id]))
+
+
 def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if tag == "p":
-        text = walk.text(node)
-        if text:
-            words = len(text)
-            linked = words < 300 and node.mem_id not in walk.article.paragraphs and _linked(node, words)
-            _text_piece(walk, node, tag, text, linked)
-        elif node.mem_id in walk.ad_ids:
-            _add(walk, node, BlockKind.AD, tag, "", heights.existing_ad(0, walk.media_ids.get(node.mem_id)))
-        elif node.mem_id in walk.media_ids:
-            _add(walk, node, BlockKind.MEDIA, tag, "", heights.media(*walk.media_ids[node.mem_id]))
+        _paragraph(walk, node)
         return
     attributes = node.attributes
     if is_hidden(attributes):

@@ -47,8 +47,11 @@ def _text(words: int, parts: int) -> PerDevice:
     )
 
 
+_PARAGRAPHS = tuple(_text(words, 1) for words in range(512))
+
+
 def paragraph(words: int) -> PerDevice:
-    return _text(words, 1)
+    return _PARAGRAPHS[words] if words < len(_PARAGRAPHS) else _text(words, 1)
 
 
 def items(words: int, count: int) -> PerDevice:

@@ -21,6 +21,7 @@ from adproxy.page.words import count_words
 # So many words around a spot are looked at: an ad farther away is no neighbour.
 REACH = 16
 _STEPS = 160
+_MAX_DEPTH = 200
 _SKIPPED = frozenset("script style template noscript link meta title base head source track select svg".split())
 _MEDIA = frozenset("img picture video audio iframe embed object figure canvas amp-img amp-video".split())
 # Never an ad by their names, and rarely hidden: gone through without a look at their attributes.
@@ -73,7 +74,8 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
     for _ in range(_STEPS):
         if at is None:
             break
-        if at.is_text_node:
+        tag = at.tag or "-"
+        if tag == "-text":
             text = at.text().strip()
             if text:
                 if is_label(text):
@@ -85,26 +87,22 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
                 words += count_words(text)
                 if words > REACH:
                     break
-            at = _step(at, forward)
-            continue
-        if not at.is_element_node:
-            at = _step(at, forward)
-            continue
-        tag = at.tag or ""
-        if tag in _TEXT_LEVEL:
-            at = (at.first_child if forward else at.last_child) or _step(at, forward)
-            continue
-        if tag in _SKIPPED or is_hidden(attributes := at.attributes):
-            at = _step(at, forward)
-            continue
-        if ads.is_ad(tag, attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
-            return _Side(words, media, heading, lead_in)
-        if tag in _MEDIA or says(attributes.get("class") or "", "") & Says.EMBED:
-            media = media or words < 2
-            at = _step(at, forward)
-            continue
-        inner = at.first_child if forward else at.last_child
-        at = inner or _step(at, forward)
+        elif tag in _TEXT_LEVEL:
+            inner = at.first_child if forward else at.last_child
+            if inner is not None:
+                at = inner
+                continue
+        elif tag not in _SKIPPED and tag[0] != "-" and not is_hidden(attributes := at.attributes):
+            if ads.is_ad(tag, attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
+                return _Side(words, media, heading, lead_in)
+            if tag in _MEDIA or says(attributes.get("class") or "", "") & Says.EMBED:
+                media = media or words < 2
+            else:
+                inner = at.first_child if forward else at.last_child
+                if inner is not None:
+                    at = inner
+                    continue
+        at = _step(at, forward)
     return _Side(None, media, heading, lead_in)
 
 
@@ -119,30 +117,35 @@ def _inside_heading(node: LexborNode) -> bool:
     return False
 
 
-def _inside_never(node: LexborNode, article: LexborNode | None) -> bool:
+def _inside_never(tree: Tree, node: LexborNode) -> bool:
     """True inside of what no slot may stand in, by element, by name or because it is hidden.
 
     What contains the article itself is the page's layout, not one of these.
     """
+    known = tree.off_limits
+    chain: list[int] = []
+    verdict = True
     at = node.parent
-    around: set[int] = set()
-    upward = article
-    while upward is not None:
-        around.add(upward.mem_id)
-        upward = upward.parent
-    for _ in range(200):
-        if at is None or at.tag in ("body", "html"):
-            return False
+    for _ in range(_MAX_DEPTH):
+        if at is None or (tag := at.tag) in ("body", "html"):
+            verdict = False
+            break
+        if at.mem_id in known:
+            verdict = known[at.mem_id]
+            break
+        chain.append(at.mem_id)
         attributes = at.attributes
         if is_hidden(attributes):
-            return True
-        if at.mem_id not in around:
-            if at.tag in _NEVER_INSIDE or (attributes.get("role") or "") == "navigation":
-                return True
-            if ads.is_ad(at.tag or "", attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
-                return True
+            break
+        if not tree.is_around_article(at):
+            if tag in _NEVER_INSIDE or attributes.get("role") == "navigation":
+                break
+            if ads.is_ad(tag or "", attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
+                break
         at = at.parent
-    return True
+    for mem_id in chain:
+        known[mem_id] = verdict
+    return verdict
 
 
 # --- the headline -----------------------------------------------------------------------------
@@ -173,7 +176,7 @@ def around_headline(tree: Tree, heading: LexborNode | None, article: LexborNode 
         if parent.tag == "header" and not _heads_little(parent, heading):
             break
         node = parent
-    if _inside_never(node, article):
+    if _inside_never(tree, node):
         problem = Spot(None, Reason.NO_LEGAL_ANCHOR.value)
         return problem, problem
     above = spot(tree, tree.before(node), _step(node, forward=False), node)
@@ -232,7 +235,7 @@ def sidebar(
             continue
         last = len(widgets)
         spots: list[Spot | None] = [None] * (last + 1)
-        never = _inside_never(widgets[0], article)
+        never = _inside_never(tree, widgets[0])
         for place in wanted:
             ideal = 0 if place == "first" else last if place == "last" else min(place, last)
             for i in sorted(range(max(0, ideal - _SHIFT), min(last, ideal + _SHIFT) + 1), key=lambda i: abs(i - ideal)):
@@ -260,7 +263,7 @@ def _is_clear(spot: Spot) -> bool:
 
 
 def _spot_before(tree: Tree, node: LexborNode, article: LexborNode | None) -> Spot:
-    if _inside_never(node, article):
+    if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
     return spot(tree, tree.before(node), _step(node, forward=False), node)
 
@@ -291,12 +294,16 @@ def _is_sidebar(node: LexborNode, article: LexborNode | None) -> bool:
 def _widgets(node: LexborNode) -> list[LexborNode]:
     """The elements of a sidebar; a wrapper that is its only content is gone through."""
     at = node
+    widgets: list[LexborNode] = []
     for _ in range(8):
         children = [c for c in at.iter() if c.is_element_node and c.tag not in _SKIPPED and not is_hidden(c.attributes)]
+        if not children:  # nothing but text: the wrapper is the widget
+            break
+        widgets = children[:60]
         if len(children) != 1 or children[0].tag not in ("div", "section", "aside"):
-            return children[:60]
+            break
         at = children[0]
-    return []
+    return widgets
 
 
 # --- selectors --------------------------------------------------------------------------------
@@ -310,7 +317,7 @@ def at_selector(
     """A spot for each element that matches, in document order."""
     spots: list[Spot] = []
     for node in tree.css(selector)[:MAX_MATCHES]:
-        if is_hidden(node.attributes) or _inside_never(node, article):
+        if is_hidden(node.attributes) or _inside_never(tree, node):
             spots.append(Spot(None, Reason.NO_LEGAL_ANCHOR.value))
         elif edge == "before":
             spots.append(_spot_before(tree, node, article))
@@ -327,10 +334,10 @@ def _inside(tree: Tree, node: LexborNode, edge: str, article: LexborNode | None)
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
     if edge == "prepend":
         first = children[0]
-        if not _inside_never(first, article):
+        if not _inside_never(tree, first):
             return spot(tree, tree.before(first), _step(first, forward=False), first)
     else:
         last = children[-1]
-        if not _inside_never(last, article):
+        if not _inside_never(tree, last):
             return spot(tree, tree.after(last), last, _step(last, forward=True))
     return Spot(None, Reason.NO_LEGAL_ANCHOR.value)

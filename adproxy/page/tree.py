@@ -83,6 +83,8 @@ class Tree:
         self._legal: dict[int, bool] = {}
         self._ends: dict[int, int] = {}
         self._roots: frozenset[int] = frozenset()
+        self.off_limits: dict[int, bool] = {}
+        """Kept for `page.places`: by `mem_id`, whether an element or what it stands in is no place for a slot."""
         self._moved = self._moved_by_tables()
         # A noscript whose content is not plain and balanced may change all that follows where scripting is off.
         self._two_opinions = not all(map(_leaves_nothing_behind, self.parser.css("noscript")))
@@ -100,7 +102,7 @@ class Tree:
 
     def start(self, node: LexborNode) -> int:
         """Offset of an element's own start tag; -1 where it is not proven (or the parser made the element up)."""
-        return self.marked.offset(node.attrs.get(ATTRIBUTE), node.tag or "")
+        return self.marked.offset(node.attributes.get(ATTRIBUTE), node.tag or "")
 
     def end(self, node: LexborNode) -> int:
         """Offset behind an element's own end tag; -1 where it is not proven."""
@@ -144,6 +146,11 @@ class Tree:
                 at = at.parent
         self._roots = frozenset(roots)
         self._legal.clear()
+        self.off_limits.clear()
+
+    def is_around_article(self, node: LexborNode) -> bool:
+        """True for the nodes that `open_for` was called with and all that they stand in."""
+        return node.mem_id in self._roots
 
     def legal_container(self, node: LexborNode | None) -> bool:
         """True if a div may be a child of this element: it and its ancestors, up to body, are plain containers."""
@@ -181,12 +188,16 @@ class Tree:
 
     def before(self, node: LexborNode, gap: int = -1) -> Anchor | None:
         """The anchor before an element's start tag, if there is a legal one."""
-        if node.tag not in BEFORE_START or not self.legal_container(node.parent) or node.mem_id in self._moved:
+        tag, parent = node.tag, node.parent
+        if tag not in BEFORE_START or parent is None or node.mem_id in self._moved:
             return None
-        offset = self.start(node)
+        legal = self._legal.get(parent.mem_id)
+        if not (self.legal_container(parent) if legal is None else legal):
+            return None
+        offset = self.marked.offset(node.attributes.get(ATTRIBUTE), tag)
         if offset < 0 or not self._allowed(offset, offset):
             return None
-        return Anchor(offset, Edge.BEFORE_START, gap, settled=self._settled(offset, node))
+        return Anchor(offset, Edge.BEFORE_START, gap, settled=self._ask_settled and self._settled(offset, node))
 
     def after(self, node: LexborNode, gap: int = -1) -> Anchor | None:
         """The anchor behind an element's end tag, if there is a legal one."""
@@ -285,7 +296,7 @@ class Tree:
         other = object.__new__(Tree)
         other.html, other.marked = self.html, self.marked
         other.parser = LexborHTMLParser(self._text, scripting=False)
-        other.body, other._legal = other.parser.body, {}
+        other.body, other._legal, other.off_limits = other.parser.body, {}, {}
         other._moved = other._moved_by_tables()
         everything = other.css(",".join(sorted(MARKED)))
         other._roots = frozenset()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass
 
 from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Device, Reason
@@ -203,27 +202,45 @@ class _Filling:
         self.placed += 1
         self.last = i
 
-    def trial(self, order: list[int], stretch: float) -> int:
-        """How many slots the gaps would take with that stretch; nothing is changed."""
-        state = copy(self.state)
-        state.in_article, state.offsets = list(state.in_article), set(state.offsets)
-        state.placements, state.used = [], dict(state.used)
-        filling = _Filling(state, self.slot, self.where, self.most, self.devices, stretch)
-        for i in order:
-            anchor = state.page.gaps[i].anchor
-            if anchor is not None and filling.obstacle(i, anchor) is None:
-                filling.take(i, anchor)
-        return filling.placed
-
     def spread(self, order: list[int]) -> None:
-        """Stretch the distance between slots as far as none of them is lost."""
-        if self.most < 2 or len(order) < 3 or (possible := self.trial(order, 1.0)) < 2:
+        """Stretch the distance between slots as far as none of them is lost: that spreads them evenly."""
+        most = min(self.most, self.state.policy.limits.in_article - len(self.state.in_article), self.within_density())
+        if most < 2 or len(order) < 3 or (possible := self.count(order, most, 1.0)) < 2:
             return
         low, high = 1.0, _MAX_STRETCH
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.trial(order, middle) == possible else (low, middle)
+            low, high = (middle, high) if self.count(order, most, middle) == possible else (low, middle)
         self.stretch = low
+
+    def within_density(self) -> int:
+        """How many slots the density limits leave room for, on the device that has most of it."""
+        state, room = self.state, 0
+        for device in self.devices:
+            height, limit, n = state.heights[self.slot.name, device], state.limit(device), 0
+            while n < self.most and state.density(device, height * (n + 1)) <= limit:
+                n += 1
+            room = max(room, n)
+        return room
+
+    def count(self, order: list[int], most: int, stretch: float) -> int:
+        """How many slots the gaps, ascending, would take with the distances between them stretched so far."""
+        ruler, limits, every = self.state.ruler, self.state.policy.limits, self.where.every
+        distances = [limits.gap.phone if device == "phone" else limits.gap.desktop for device in self.devices]
+        measures = [
+            (ruler.sums(distance.unit, device), distance.amount * stretch)
+            for device, distance in zip(self.devices, distances, strict=True)
+        ]
+        if every is not None:
+            measures.append((ruler.sums(every.unit), every.amount))
+        placed, last = 0, -1
+        for i in order:
+            if last >= 0 and any(sums[i] - sums[last] < needed for sums, needed in measures):
+                continue
+            placed, last = placed + 1, i
+            if placed == most:
+                break
+        return placed
 
     def fill(self, order: list[int]) -> None:
         """Take what can be taken, and leave a refusal for the rest."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from adproxy.model import Block, BlockFlag, BlockKind, Device, Page
-from adproxy.rules.ruleset import Distance
+from adproxy.rules.ruleset import Distance, Unit
 
 # Not the article's own: never part of a distance.
 _FOREIGN = (BlockKind.AD, BlockKind.ASIDE)
@@ -48,16 +48,20 @@ class Ruler:
             list(accumulate((b.heights.desktop * o for b, o, _ in pairs), initial=0.0)),
         )
 
-    def between(self, a: int, b: int, unit: str, device: Device = "phone") -> float:
-        """Content from gap `a` to gap `b` ≥ `a`, in a `Distance`'s unit; px are those of a device."""
+    def sums(self, unit: Unit, device: Device = "phone") -> Sequence[float]:
+        """By gap: how much content lies before it, in a `Distance`'s unit; px are those of a device."""
         if unit == "words":
-            return self.words[b] - self.words[a]
+            return self.words
         if unit == "characters":
-            return self.characters[b] - self.characters[a]
+            return self.characters
         if unit == "blocks":
-            return self.blocks[b] - self.blocks[a]
-        heights = self.phone if device == "phone" else self.desktop
-        return heights[b] - heights[a]
+            return self.blocks
+        return self.phone if device == "phone" else self.desktop
+
+    def between(self, a: int, b: int, unit: Unit, device: Device = "phone") -> float:
+        """Content from gap `a` to gap `b` ≥ `a`."""
+        sums = self.sums(unit, device)
+        return sums[b] - sums[a]
 
 
 class Nearest:
@@ -74,12 +78,12 @@ class Nearest:
             after.append(i if hits[i] else after[-1])
         self._after = after[::-1]
 
-    def before(self, gap: int, unit: str) -> float | None:
+    def before(self, gap: int, unit: Unit) -> float | None:
         """Content between that block and the gap; None where there is none before it."""
         j = self._before[gap]
         return None if j < 0 else self._ruler.between(j + 1, gap, unit)
 
-    def after(self, gap: int, unit: str) -> float | None:
+    def after(self, gap: int, unit: Unit) -> float | None:
         j = self._after[gap]
         return None if j < 0 else self._ruler.between(gap, j, unit)
 

@@ -209,6 +209,7 @@ def contenders(policy: Policy) -> tuple[dict[str, Work], dict[str, str]]:
 # --- the parts of a rewrite -----------------------------------------------------------------------
 
 _PARTS: tuple[tuple[str, ModuleType, tuple[str, ...]], ...] = (
+    ("scan", adproxy.rewrite, ("scan",)),
     ("guard", adproxy.rewrite, ("hostile",)),
     ("mark", adproxy.page.read, ("mark",)),
     ("parse of the marked copy", adproxy.page.read, ("Tree",)),

@@ -35,7 +35,7 @@ def test_it_measures_three_small_pages_and_writes_figures_for_every_contender_an
     names = {*result["contenders"], *result["left_out"]}
     assert {"selectolax, bare parse", "adproxy, the whole rewrite", "lol-html, one insertion"} <= names
     assert {"lxml, insert and serialise", "BeautifulSoup, insert and serialise"} <= names
-    parts = ["guard", "mark", "parse of the marked copy", "facts", "article and blocks", "places", "plan"]
+    parts = ["scan", "guard", "mark", "parse of the marked copy", "facts", "article and blocks", "places", "plan"]
     assert list(result["parts"]) == [*parts, "markup and splice"]
     for row in (*result["contenders"].values(), *result["parts"].values()):
         assert row["median_us"] > 0
