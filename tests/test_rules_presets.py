@@ -57,8 +57,8 @@ def test_news_has_the_numbers_that_it_promises() -> None:
     assert (policy.limits.gap.phone, policy.limits.gap.desktop) == (Distance(200, "words"), Distance(250, "words"))
     assert policy.limits.in_article == 8
     clear = policy.keep_clear
-    assert (clear.after_heading, clear.around_media) == (Distance(1, "blocks"), Distance(40, "words"))
-    assert clear.around_existing_ads == Distance(100, "words")
+    assert (clear.after_heading, clear.around_media) == (Distance(1, "blocks"), Distance(30, "words"))
+    assert clear.around_existing_ads == Distance(40, "words")
     slots = {slot.name: slot for slot in policy.slots}
     assert {name: slot.place for name, slot in slots.items()} == {
         "billboard": FixedPlace.ABOVE_HEADLINE,

@@ -23,7 +23,12 @@ MAX_DEPTH = 1_500
 MAX_REOPENED = 40_000
 # Attributes on one tag: 5,000 cost 30 ms, growing with the square.
 MAX_ATTRIBUTES = 512
+# Each of a tag's attributes is compared with all before it: the sum over the page of their squares, halved, is what
+# that costs, at 2.7 ns each.
+MAX_COMPARISONS = 10_000_000
 MAX_TEMPLATES = 64
+# Smaller pages can't reach the bounds that are sums over the whole page.
+_LARGE = 200 * 1024
 
 # So many attributes, each at least a letter and a space, make a tag of at least so many bytes.
 _SUSPICIOUS_TAG_BYTES = 2 * MAX_ATTRIBUTES
@@ -82,6 +87,11 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
     names, rests = scanned.names, scanned.rests
     if len(names) > MAX_TAGS:
         return f"about {len(names)} start tags; at most {MAX_TAGS} are parsed"
+    if len(html) > _LARGE:
+        if (count := html.count(b"</")) > 2 * MAX_TAGS:
+            return f"about {count} end tags; at most {2 * MAX_TAGS} are parsed"
+        if _comparisons(rests) > MAX_COMPARISONS:
+            return "so many attributes on so many tags that comparing them would take too long"
     if max(map(len, rests), default=0) > _SUSPICIOUS_TAG_BYTES:
         if any(_too_many_attributes(rest) for rest in rests if len(rest) > _SUSPICIOUS_TAG_BYTES):
             # or it only looks like a tag: "i<n;" in a script
@@ -95,6 +105,19 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
         if 3 * len(different) * len(names) > MAX_REOPENED:
             return _follow_tags(html)
     return None
+
+
+# Fewer attributes than such a tag has are compared in no time.
+_NOTABLE_TAG_BYTES = 128
+
+
+def _comparisons(rests: list[bytes]) -> int:
+    """How many comparisons of attributes' names the parser makes at most."""
+    most = [rest for rest in rests if len(rest) > _NOTABLE_TAG_BYTES]
+    # at least two bytes each; nearly every page ends here
+    if sum((len(rest) // 2) ** 2 for rest in most) // 2 <= MAX_COMPARISONS:
+        return 0
+    return sum(len(_ATTRIBUTE.findall(rest)) ** 2 for rest in most) // 2
 
 
 def _too_many_attributes(tag: bytes) -> bool:

@@ -173,6 +173,8 @@ class _Filling:
     devices: tuple[Device, ...]
     stretch: float = 1.0
     """So many times the distance between slots is kept, to spread them evenly."""
+    full: bool = False
+    """Whether as many slots fit as there may be at most."""
     placed: int = 0
     last: int = 0
 
@@ -207,6 +209,7 @@ class _Filling:
         most = min(self.most, self.state.policy.limits.in_article - len(self.state.in_article), self.within_density())
         if most < 2 or len(order) < 3 or (possible := self.count(order, most, 1.0)) < 2:
             return
+        self.full = possible == self.most
         low, high = 1.0, _MAX_STRETCH
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
@@ -228,7 +231,7 @@ class _Filling:
         ruler, limits, every = self.state.ruler, self.state.policy.limits, self.where.every
         distances = [limits.gap.phone if device == "phone" else limits.gap.desktop for device in self.devices]
         measures = [
-            (ruler.sums(distance.unit, device), distance.amount * stretch)
+            (ruler.sums(distance.unit, device), ruler.stretched(distance, stretch))
             for device, distance in zip(self.devices, distances, strict=True)
         ]
         if every is not None:
@@ -255,8 +258,18 @@ class _Filling:
                 if obstacle is None:
                     self.take(i, anchor)
                 continue
-            required, actual = self.in_words(*obstacle)
-            self.state.refuse(self.slot, obstacle[0], required, actual, anchor=anchor, gap=i)
+            reason, amount = obstacle
+            if reason is Reason.TOO_NEAR_SLOT and self.full and amount >= self.distance.amount:
+                # free but for the even spread of as many slots as there may be
+                reason, amount = Reason.MAX_OF_SLOT, self.most
+            required, actual = self.in_words(reason, amount)
+            self.state.refuse(self.slot, reason, required, actual, anchor=anchor, gap=i)
+
+    @property
+    def distance(self) -> Distance:
+        """The longest distance between slots that holds on the slot's devices."""
+        gap = self.state.policy.limits.gap
+        return max((gap.phone if d == "phone" else gap.desktop for d in self.devices), key=lambda d: d.amount)
 
     def in_words(self, reason: Reason, amount: float) -> tuple[str, str]:
         """What an obstacle required and found, for people."""
@@ -267,8 +280,10 @@ class _Filling:
             return f"at most {limits.in_article} in the article", f"{amount:g}"
         if reason is Reason.NOT_AT_POSITION and self.where.every is not None:
             return f"every {self.where.every}", found(amount, self.where.every)
-        needed = limits.gap.phone if "phone" in self.devices else limits.gap.desktop
-        if "desktop" in self.devices and limits.gap.desktop.amount > needed.amount:
-            needed = limits.gap.desktop
-        even = f", {needed.amount * self.stretch:.0f} for an even spread" if amount >= needed.amount else ""
+        needed = self.distance
+        even = (
+            f", {self.state.ruler.stretched(needed, self.stretch):.0f} for an even spread"
+            if amount >= needed.amount
+            else ""
+        )
         return f"{needed} to the next slot{even}", found(amount, needed)

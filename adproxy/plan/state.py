@@ -91,7 +91,7 @@ class State:
             at = bisect_left(self.in_article, gap)
             for taken in self.in_article[max(0, at - 1) : at + 1]:
                 amount = self.ruler.between(min(gap, taken), max(gap, taken), needed.unit, device)
-                if amount < needed.amount * scale or taken == gap:
+                if amount < self.ruler.stretched(needed, scale) or taken == gap:
                     return needed, amount
         return None
 
