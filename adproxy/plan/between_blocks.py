@@ -206,6 +206,8 @@ class _Filling:
 
     def spread(self, order: list[int]) -> None:
         """Stretch the distance between slots as far as none of them is lost: that spreads them evenly."""
+        if self.where.every is not None:
+            return
         most = min(self.most, self.state.policy.limits.in_article - len(self.state.in_article), self.within_density())
         if most < 2 or len(order) < 3 or (possible := self.count(order, most, 1.0)) < 2:
             return
@@ -228,14 +230,11 @@ class _Filling:
 
     def count(self, order: list[int], most: int, stretch: float) -> int:
         """How many slots the gaps, ascending, would take with the distances between them stretched so far."""
-        ruler, limits, every = self.state.ruler, self.state.policy.limits, self.where.every
-        distances = [limits.gap.phone if device == "phone" else limits.gap.desktop for device in self.devices]
-        measures = [
-            (ruler.sums(distance.unit, device), ruler.stretched(distance, stretch))
-            for device, distance in zip(self.devices, distances, strict=True)
-        ]
-        if every is not None:
-            measures.append((ruler.sums(every.unit), every.amount))
+        ruler, gap = self.state.ruler, self.state.policy.limits.gap
+        measures = []
+        for device in self.devices:
+            distance = gap.phone if device == "phone" else gap.desktop
+            measures.append((ruler.sums(distance.unit, device), ruler.stretched(distance, stretch)))
         placed, last = 0, -1
         for i in order:
             if last >= 0 and any(sums[i] - sums[last] < needed for sums, needed in measures):
