@@ -19,7 +19,7 @@ from adproxy.rewrite import rewrite
 from adproxy.rules.compile import load_rules
 from adproxy.rules.ruleset import Policy
 
-MAX_CPU_SECONDS = 10
+MAX_CPU_SECONDS = 4
 """The kernel ends a bomb that takes more."""
 PAGE_BYTES = 2 * 1024 * 1024 - 1024
 """Just below what the guard lets through by its size."""

@@ -1,0 +1,91 @@
+"""What was wrong once, each with the smallest input that showed it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+from oracles import Html5lib, LawBroken, Parse5, check_trees
+from soup import EVERYWHERE, INERT, TALKING, prose
+from test_laws import policy_with
+
+from adproxy.page import marks
+from adproxy.page.marks import mark
+from adproxy.page.tree import Tree
+from adproxy.rewrite import Rewritten, rewrite
+from adproxy.rules.ruleset import SelectorPlace, Slot
+
+TEXT = "".join(f"<p>{prose(40, i)}.</p>" for i in range(3))
+AFTER_BOXES = policy_with(*(
+    Slot(name, SelectorPlace("after", name), EVERYWHERE, TALKING, max=40) for name in ("div", "p")
+))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        # the link is closed by an end tag behind the place, so that the next text says nothing about it
+        "<div><p>A <a href=x>link</p></div></a><p>c</p>",
+        # what is left open in a cell ends with the cell
+        "<table><tr><td><div><p>A <b>word</p></div></td><td>c</td></tr></table>",
+        # a script's or a style sheet's text reopens nothing
+        "<div><p>A <b>word</p></div><script>var a</script><ul><li>c</ul>",
+        "<div><p>A <b>word</p></div><style>a{}</style></b>c",
+        # white space within a table reopens nothing
+        "<div><p>A <b>word</p></div><table> <tr><td>c</table>",
+        # the parser drops a NUL
+        "<div><p>A <b>word</p></div>\0</b>c",
+        # open only for parsers without scripting
+        "<noscript><b></noscript><div>c</div><p>d</p>",
+    ],
+)
+@pytest.mark.parametrize("scripting", [True, False])
+def test_formatting_that_is_open_at_a_place_never_leaks_into_a_slot(
+    html5lib_parser: Html5lib, parse5_parser: Parse5, markup: str, scripting: bool
+) -> None:
+    html = f"<!DOCTYPE html><body><main>{TEXT}{markup}</main>".encode()
+    result = rewrite(html, AFTER_BOXES)
+    assert isinstance(result, Rewritten)
+    for parser in (html5lib_parser, parse5_parser):
+        check_trees(html, result.body, result.insertions, parser, scripting=scripting)
+
+
+def test_the_check_above_sees_a_leak(monkeypatch: pytest.MonkeyPatch, html5lib_parser: Html5lib) -> None:
+    html = f"<!DOCTYPE html><body><main>{TEXT}<div><p>A <b>word</p></div>\0</b>c</main>".encode()
+    monkeypatch.setattr(Tree, "_settled", lambda *_: True)
+    result = rewrite(html, AFTER_BOXES)
+    assert isinstance(result, Rewritten)
+    with pytest.raises(LawBroken):
+        check_trees(html, result.body, result.insertions, html5lib_parser, scripting=True)
+
+
+@pytest.mark.parametrize("part", ["</tbody>", "</td>", "</tr>", "<td>", "<tr>"])
+def test_a_stray_part_of_a_table_ends_the_cell_that_a_page_is_laid_out_in(
+    html5lib_parser: Html5lib, parse5_parser: Parse5, part: str
+) -> None:
+    html = f"<table><tr><td>{TEXT}<div><p>{prose(20, 1)}</p>{part}</div>".encode()
+    policy = policy_with(Slot("s", SelectorPlace("after", "div"), EVERYWHERE, INERT), article="td")
+    result = rewrite(html, policy)
+    assert isinstance(result, Rewritten)
+    for parser in (html5lib_parser, parse5_parser):
+        check_trees(html, result.body, result.insertions, parser, scripting=True)
+
+
+def test_pages_marked_in_many_threads_at_once_get_the_same_marks() -> None:
+    html = b"<p>x" * 8_000
+    alone = mark(html).copy
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for _ in range(10):
+            marks._kept_marks.cache_clear()
+            made: list[bytes] = []
+            threads = [threading.Thread(target=lambda: made.append(mark(html).copy)) for _ in range(4)]  # noqa: B023
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(30)
+            assert made == [alone] * 4
+    finally:
+        sys.setswitchinterval(interval)
