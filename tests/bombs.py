@@ -59,6 +59,7 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "templates with content", _filled(b"<template><p></template>")
     yield "tables in tables", _filled(b"<table>")
     yield "tables in tables below the bound", _filled(b"<table>", PARAGRAPH * 20, 1_400)
+    yield "tables in tables around many tags", ARTICLE + b"<table>" * 1_400 + b"<wbr>" * 4_700 + PARAGRAPH * 20
     yield "cells in tables in cells", _filled(b"<table><tr><td>", PARAGRAPH * 20, 480)
     yield "foster parenting", _filled(b"<table><p>x</p>", PARAGRAPH, 1_300)
     yield "foster parenting in one table", ARTICLE + b"<table>" + b"<p>x</p>" * 40_000
@@ -71,6 +72,9 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "comments", _filled(b"<!-->")
     yield "unclosed comments", _filled(b"<!--")
     yield "bogus comments", _filled(b"<?")
+    yield "short bogus comments", _filled(b"<?>")
+    yield "short bogus comments below the bound", _filled(b"<?>", count=149_000)
+    yield "end tags below the bound", _filled(b"</p>", count=99_000)
     yield "less-than signs", _filled(b"<")
     yield "end tags", _filled(b"</p>")
     yield "end tags of the unknown", _filled(b"</x>")

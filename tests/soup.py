@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists of snippets
 """Hostile pages and free-handed rules for the laws: what authors, editors and attackers leave in HTML.
 
 Pages hold real paragraphs among the soup, so that slots are placed; what surrounds them is as broken as HTML gets.
@@ -219,7 +220,9 @@ EVERYWHERE = SizeMap(((0, (Size(300, 50),)),))
 INERT = ByPage(id="ad-{n}", classes="js-ad", data=(("pos", "{slot}-{n}"),))
 TALKING = HtmlCreative(b'<p>Our <a href="/x">own <b>offer</b></a></p><ul class=a><i>x</i></ul>', inert=False)
 PICTURE = ImageCreative("/house.png", "/subscribe", "Subscribe & save", Size(300, 50))
-SCRIPTED = HtmlCreative(b"<script>var a = '<p>';</script><style>b{}</style><template><p>x</p></template>", inert=True)
+SCRIPTED = HtmlCreative(b"<script>var a = '<p>';</script><style>b{}</style><div class=a></div>", inert=True)
+TEMPLATED = HtmlCreative(b"<template><p>x <a href=y>z</a></p></template>", inert=True)
+"""Not among the others: html5lib knows no template, and takes its content for the page's."""
 CREATIVES: tuple[Creative, ...] = (INERT, TALKING, PICTURE, SCRIPTED, GptCreative())
 NO_GAP = DistancePerDevice(Distance(0, "words"), Distance(0, "words"))
 NOTHING = Distance(0, "words")

@@ -41,7 +41,7 @@ MUTATIONS: tuple[Callable[[bytes], bytes], ...] = (
     lambda html: re.sub(rb"<(/?)(p|div|section|article|h2)\b", lambda m: m[0].upper(), html, flags=re.I),
     lambda html: re.sub(rb"<p([\s>])", rb"<!-- <p>no</p> > --><p\1", html, flags=re.I),
     lambda html: re.sub(rb"<(p|div)>", rb"<\1 / title='a>b<p>' x=</p>", html, flags=re.I),
-    lambda html: re.sub(rb"</p>", b"</p><script>'</p><p>';<!--<script>'</script>'</script>--></script>", html, flags=re.I),
+    lambda html: html.replace(b"</p>", b"</p><script>'</p><p>';<!--<script>'</script>'</script>--></script>"),
     lambda html: re.sub(rb"<p([\s>])", rb"<i><p\1", html, count=40, flags=re.I),
     lambda html: re.sub(rb"(<body[^>]*>)", rb"\1<table><tr><td>", html, count=1, flags=re.I),
     lambda html: re.sub(rb"</p>", b"</p><noscript></div><b></noscript>", html, count=9, flags=re.I),
@@ -135,8 +135,8 @@ def test_slots_on_news_pages_lie_in_the_article_and_at_safe_places(tmp_path: Pat
     report = tmp_path / "report.json"
     truth = CORPUS / "news" / "truth.json"
     judged = subprocess.run(
-        [sys.executable, str(BENCH), "check", str(originals), str(tmp_path), "--truth", str(truth), "--mid", "^in-article",
-         "--checks", "CD", "--fail-on", "A", "--json", str(report)],
+        [sys.executable, str(BENCH), "check", str(originals), str(tmp_path), "--truth", str(truth),
+         "--mid", "^in-article", "--checks", "CD", "--fail-on", "A", "--json", str(report)],
         capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert report.is_file(), judged.stderr

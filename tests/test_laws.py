@@ -35,6 +35,7 @@ from soup import (
     OPEN,
     PICTURE,
     TALKING,
+    TEMPLATED,
     open_policies,
     pages,
     prose,
@@ -215,6 +216,14 @@ def test_law_2_holds_in_other_encodings(
     result = rewrite(html, policy, encoding=encoding)
     if isinstance(result, Rewritten) and result.insertions:
         check_trees(html, result.body, result.insertions, parse5_parser, scripting=True, encoding=encoding)
+
+
+@pytest.mark.parametrize("scripting", [True, False])
+def test_law_2_formatting_does_not_leak_into_a_template_of_a_slot(parse5_parser: Parse5, scripting: bool) -> None:
+    html = f"<!DOCTYPE html><body><main>{TEXT}<p>A <b>word</p></main>".encode()
+    result = rewritten(html, policy_with(Slot("p", SelectorPlace("after", "p"), EVERYWHERE, TEMPLATED, max=40)))
+    assert len(result.insertions) == 9
+    check_trees(html, result.body, result.insertions, parse5_parser, scripting=scripting)
 
 
 SLOT = b'<div data-adproxy-slot="s"></div>'

@@ -13,7 +13,7 @@ from adproxy.rules.ruleset import SelectorPlace
 SENTENCE = "The harbour lay quiet and nobody had seen the boat since late in the evening. "
 P = f"<p>{SENTENCE * 2}</p>"
 TEXT = P * 5
-HEADLINE = Wanted(headline=True, settled=True)
+HEADLINE = Wanted(above_headline=True, below_headline=True, settled=True)
 BOX = f"<section><h3>Box</h3><p>{'word ' * 40}</p></section>"
 
 

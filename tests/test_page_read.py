@@ -56,7 +56,7 @@ def test_a_policy_wants_what_its_slots_and_key_values_need_and_nothing_else() ->
         )
     )
     assert (wanted.article, wanted.sidebar_selector, wanted.sidebar) == ("main", ".rail", (2,))
-    assert (wanted.headline, wanted.end, wanted.settled) == (True, True, True)
+    assert (wanted.above_headline, wanted.below_headline, wanted.end, wanted.settled) == (False, True, True, True)
     assert wanted.selectors == (SelectorPlace("after", ".x"),)
     assert (wanted.metas, wanted.json_ld, wanted.avoid) == (("m",), ("f",), (".y",))
     assert wanted.ids[:3] == ("top", "own-1", "own-2")
@@ -85,7 +85,7 @@ def test_a_page_with_our_marks_is_not_read_again() -> None:
     "html", ["", "<", "text", "<!doctype html>", "<frameset><frame src=x></frameset>", "\x00", "<body>"]
 )
 def test_a_page_without_text_has_no_article(html: str) -> None:
-    page = read(html.encode(), Wanted(headline=True, end=True, sidebar=("first",)))
+    page = read(html.encode(), Wanted(above_headline=True, below_headline=True, end=True, sidebar=("first",)))
     assert page.article_problem == "no_article"
     assert (page.blocks, page.gaps, page.sidebar) == ((), (), ())
 
@@ -95,7 +95,7 @@ def test_offsets_are_bytes_in_every_encoding(encoding: str) -> None:
     letters = {"shift_jis": "港口", "gb18030": "港口", "euc_kr": "항구", "koi8-r": "порт", "cp1251": "порт"}
     word = letters.get(encoding, "café")
     html = HTML.replace("harbour", word).replace("<h1>", f"<h1 title='{word}'>").encode(encoding)
-    page = read(html, Wanted(headline=True), encoding)
+    page = read(html, Wanted(above_headline=True, below_headline=True), encoding)
     anchors = [gap.anchor for gap in page.gaps if gap.anchor]
     assert len(anchors) == 7
     assert all(html[a.offset :].startswith((b"<p>", b"</main>")) for a in anchors)
@@ -113,7 +113,7 @@ def test_bytes_that_are_no_text_in_the_pages_encoding_do_not_move_offsets() -> N
 
 def test_the_same_bytes_give_the_same_page() -> None:
     def once() -> Page:
-        return read(HTML.encode(), Wanted(headline=True, end=True, sidebar=("first",)))
+        return read(HTML.encode(), Wanted(above_headline=True, below_headline=True, end=True, sidebar=("first",)))
 
     assert once() == once()
 

@@ -11,6 +11,7 @@ from soup import EVERYWHERE, INERT, TALKING, prose
 from test_laws import policy_with
 
 from adproxy.page import marks
+from adproxy.page.ends import Patience, end_of
 from adproxy.page.marks import mark
 from adproxy.page.tree import Tree
 from adproxy.rewrite import Rewritten, rewrite
@@ -65,7 +66,8 @@ def test_a_stray_part_of_a_table_ends_the_cell_that_a_page_is_laid_out_in(
     html5lib_parser: Html5lib, parse5_parser: Parse5, part: str
 ) -> None:
     html = f"<table><tr><td>{TEXT}<div><p>{prose(20, 1)}</p>{part}</div>".encode()
-    policy = policy_with(Slot("s", SelectorPlace("after", "div"), EVERYWHERE, INERT), article="td")
+    places = [Slot(name, SelectorPlace("after", name), EVERYWHERE, INERT, max=40) for name in ("p", "div")]
+    policy = policy_with(*places, article="td")
     result = rewrite(html, policy)
     assert isinstance(result, Rewritten)
     for parser in (html5lib_parser, parse5_parser):
@@ -89,3 +91,12 @@ def test_pages_marked_in_many_threads_at_once_get_the_same_marks() -> None:
             assert made == [alone] * 4
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_the_ends_of_tables_in_tables_are_not_read_again_and_again() -> None:
+    # each search reads up to the page's end; together they may read so many tags and no more
+    html = b"<table>" * 1_400 + b"<wbr>" * 4_700
+    patience = Patience()
+    found = [end_of(html, 7 * i, "table", patience) for i in range(1_400)]
+    assert set(found) == {-1}
+    assert patience.tags == 0

@@ -9,10 +9,13 @@ search with -1: such an element has no anchor behind it.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 # A long article with its sidebars; an element longer than this is not searched for its end.
 MAX_REGION = 256 * 1024
 MAX_TAGS = 6_000
+# All searches of a page together: elements that nest would otherwise be read again for each that is around them.
+MAX_TAGS_OF_PAGE = 60_000
 
 # The rest of a well-formed tag, attribute by attribute: '="', which begins a name and no value, is not well formed, nor
 # is a quote within a value that has none around it.
@@ -114,6 +117,8 @@ def keeps_formatting(html: bytes, position: int) -> bool:
             if end is None or b"<!--" in html[position : end.start()]:
                 return False
             position = html.find(b">", end.start()) + 1
+            if position == 0:
+                return False
         elif tag not in _KEEP_FORMATTING and tag not in (b"link", b"meta"):
             return False
     return False
@@ -125,18 +130,28 @@ def end_of_tag(html: bytes, start: int) -> int:
     return found.end() if found is not None and found["name"] is not None else -1
 
 
-def end_of(html: bytes, start: int, name: str) -> int:
+@dataclass(slots=True)
+class Patience:
+    """What may still be read in search of ends; shared by all searches of one page."""
+
+    tags: int = MAX_TAGS_OF_PAGE
+
+
+def end_of(html: bytes, start: int, name: str, patience: Patience | None = None) -> int:
     """Offset right behind the end tag of the element whose start tag is at `start`; -1 where it can't be proven.
 
-    The start tag must be proven real, and the element's ancestors plain containers.
+    The start tag must be proven real, and the element's ancestors plain containers. `patience` is used up; without it
+    the search stands for itself.
     """
+    patience = patience or Patience()
     wanted = name.encode()
     limit = min(len(html), start + MAX_REGION)
     depth = 0
     tables = 0
     p_open = wanted == b"p"
     position = start
-    for _ in range(MAX_TAGS):
+    for _ in range(min(MAX_TAGS, patience.tags)):
+        patience.tags -= 1
         found = _TOKEN.search(html, position, limit)
         if found is None or found["unclear"] is not None:
             return -1

@@ -88,8 +88,9 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
     if len(names) > MAX_TAGS:
         return f"about {len(names)} start tags; at most {MAX_TAGS} are parsed"
     if len(html) > _LARGE:
-        if (count := html.count(b"</")) > 2 * MAX_TAGS:
-            return f"about {count} end tags; at most {2 * MAX_TAGS} are parsed"
+        # Every "<" may become a node: an end tag of p, a comment, and a "<?" that becomes one.
+        if (count := html.count(b"<")) > 3 * MAX_TAGS or html.count(b"</") > 2 * MAX_TAGS:
+            return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {2 * MAX_TAGS} end tags"
         if _comparisons(rests) > MAX_COMPARISONS:
             return "so many attributes on so many tags that comparing them would take too long"
     if max(map(len, rests), default=0) > _SUSPICIOUS_TAG_BYTES:

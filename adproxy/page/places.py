@@ -163,11 +163,28 @@ def headline(tree: Tree, outline: Outline, article: LexborNode | None) -> Lexbor
     return before[-1] if before else candidates[0]
 
 
-def around_headline(tree: Tree, heading: LexborNode | None, article: LexborNode | None) -> tuple[Spot, Spot]:
-    """The spots above and below a headline: before, and after, the outermost element that is nothing but it."""
-    missing = Spot(None, Reason.NO_SUCH_PLACE.value)
+def above_headline(tree: Tree, heading: LexborNode | None) -> Spot:
+    """The spot before the outermost element that is nothing but the headline."""
     if heading is None:
-        return missing, missing
+        return Spot(None, Reason.NO_SUCH_PLACE.value)
+    node = _outermost(tree, heading)
+    if _inside_never(tree, node):
+        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+    return spot(tree, tree.before(node), _step(node, forward=False), node)
+
+
+def below_headline(tree: Tree, heading: LexborNode | None) -> Spot:
+    """The spot after that element."""
+    if heading is None:
+        return Spot(None, Reason.NO_SUCH_PLACE.value)
+    node = _outermost(tree, heading)
+    if _inside_never(tree, node):
+        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+    return spot(tree, tree.after(node), None, _step(node, forward=True))
+
+
+def _outermost(tree: Tree, heading: LexborNode) -> LexborNode:
+    """The headline, or what wraps it and nothing else: a header of its own, a link, an hgroup."""
     node = heading
     for _ in range(8):
         parent = node.parent
@@ -176,12 +193,7 @@ def around_headline(tree: Tree, heading: LexborNode | None, article: LexborNode 
         if parent.tag == "header" and not _heads_little(parent, heading):
             break
         node = parent
-    if _inside_never(tree, node):
-        problem = Spot(None, Reason.NO_LEGAL_ANCHOR.value)
-        return problem, problem
-    above = spot(tree, tree.before(node), _step(node, forward=False), node)
-    below = spot(tree, tree.after(node), None, _step(node, forward=True))
-    return above, below
+    return node
 
 
 def _heads_little(header: LexborNode, heading: LexborNode) -> bool:

@@ -34,7 +34,8 @@ class Wanted:
 
     article: str | None = None
     """A selector, or None for auto."""
-    headline: bool = False
+    above_headline: bool = False
+    below_headline: bool = False
     end: bool = False
     settled: bool = False
     """Whether a slot has text, links or pictures of its own, which must not stand where formatting is pending."""
@@ -60,7 +61,8 @@ def compile_wanted(policy: Policy) -> Wanted:
     values = [value for _, value in policy.key_values]
     return Wanted(
         article=policy.article,
-        headline=FixedPlace.ABOVE_HEADLINE in places_of or FixedPlace.BELOW_HEADLINE in places_of,
+        above_headline=FixedPlace.ABOVE_HEADLINE in places_of,
+        below_headline=FixedPlace.BELOW_HEADLINE in places_of,
         end=FixedPlace.END_OF_ARTICLE in places_of,
         settled=any(needs_settled(slot) for slot in policy.slots),
         sidebar=tuple(p.widget for p in places_of if isinstance(p, SidebarPlace)),
@@ -106,8 +108,12 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
             problem = Reason.NO_ARTICLE.value
     root = found.root if found is not None else None
     above = below = end = NO_SPOT
-    if wanted.headline:
-        above, below = places.around_headline(tree, places.headline(tree, outline, root), root)
+    if wanted.above_headline or wanted.below_headline:
+        heading = places.headline(tree, outline, root)
+        if wanted.above_headline:
+            above = places.above_headline(tree, heading)
+        if wanted.below_headline:
+            below = places.below_headline(tree, heading)
     if wanted.end:
         end = places.end_of_article(tree, outline, root)
     sidebar: tuple[Spot | None, ...] = ()

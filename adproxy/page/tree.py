@@ -10,7 +10,7 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from adproxy.model import Anchor, Edge
-from adproxy.page.ends import end_of, end_of_tag, is_balanced, keeps_formatting
+from adproxy.page.ends import Patience, end_of, end_of_tag, is_balanced, keeps_formatting
 from adproxy.page.marks import ATTRIBUTE, BEFORE_START, MARKED, Marked
 
 # Elements that are nothing but boxes to a parser: no formatting, no scope of their own, no table part.
@@ -82,6 +82,7 @@ class Tree:
         self._first_offset = first_body.end() if first_body else 0
         self._legal: dict[int, bool] = {}
         self._ends: dict[int, int] = {}
+        self._patience = Patience()
         self._roots: frozenset[int] = frozenset()
         self.off_limits: dict[int, bool] = {}
         """Kept for `page.places`: by `mem_id`, whether an element or what it stands in is no place for a slot."""
@@ -109,7 +110,7 @@ class Tree:
         known = self._ends.get(node.mem_id)
         if known is None:
             start = self.start(node)
-            known = end_of(self.html, start, node.tag or "") if start >= 0 else -1
+            known = end_of(self.html, start, node.tag or "", self._patience) if start >= 0 else -1
             if known >= 0:
                 following = self._next_start(node)
                 if 0 <= following < known:
