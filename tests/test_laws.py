@@ -259,7 +259,7 @@ def test_law_2_its_check_catches_naive_insertions(name: str, parser: str, reques
         check_trees(html, splice(html, insertions), insertions, request.getfixturevalue(parser), scripting=False)
 
 
-def _after_the_first_end_tag(html: bytes, start: int, name: str) -> int:
+def _after_the_first_end_tag(html: bytes, start: int, name: str, *_: object) -> int:
     tag = b"</" + name.encode() + b">"
     return html.index(tag, start) + len(tag)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from dataclasses import replace
 
@@ -74,7 +75,7 @@ def _spots(page: Page, slot: Slot) -> list[Spot]:
 def _gap_at(page: Page, offset: int) -> int:
     """The gap of the article that an offset falls into, -1 for none."""
     known = [(g.anchor.offset, i) for i, g in enumerate(page.gaps) if g.anchor is not None]
-    if not known or not known[0][0] < offset < known[-1][0]:
+    if not known or not known[0][0] <= offset <= known[-1][0]:
         return -1
     return known[bisect_left(known, (offset, -1))][1]
 
@@ -104,8 +105,10 @@ def _forbidden(state: State, slot: Slot, spot: Spot) -> Verdict | None:
     if needs_settled(slot) and not spot.anchor.settled:
         return Reason.PENDING_FORMATTING, "no formatting left open", "some is, and would leak into the slot"
     if keep.around_existing_ads.amount > 0:
+        # A spot knows words alone; by any other unit, an ad within its reach is too near.
+        enough = keep.around_existing_ads.amount if keep.around_existing_ads.unit == "words" else math.inf
         for words in (spot.ad_before, spot.ad_after):
-            if words is not None and words < keep.around_existing_ads.amount:
+            if words is not None and words < enough:
                 return Reason.NEAR_EXISTING_AD, f"{keep.around_existing_ads} from the page's own ads", f"{words} words"
     if keep.around_media.amount > 0 and (spot.media_before or spot.media_after):
         return Reason.NEAR_MEDIA, "text between slot and media", "media directly beside it"
