@@ -164,7 +164,7 @@ def _gap_of(page: Page, placement: Placement, slot: Slot) -> int:
     if not isinstance(slot.place, SelectorPlace):
         return -1
     offsets = [gap.anchor.offset for gap in page.gaps if gap.anchor is not None]
-    within = bool(offsets) and min(offsets) < placement.anchor.offset < max(offsets)
+    within = bool(offsets) and min(offsets) <= placement.anchor.offset <= max(offsets)
     if within != (placement.anchor.gap >= 0):
         raise LawBroken(f"{placement} says gap {placement.anchor.gap}; within the article: {within}")
     return placement.anchor.gap
