@@ -24,8 +24,7 @@ def read(tree: Tree, *, metas: Iterable[str] = (), json_ld: Iterable[str] = (), 
     wanted_metas, wanted_fields, wanted_ids = frozenset(metas), tuple(json_ld), frozenset(ids)
     nonce = ""
     policies: list[str] = []
-    guarded = tree.mentions("nonce") or tree.mentions("security-policy")
-    for node in tree.css("meta[http-equiv],[nonce]") if guarded else ():
+    for node in tree.css("meta[http-equiv],[nonce]"):
         found = node.attributes
         nonce = nonce or found.get("nonce") or ""
         if node.tag == "meta" and (found.get("http-equiv") or "").strip().lower() == "content-security-policy":
@@ -37,17 +36,8 @@ def read(tree: Tree, *, metas: Iterable[str] = (), json_ld: Iterable[str] = (), 
         json_ld=MappingProxyType(_json_ld(tree, wanted_fields) if wanted_fields else {}),
         csp=tuple(policies),
         nonce=nonce,
-        ids=_ids(tree, wanted_ids),
+        ids=wanted_ids.intersection([node.id or "" for node in tree.css("[id]")]) if wanted_ids else wanted_ids,
     )
-
-
-def _ids(tree: Tree, wanted: frozenset[str]) -> frozenset[str]:
-    """Those of the wanted ids that elements of the page have."""
-    # numbered ones share a stem: one search for all of them
-    stems = {i.rstrip("0123456789").lower() for i in wanted}
-    if not any(tree.mentions(stem) for stem in stems):
-        return frozenset()
-    return wanted.intersection([node.id or "" for node in tree.css("[id]")])
 
 
 def _metas(tree: Tree, wanted: frozenset[str]) -> dict[str, str]:

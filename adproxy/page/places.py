@@ -28,12 +28,7 @@ _MEDIA = frozenset("img picture video audio iframe embed object figure canvas am
 _TEXT_LEVEL = frozenset("p h1 h2 h3 h4 h5 h6 em strong b i small time br ul ol li".split())
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _CLIMB = frozenset("header hgroup a span strong em b i".split())
-# What may call itself a sidebar: selectors, each with the text that a tag must hold in its attributes.
-_SIDEBARS = (
-    ("[role=complementary]", "complementary"),
-    ("[class*=sidebar i],[id*=sidebar i]", "sidebar"),
-    ("[class*=rail i]", "rail"),
-)
+_SIDEBARS = "aside,[role=complementary],[class*=sidebar i],[id*=sidebar i],[class*=rail i]"
 # Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
 _NEVER_INSIDE = frozenset(
     """p li ul ol dl dt dd table figure figcaption pre blockquote details nav form a button svg template noscript
@@ -244,8 +239,7 @@ def sidebar(
     `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article.
     `wanted`: the places that slots ask for; what a slot would not shift to is not looked at, and None.
     """
-    named = ["aside", *(part for part, text in _SIDEBARS if tree.mentions(text))]
-    for node in tree.css(selector or ",".join(named)):
+    for node in tree.css(selector or _SIDEBARS):
         if selector is None and not _is_sidebar(node, article):
             continue
         widgets = _widgets(node)

@@ -88,7 +88,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     tree = Tree(html, marked, text, settled=wanted.settled)
     if tree.body is None:
         return Page(article_problem=Reason.NO_ARTICLE.value, facts=facts.read(tree))
-    if tree.mentions("data-adproxy") and tree.css(_OURS):
+    if tree.css(_OURS):
         return Page(already_rewritten=True, article_problem=Reason.NO_ARTICLE.value)
     known = facts.read(tree, metas=wanted.metas, json_ld=wanted.json_ld, ids=wanted.ids)
     problem: str | None = None

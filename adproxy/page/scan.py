@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 
 # The rest of a tag behind its name, attribute by attribute as the parser reads it (HTML 13.2.5.32 to 39): an "=" can
 # begin a name, a quote within an unquoted value is part of it. What is misread here could hide tags. Linear, since
@@ -22,7 +21,7 @@ REST_OF_TAG = rb"(?:" + ATTRIBUTE + rb")*+[\t\n\f\r /]*+"
 _START_TAG = re.compile(rb"(<[a-zA-Z][^\t\n\f\r />]*+)(" + REST_OF_TAG + rb")")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Scanned:
     """The bytes in pieces: text, `<name`, rest of the tag, text, … ; together they are the page."""
 
@@ -42,11 +41,6 @@ class Scanned:
     def rests(self) -> list[bytes]:
         """Attributes, without the ``>``."""
         return self.pieces[2::3]
-
-    @cached_property
-    def attributes(self) -> bytes:
-        """All rests in one, lower case: what is not in it, no tag of the page has. Spares walks of the tree."""
-        return b"".join(self.rests).lower()
 
 
 def scan(html: bytes) -> Scanned:

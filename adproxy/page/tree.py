@@ -99,10 +99,6 @@ class Tree:
             return list({node.mem_id: node for node in found}.values())
         return found
 
-    def mentions(self, text: str) -> bool:
-        """Whether a tag of the page may hold that text (lower case) in its attributes."""
-        return text.encode() in self.marked.scanned.attributes
-
     # --- where an element stands ----------------------------------------------------------
 
     def start(self, node: LexborNode) -> int:
