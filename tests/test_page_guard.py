@@ -122,3 +122,27 @@ def test_an_ordinary_page_passes_the_long_check_too() -> None:
 @pytest.mark.parametrize("name", [name for name in BOMBS if len(BOMBS[name]) < 300_000])
 def test_bytes_that_are_no_text_change_nothing(name: str) -> None:
     assert hostile(b"\xff\x00\xfe<body>" + BOMBS[name].encode() + b"\x80") is not None
+
+
+@pytest.mark.parametrize(
+    "hiding",
+    [
+        b"<script>if(i<n a='</script>%s'></div>",
+        b"<!-- <n a='-->%s'></div>",
+        b"<title><n a='</title>%s'></div>",
+        b"<?n <p a='>%s'></div>",
+    ],
+)
+@pytest.mark.parametrize(
+    "bomb", [b"<div>" * 20_000, b"<p " + b" ".join(b"a%d" % i for i in range(20_000)) + b">", b"<b x=%s><p>" * 5_000]
+)
+def test_a_bomb_is_not_hidden_by_what_only_looks_like_a_tag_before_it(hiding: bytes, bomb: bytes) -> None:
+    if bomb.startswith(b"<b"):
+        bomb = b"".join(b"<b x=%d><p>" % i for i in range(5_000))
+    assert hostile(b"<!doctype html><p>x</p>" + hiding.replace(b"%s", bomb)) is not None
+    assert hostile(b"<!doctype html><p>x</p>" + hiding.replace(b"%s", b"<p>x</p>" * 20)) is None
+
+
+def test_a_bomb_is_not_hidden_in_many_small_parts() -> None:
+    part = b"<script>i<n a='</script>" + b"<div>" * 150 + b"'>"
+    assert hostile(b"<!doctype html>" + part * 100) is not None

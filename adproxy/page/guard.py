@@ -27,6 +27,8 @@ MAX_ATTRIBUTES = 512
 # that costs, at 2.7 ns each.
 MAX_COMPARISONS = 10_000_000
 MAX_TEMPLATES = 64
+# So many tags may lie in values before the tags are followed one by one.
+_MAX_SWALLOWED = 100
 # Smaller pages can't reach the bounds that are sums over the whole page.
 _LARGE = 200 * 1024
 
@@ -93,17 +95,22 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
             return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {2 * MAX_TAGS} end tags"
         if _comparisons(rests) > MAX_COMPARISONS:
             return "so many attributes on so many tags that comparing them would take too long"
+    # What the scan took for a value may be tags: it is not where it thinks it is behind a script's "i<n a='".
+    swallowing = [rest for rest in rests if b"<" in rest]
+    swallowed = sum(rest.count(b"<") for rest in swallowing)
+    if any(_may_hold_many_attributes(rest) for rest in swallowing if len(rest) > _SUSPICIOUS_TAG_BYTES):
+        return _follow_tags(html)
     if max(map(len, rests), default=0) > _SUSPICIOUS_TAG_BYTES:
         if any(_too_many_attributes(rest) for rest in rests if len(rest) > _SUSPICIOUS_TAG_BYTES):
             # or it only looks like a tag: "i<n;" in a script
             return _follow_tags(html)
-    if len(names) > MAX_DEPTH:
+    if swallowed > _MAX_SWALLOWED or len(names) + swallowed > MAX_DEPTH:
         return _follow_tags(html)
     spelled = frozenset(name for name in set(names) if name[1:].lower() in _FORMATTING)
-    if sum(map(names.count, spelled)) * len(names) > MAX_REOPENED:
+    if (sum(map(names.count, spelled)) + swallowed) * (len(names) + swallowed) > MAX_REOPENED:
         # At most three equal formatting elements are reopened (the parser's "Noah's Ark" clause).
         different = {(name, rest) for name, rest in zip(names, rests, strict=True) if name in spelled}
-        if 3 * len(different) * len(names) > MAX_REOPENED:
+        if (3 * len(different) + swallowed) * (len(names) + swallowed) > MAX_REOPENED:
             return _follow_tags(html)
     return None
 
@@ -119,6 +126,12 @@ def _comparisons(rests: list[bytes]) -> int:
     if sum((len(rest) // 2) ** 2 for rest in most) // 2 <= MAX_COMPARISONS:
         return 0
     return sum(len(_ATTRIBUTE.findall(rest)) ** 2 for rest in most) // 2
+
+
+def _may_hold_many_attributes(swallowed: bytes) -> bool:
+    """False if no tag within so many bytes can have too many attributes: each begins behind white space, a slash or a
+    quote."""
+    return sum(map(swallowed.count, (b" ", b"\t", b"\n", b"\f", b"\r", b"/", b'"', b"'"))) > MAX_ATTRIBUTES
 
 
 def _too_many_attributes(tag: bytes) -> bool:
