@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from adproxy.demo.content import load_articles
 from adproxy.demo.pages import article_page
@@ -54,7 +56,8 @@ BOMBS = {
     "a title in svg that seems closed": "<svg><foreignObject><div></svg></div></foreignObject><title>" + DIVS,
     "a section of character data in svg": "<svg><![CDATA[<!--]]>" + DIVS,
     "paths outside of svg": "<svg><div></svg>" + "<path/>" * DEEP,
-    "a script in a script's comment": "<script><!-- <script> </script>" + DIVS + "--></script>",
+    "behind a script in a script's comment": "<script><!-- <script> </script> --></script>" + DIVS,
+    "behind a script's comment that hides no end": "<script><!-- </script>" + DIVS + "--></script>",
     "options": "<select>" + "<optgroup>" * DEEP,
     "ruby": "<rt>" * DEEP,
 }
@@ -146,3 +149,20 @@ def test_a_bomb_is_not_hidden_by_what_only_looks_like_a_tag_before_it(hiding: by
 def test_a_bomb_is_not_hidden_in_many_small_parts() -> None:
     part = b"<script>i<n a='</script>" + b"<div>" * 150 + b"'>"
     assert hostile(b"<!doctype html>" + part * 100) is not None
+
+
+def test_what_stands_in_a_script_in_a_scripts_comment_is_text() -> None:
+    assert hostile(("<script><!-- <script> </script>" + DIVS + "--></script>").encode()) is None
+
+
+def test_scripts_end_where_the_parser_ends_them() -> None:
+    parts = [b"<!--", b"-->", b"<script>", b"</script>", b"<script ", b"</script ", b"-", b"<", b">", b"x", b"--", b"!"]
+    parts += [b"</scripty>", b"<!-->", b"<!--->", b"</SCRIPT\n", b"\n"]
+    dice = random.Random(5)
+    for _ in range(4_000):
+        text = b"".join(dice.choices(parts, k=dice.randint(1, 14)))
+        html = b"<body><script>" + text
+        read = next(found for found in guard._TOKEN.findall(html) if found[1])[3]
+        parsed = LexborHTMLParser(html).css_first("script")
+        assert parsed is not None
+        assert read.decode() == parsed.text(), html

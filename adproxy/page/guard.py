@@ -35,18 +35,24 @@ _LARGE = 200 * 1024
 # So many attributes, each at least a letter and a space, make a tag of at least so many bytes.
 _SUSPICIOUS_TAG_BYTES = 2 * MAX_ATTRIBUTES
 _ATTRIBUTE = re.compile(ATTRIBUTE)
+# A script's text: behind "<!--" a "<script" brings "</script>" of its own, until "-->" (HTML 13.2.5.15 to 31).
+_SCRIPT = (
+    rb"(?:[^<]++|<(?!/script[\t\n\f\r />]|!--)"
+    rb"|<!(?=--)(?:[^<-]++|-(?!->)|<(?!/?script[\t\n\f\r />])"
+    rb"|<script[\t\n\f\r />](?:[^<-]++|-(?!->)|<(?!/script[\t\n\f\r />]))*+(?:</script[\t\n\f\r />])?+)*+(?:-->)?+)*+"
+)
 # What stands in the bytes, in order: comments, what becomes one, and raw text (skipped whole); start and end tags.
 _TOKEN = re.compile(
     rb"<(?:!--(?:-?>|(?>[^-]++|-(?!-!?>))*+)"
     rb"|(!\[CDATA\[)"
     rb"|(?:[!?]|/[^a-zA-Z>])[^>]*+"
-    rb"|(script|style|textarea|title|xmp|iframe|noembed|noframes)(?=[\t\n\f\r />])(" + REST_OF_TAG + rb")>"
-    rb"((?>[^<]++|<(?!/\2[\t\n\f\r />]))*+)"
+    rb"|(script)(?=[\t\n\f\r />])(" + REST_OF_TAG + rb")>(" + _SCRIPT + rb")"
+    rb"|(style|textarea|title|xmp|iframe|noembed|noframes)(?=[\t\n\f\r />])(" + REST_OF_TAG + rb")>"
+    rb"((?>[^<]++|<(?!/\5[\t\n\f\r />]))*+)"
     rb"|(/?)([a-zA-Z][^\t\n\f\r />]*+)(" + REST_OF_TAG + rb"))",
     re.I,
 )
 _TAG = re.compile(rb"<[a-zA-Z!/]")
-_NESTED_SCRIPT = re.compile(rb"<!--(?>[^<]++|<(?!/?script))*+<script", re.I)
 _VOID = frozenset(
     b"area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split()
 )
@@ -161,13 +167,12 @@ def _follow_tags(html: bytes) -> str | None:
     outside: list[tuple[int, dict[bytes, int]]] = []
     stack: list[bytes] = []
     in_svg = False
-    for cdata, raw, raw_rest, content, close, spelled, rest in _TOKEN.findall(html):
+    for cdata, script, script_rest, script_text, other, other_rest, text, close, spelled, rest in _TOKEN.findall(html):
+        raw, raw_rest, content = script or other, script_rest or other_rest, script_text or text
         if len(raw_rest) > _SUSPICIOUS_TAG_BYTES or len(rest) > _SUSPICIOUS_TAG_BYTES:
             if _too_many_attributes(raw_rest) or _too_many_attributes(rest):
                 name = (raw or spelled)[:40].decode("latin-1")
                 return f"more than {MAX_ATTRIBUTES} attributes on one tag (<{name})"
-        if b"<!--" in content and _NESTED_SCRIPT.search(content):
-            return "a script within a script's comment on a page that nests deep"
         if (cdata or (content and _TAG.search(content))) and foreign:
             # in svg these end elsewhere than in HTML
             return "a script, style, title or CDATA section with tags within svg on a page that nests deep"
