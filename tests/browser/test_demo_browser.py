@@ -66,7 +66,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 class Visit:
     """A page opened at some width, and everything that went wrong on it."""
 
-    def __init__(self, browser: Browser, site: str, width: int, path: str) -> None:
+    def __init__(self, browser: Browser, site: str, width: int, path: str, *, without_ads: bool = False) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": 900})
         self.context.set_default_timeout(15_000)
         self.troubles: list[str] = []
@@ -79,6 +79,8 @@ class Visit:
         self.page.on(
             "request", lambda r: None if urlsplit(r.url).netloc == host else self.troubles.append(f"outside: {r.url}")
         )
+        if without_ads:
+            self.page.route("**/house-ads.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
         self.page.goto(site + path, wait_until="load")
 
     def __enter__(self) -> Page:
@@ -132,9 +134,10 @@ def test_an_article_on_a_desktop_has_all_its_slots_and_on_a_phone_no_rail(browse
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_filling_the_slots_moves_nothing(browser: Browser, site: str, width: int) -> None:
-    with Visit(browser, site, width, FEATURE) as page:
+    with Visit(browser, site, width, FEATURE, without_ads=True) as page:
         assert page.locator(".house-ad").count() == 0
         before = page.evaluate("document.documentElement.scrollHeight")
+    with Visit(browser, site, width, FEATURE) as page:
         wait_for_ads(page)
         assert page.locator(".house-ad").count() == len(shown_slots(page))
         assert page.evaluate("document.documentElement.scrollHeight") == before
