@@ -158,7 +158,7 @@ def _number(slot: Slot, placement: Placement, taken: set[str]) -> int:
     number = placement.n
     creative = slot.creative
     if isinstance(creative, ByPage) and "{n}" in creative.id:
-        while creative.id.replace("{slot}", slot.name).replace("{n}", str(number)) in taken:
+        while creative.numbered_id(slot.name, number) in taken:
             number += 1
     return number
 

@@ -18,7 +18,7 @@ from adproxy.page import ads, heights
 from adproxy.page.article import GOOD_WORDS, Article
 from adproxy.page.names import Says, says
 from adproxy.page.tree import Tree, visible_text
-from adproxy.page.words import count_words, folded
+from adproxy.page.words import count_words
 
 # More blocks than any article has; what follows is not looked at.
 MAX_BLOCKS = 2_000
@@ -101,15 +101,16 @@ def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = ()) -> Outlin
     """
     root = article.root
     silent = frozenset(i for node in root.css("script,style,noscript,template") for i in _up(node, root))
+    avoided, matched = _matching(root, avoid)
     walk = _Walk(
         tree,
         article,
         _containing_ads(root),
         _containing_media(root),
         silent,
-        avoided=_avoided(root, avoid),
+        avoided=avoided,
         good_below=_good_below(article),
-        matched=_matched(root, avoid),
+        matched=matched,
     )
     _visit(walk, article.root, 0)
     pieces = _trimmed(walk.pieces)
@@ -134,10 +135,7 @@ def _up(node: LexborNode, root: LexborNode) -> list[int]:
 def _containing_ads(root: LexborNode) -> frozenset[int]:
     found: set[int] = set()
     for node in root.css(ads.CANDIDATES):
-        tag = node.tag or ""
-        if tag == "ins" or ads.is_ad(tag, node.attributes):
-            if tag == "ins" and not ads.is_ad(tag, node.attributes):
-                continue
+        if ads.is_ad(node.tag or "", node.attributes):
             found.update(_up(node, root))
     return frozenset(found)
 
@@ -156,22 +154,19 @@ def _containing_media(root: LexborNode) -> dict[int, tuple[int | None, int | Non
     return found
 
 
-def _avoided(root: LexborNode, selectors: tuple[str, ...]) -> dict[int, tuple[int, ...]]:
-    found: dict[int, tuple[int, ...]] = {}
+def _matching(
+    root: LexborNode, selectors: tuple[str, ...]
+) -> tuple[dict[int, tuple[int, ...]], dict[int, tuple[int, ...]]]:
+    """By `mem_id`, by index: the selectors that match an element or something in it; those that match it itself."""
+    around: dict[int, tuple[int, ...]] = {}
+    matched: dict[int, tuple[int, ...]] = {}
     for i, selector in enumerate(selectors):
         for node in root.css(selector):
+            matched[node.mem_id] = (*matched.get(node.mem_id, ()), i)
             for mem_id in _up(node, root):
-                if i not in found.get(mem_id, ()):
-                    found[mem_id] = (*found.get(mem_id, ()), i)
-    return found
-
-
-def _matched(root: LexborNode, selectors: tuple[str, ...]) -> dict[int, tuple[int, ...]]:
-    found: dict[int, tuple[int, ...]] = {}
-    for i, selector in enumerate(selectors):
-        for node in root.css(selector):
-            found[node.mem_id] = (*found.get(node.mem_id, ()), i)
-    return found
+                if i not in around.get(mem_id, ()):
+                    around[mem_id] = (*around.get(mem_id, ()), i)
+    return around, matched
 
 
 def _pixels(value: str | None) -> int | None:
@@ -330,20 +325,8 @@ def _add(
 
 def _paragraph(walk: _Walk, node: LexborNode) -> None:
     mem_id = node.mem_id
-    text, words = folded(node.text() if mem_id not in walk.silent_ids else visible_text(node))
-    plain = not walk.avoided and mem_id not in walk.media_ids and mem_id not in walk.ad_ids
-    if plain and words > 12 and mem_id in walk.article.paragraphs:  # nearly all of them
-        last = text[-1]
-        flags = (
-            BlockFlag.LEAD_IN
-            if last in _COLONS
-            else BlockFlag.NONE
-            if last in _SENTENCE_ENDS
-            else BlockFlag.OPEN_SENTENCE
-        )
-        block = Block(BlockKind.PARAGRAPH, words, len(text), heights.paragraph(words), flags, "p", text[:80])
-        walk.pieces.append(_Piece(block, node, True))
-    elif text:
+    text = walk.text(node)
+    if text:
         linked = len(text) < 300 and mem_id not in walk.article.paragraphs and _linked(node, len(text))
         _text_piece(walk, node, "p", text, linked)
     elif mem_id in walk.ad_ids:

@@ -68,12 +68,6 @@ class Marked:
             self._offsets = list(accumulate(map(len, self.scanned.pieces)))[0::3]
         return self._offsets
 
-    def starts(self, name: str) -> list[int]:
-        """Where the scan met what looks like a start tag of that name."""
-        wanted = b"<" + name.encode()
-        spelled = {tag for tag in set(self.tags) if tag.lower() == wanted}
-        return [self.offsets[i] for i, tag in enumerate(self.tags) if tag in spelled] if spelled else []
-
     def offset(self, number: str | None, name: str) -> int:
         """Offset of the start tag of an element with that number and name; -1 where the bytes do not prove it."""
         # isascii: "²".isdigit() is true, and int() would raise

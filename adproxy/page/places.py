@@ -167,14 +167,11 @@ def above_headline(tree: Tree, heading: LexborNode | None) -> Spot:
     """The spot before the outermost element that is nothing but the headline."""
     if heading is None:
         return Spot(None, Reason.NO_SUCH_PLACE.value)
-    node = _outermost(tree, heading)
-    if _inside_never(tree, node):
-        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
-    return spot(tree, tree.before(node), _step(node, forward=False), node)
+    return _spot_before(tree, _outermost(tree, heading))
 
 
 def below_headline(tree: Tree, heading: LexborNode | None) -> Spot:
-    """The spot after that element."""
+    """The spot after that element; what stands before it is the headline itself, and nothing to keep clear of."""
     if heading is None:
         return Spot(None, Reason.NO_SUCH_PLACE.value)
     node = _outermost(tree, heading)
@@ -247,18 +244,12 @@ def sidebar(
             continue
         last = len(widgets)
         spots: list[Spot | None] = [None] * (last + 1)
-        never = _inside_never(tree, widgets[0])
         for place in wanted:
             ideal = 0 if place == "first" else last if place == "last" else min(place, last)
             for i in sorted(range(max(0, ideal - _SHIFT), min(last, ideal + _SHIFT) + 1), key=lambda i: abs(i - ideal)):
                 found = spots[i]
                 if found is None:
-                    if never:
-                        found = Spot(None, Reason.NO_LEGAL_ANCHOR.value)
-                    elif i < last:
-                        found = spot(tree, tree.before(widgets[i]), _step(widgets[i], forward=False), widgets[i])
-                    else:
-                        found = spot(tree, tree.after(widgets[-1]), widgets[-1], _step(widgets[-1], forward=True))
+                    found = _spot_before(tree, widgets[i]) if i < last else _spot_after(tree, widgets[-1])
                     spots[i] = found
                 if _is_clear(found):
                     break  # nothing would make a slot shift on from here
@@ -274,10 +265,16 @@ def _is_clear(spot: Spot) -> bool:
     return spot.anchor is not None and not (near or spot.heading_before or spot.lead_in_before)
 
 
-def _spot_before(tree: Tree, node: LexborNode, article: LexborNode | None) -> Spot:
+def _spot_before(tree: Tree, node: LexborNode) -> Spot:
     if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
     return spot(tree, tree.before(node), _step(node, forward=False), node)
+
+
+def _spot_after(tree: Tree, node: LexborNode) -> Spot:
+    if _inside_never(tree, node):
+        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+    return spot(tree, tree.after(node), node, _step(node, forward=True))
 
 
 def _is_sidebar(node: LexborNode, article: LexborNode | None) -> bool:
@@ -323,33 +320,19 @@ def _widgets(node: LexborNode) -> list[LexborNode]:
 MAX_MATCHES = 40
 
 
-def at_selector(
-    tree: Tree, edge: Literal["before", "after", "prepend", "append"], selector: str, article: LexborNode | None
-) -> tuple[Spot, ...]:
+def at_selector(tree: Tree, edge: Literal["before", "after", "prepend", "append"], selector: str) -> tuple[Spot, ...]:
     """A spot for each element that matches, in document order."""
-    spots: list[Spot] = []
-    for node in tree.css(selector)[:MAX_MATCHES]:
-        if is_hidden(node.attributes) or _inside_never(tree, node):
-            spots.append(Spot(None, Reason.NO_LEGAL_ANCHOR.value))
-        elif edge == "before":
-            spots.append(_spot_before(tree, node, article))
-        elif edge == "after":
-            spots.append(spot(tree, tree.after(node), node, _step(node, forward=True)))
-        else:
-            spots.append(_inside(tree, node, edge, article))
-    return tuple(spots)
+    return tuple(_at_element(tree, edge, node) for node in tree.css(selector)[:MAX_MATCHES])
 
 
-def _inside(tree: Tree, node: LexborNode, edge: str, article: LexborNode | None) -> Spot:
+def _at_element(tree: Tree, edge: Literal["before", "after", "prepend", "append"], node: LexborNode) -> Spot:
+    if is_hidden(node.attributes) or _inside_never(tree, node):
+        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+    if edge == "before":
+        return _spot_before(tree, node)
+    if edge == "after":
+        return _spot_after(tree, node)
     children = [c for c in node.iter() if c.is_element_node and c.tag not in _SKIPPED]
     if not children or node.tag in _NEVER_INSIDE:
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
-    if edge == "prepend":
-        first = children[0]
-        if not _inside_never(tree, first):
-            return spot(tree, tree.before(first), _step(first, forward=False), first)
-    else:
-        last = children[-1]
-        if not _inside_never(tree, last):
-            return spot(tree, tree.after(last), last, _step(last, forward=True))
-    return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+    return _spot_before(tree, children[0]) if edge == "prepend" else _spot_after(tree, children[-1])

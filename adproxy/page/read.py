@@ -57,7 +57,7 @@ def compile_wanted(policy: Policy) -> Wanted:
     for slot in policy.slots:
         if isinstance(slot.creative, ByPage) and slot.creative.id:
             numbers = range(1, _MAX_NUMBERED_IDS + 1) if "{n}" in slot.creative.id else (1,)
-            ids.extend(slot.creative.id.replace("{slot}", slot.name).replace("{n}", str(n)) for n in numbers)
+            ids.extend(slot.creative.numbered_id(slot.name, n) for n in numbers)
     values = [value for _, value in policy.key_values]
     return Wanted(
         article=policy.article,
@@ -119,7 +119,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     sidebar: tuple[Spot | None, ...] = ()
     if wanted.sidebar:
         sidebar = places.sidebar(tree, wanted.sidebar_selector, root, wanted.sidebar)
-    named = {p.key: places.at_selector(tree, p.edge, p.selector, root) for p in wanted.selectors}
+    named = {p.key: places.at_selector(tree, p.edge, p.selector) for p in wanted.selectors}
     return Page(
         blocks=outline.blocks,
         gaps=outline.gaps,

@@ -20,10 +20,3 @@ def count_words(text: str) -> int:
         return len(text.split())
     rest = _UNSPACED.sub(" ", text)
     return (unspaced + 1) // 2 + sum(1 for part in rest.split() if any(c.isalnum() for c in part))
-
-
-def folded(text: str) -> tuple[str, int]:
-    """A text with its white space folded, and its words: both at once, since both split it."""
-    parts = text.split()
-    text = " ".join(parts)
-    return text, len(parts) if text.isascii() else count_words(text)

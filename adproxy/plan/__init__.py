@@ -38,9 +38,11 @@ def _place(state: State, slot: Slot) -> None:
         state.refuse(slot, Reason.NO_SIZES, "a size on some device", "none")
         return
     creative = slot.creative
-    if isinstance(creative, ByPage) and "{n}" not in creative.id and _own_id(slot, creative) in state.page.facts.ids:
-        state.refuse(slot, Reason.ID_TAKEN, "an id that the page does not have yet", _own_id(slot, creative))
-        return
+    if isinstance(creative, ByPage) and "{n}" not in creative.id:
+        own = creative.numbered_id(slot.name, 1)
+        if own in state.page.facts.ids:
+            state.refuse(slot, Reason.ID_TAKEN, "an id that the page does not have yet", own)
+            return
     if not isinstance(slot.place, SelectorPlace) and state.page.article_problem is not None:
         state.refuse(slot, Reason.NO_ARTICLE, "an article on the page", "none found")
         return
@@ -52,10 +54,6 @@ def _place(state: State, slot: Slot) -> None:
         between_blocks.place(state, slot, slot.place, devices)
     else:
         single_spots.place(state, slot, devices)
-
-
-def _own_id(slot: Slot, creative: ByPage) -> str:
-    return creative.id.replace("{slot}", slot.name)
 
 
 def _numbered(placements: list[Placement]) -> tuple[Placement, ...]:

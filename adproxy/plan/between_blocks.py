@@ -179,7 +179,7 @@ class _Filling:
     last: int = 0
 
     def obstacle(self, i: int, anchor: Anchor) -> tuple[Reason, float] | None:
-        """Why gap i can't be taken now, with the figure that says so; None if it can."""
+        """Why gap i can't be taken now, density aside, with the figure that says so; None if it can."""
         state = self.state
         if self.placed >= self.most:
             return Reason.MAX_OF_SLOT, self.placed
@@ -195,14 +195,7 @@ class _Filling:
         crowding = state.crowding(i, self.devices, self.stretch)
         if crowding is not None:
             return Reason.TOO_NEAR_SLOT, crowding[1]
-        if not state.fitting_devices(self.slot, self.devices):
-            return Reason.DENSITY, 0
         return None
-
-    def take(self, i: int, anchor: Anchor) -> None:
-        self.state.take(self.slot, anchor, self.state.fitting_devices(self.slot, self.devices), counted=True)
-        self.placed += 1
-        self.last = i
 
     def spread(self, order: list[int]) -> None:
         """Stretch the distance between slots as far as none of them is lost: that spreads them evenly."""
@@ -251,11 +244,13 @@ class _Filling:
             if anchor is None:
                 continue
             obstacle = self.obstacle(i, anchor)
-            if obstacle is None or obstacle[0] is Reason.DENSITY:
-                if self.state.fitting_devices(self.slot, self.devices) != self.devices:
+            if obstacle is None:
+                shown = self.state.fitting_devices(self.slot, self.devices)
+                if shown != self.devices:
                     self.state.refuse_by_density(self.slot, self.devices, anchor, i)
-                if obstacle is None:
-                    self.take(i, anchor)
+                if shown:
+                    self.state.take(self.slot, anchor, shown, counted=True)
+                    self.placed, self.last = self.placed + 1, i
                 continue
             reason, amount = obstacle
             if reason is Reason.TOO_NEAR_SLOT and self.full and amount >= self.distance.amount:

@@ -99,6 +99,10 @@ class ByPage:
     data: tuple[tuple[str, str], ...] = ()
     """Names without the leading ``data-``, values as templates."""
 
+    def numbered_id(self, slot: str, n: int) -> str:
+        """The id of a slot's n-th placement."""
+        return self.id.replace("{slot}", slot).replace("{n}", str(n))
+
 
 @dataclass(frozen=True, slots=True)
 class HtmlCreative:
