@@ -1,5 +1,7 @@
 """The words that the rest of the package speaks: frozen values, no behaviour, no I/O.
 
+Those that a page has by the dozen are named tuples: made in a third of the time that a frozen dataclass takes.
+
 ``page.read`` makes a `Page`; ``plan`` turns it and a rule set into a `Plan`; ``markup`` turns the plan
 into `Insertion`s; ``splice`` joins them into the original bytes. A `Skip` says why a page was left alone.
 """
@@ -41,8 +43,7 @@ class Edge(Enum):
     AFTER_END = "after the end tag"
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(NamedTuple):
     """A byte offset of the original page where a `div` may stand. Only proven ones are ever made."""
 
     offset: int
@@ -112,8 +113,7 @@ class Block:
     """Which of the rules' own `keep_clear.around` selectors match it or something in it, by index."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """The place between two blocks of the article: an anchor, or the reason why there is none."""
 
     anchor: Anchor | None
@@ -226,8 +226,7 @@ class Placement:
     """Where it is shown; a slot that fits only one of the widths is hidden by CSS on the other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A slot, or one of its candidates, that lost: what it needed and what it found."""
 
     slot: str

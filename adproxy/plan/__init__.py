@@ -7,12 +7,10 @@ what was required, what was found.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from adproxy.model import DEVICES, Page, PerDevice, Placement, Plan, Reason
 from adproxy.plan import between_blocks, single_spots
 from adproxy.plan.ruler import found
-from adproxy.plan.state import WIDTHS, State
+from adproxy.plan.state import State
 from adproxy.rules.ruleset import ByPage, MidArticle, Policy, SelectorPlace, Slot
 
 
@@ -33,7 +31,7 @@ def plan(page: Page, policy: Policy) -> Plan:
 
 
 def _place(state: State, slot: Slot) -> None:
-    devices = tuple(d for d in DEVICES if slot.sizes.at(WIDTHS[d]))
+    devices = tuple(d for d in DEVICES if state.heights[slot.name, d])
     if not devices:
         state.refuse(slot, Reason.NO_SIZES, "a size on some device", "none")
         return
@@ -60,6 +58,6 @@ def _numbered(placements: list[Placement]) -> tuple[Placement, ...]:
     counts: dict[str, int] = {}
     result = []
     for placement in sorted(placements, key=lambda p: p.anchor.offset):
-        counts[placement.slot] = counts.get(placement.slot, 0) + 1
-        result.append(replace(placement, n=counts[placement.slot]))
+        n = counts[placement.slot] = counts.get(placement.slot, 0) + 1
+        result.append(Placement(placement.slot, placement.anchor, n, placement.devices))
     return tuple(result)

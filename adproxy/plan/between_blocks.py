@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 
-from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Device, Reason
-from adproxy.plan.ruler import Nearest, found, is_heading, is_media
+from adproxy.model import Anchor, BlockKind, Device, Reason
+from adproxy.plan.gaps import Verdict
+from adproxy.plan.ruler import found
 from adproxy.plan.state import State
 from adproxy.rules.ruleset import Distance, MidArticle, Slot, needs_settled
 
@@ -16,125 +17,54 @@ _SHIFT = 4
 _MAX_STRETCH = 6.0
 _HALVINGS = 5
 
-_FOREIGN = (BlockKind.ASIDE, BlockKind.OTHER)
-_BELONGS_TO_TEXT_BEFORE = (BlockKind.LIST, BlockKind.TABLE, BlockKind.CODE)
-
-Verdict = tuple[Reason, str, str]
-"""Reason, what was required, what was found."""
-
 
 def place(state: State, slot: Slot, where: MidArticle, devices: tuple[Device, ...]) -> None:
     """Place a slot in the gaps of the article, as often as its rules and all limits allow, evenly."""
-    page = state.page
-    keep_clear = _KeepClear.of(state)
-    fitting: list[int] = []
-    for i in range(1, len(page.blocks)):
-        verdict = _forbidden(state, slot, keep_clear, i)
-        if verdict is None:
-            fitting.append(i)
-        else:
-            reason, required, actual = verdict
-            state.refuse(slot, reason, required, actual, anchor=page.gaps[i].anchor, gap=i)
+    gaps = state.page.gaps
+    forbidden = _forbidden(state, slot)
+    for i, (reason, required, actual) in forbidden.items():
+        state.refuse(slot, reason, required, actual, anchor=gaps[i].anchor, gap=i)
+    between = range(1, len(state.page.blocks))
+    fitting = [i for i in between if i not in forbidden]
     if not fitting:
-        gaps = max(0, len(page.blocks) - 1)
-        state.refuse(slot, Reason.NO_SUCH_PLACE, "a gap that no rule forbids", f"none of {gaps}")
+        state.refuse(slot, Reason.NO_SUCH_PLACE, "a gap that no rule forbids", f"none of {len(between)}")
         return
     order = _preferred(state, where, fitting)
-    for i in fitting:
-        if i not in order:
-            state.refuse(slot, Reason.NOT_AT_POSITION, _position(where), f"gap {i}", anchor=page.gaps[i].anchor, gap=i)
+    if order is not fitting:
+        for i in fitting:
+            if i not in order:
+                state.refuse(slot, Reason.NOT_AT_POSITION, _position(where), f"gap {i}", anchor=gaps[i].anchor, gap=i)
     most = 1 if where.at is not None or where.after_paragraph is not None else slot.max
     filling = _Filling(state, slot, where, most, devices)
     filling.spread(order)
     filling.fill(order)
 
 
-# --- what no slot may do ----------------------------------------------------------------------
+# --- which gaps no rule forbids -----------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _KeepClear:
-    """The rules' distances, each with the nearest such block of every gap; measured once for all slots."""
-
-    checks: tuple[tuple[Reason, Distance, str, Nearest], ...]
-    headings: Nearest
-
-    @classmethod
-    def of(cls, state: State) -> _KeepClear:
-        keep = state.policy.keep_clear
-        wanted: list[tuple[Reason, Distance, str, Callable[[Block], bool]]] = [
-            (Reason.NEAR_MEDIA, keep.around_media, "media", is_media),
-            (Reason.NEAR_EXISTING_AD, keep.around_existing_ads, "the page's own ads", lambda b: b.kind is BlockKind.AD),
-            (Reason.NEAR_ASIDE, keep.around_asides, "foreign boxes", lambda b: b.kind is BlockKind.ASIDE),
-        ]
-        for n, (selector, distance) in enumerate(keep.around):
-            wanted.append((Reason.NEAR_AVOIDED, distance, selector, _matches(n)))
-        return cls(
-            tuple(
-                (reason, distance, what, Nearest(state.page, state.ruler, is_it))
-                for reason, distance, what, is_it in wanted
-                if distance.amount > 0
-            ),
-            Nearest(state.page, state.ruler, is_heading),
-        )
-
-
-def _matches(n: int) -> Callable[[Block], bool]:
-    """Tells the blocks that the n-th of the rules' own selectors matches."""
-    return lambda block: n in block.avoided
-
-
-def _forbidden(state: State, slot: Slot, keep_clear: _KeepClear, i: int) -> Verdict | None:
-    """Why a slot can't stand in gap i, whatever else is placed; None if it can."""
-    page, ruler = state.page, state.ruler
-    gap = page.gaps[i]
-    if gap.anchor is None:
-        return Reason.NO_LEGAL_ANCHOR, "a place where a div may stand", "none that the markup proves"
-    if needs_settled(slot) and not gap.anchor.settled:
-        return Reason.PENDING_FORMATTING, "no formatting left open", "some is, and would leak into the slot"
-    beside = _beside(page.blocks[i - 1], page.blocks[i])
-    if beside is not None:
-        return beside
-    lead = ruler.between(0, i, slot.first_after.unit)
-    if lead < slot.first_after.amount:
-        return Reason.TOO_NEAR_START, f"{slot.first_after} before it", found(lead, slot.first_after)
-    rest = ruler.between(i, len(page.blocks), slot.before_end.unit)
-    if rest < slot.before_end.amount:
-        return Reason.TOO_NEAR_END, f"{slot.before_end} after it", found(rest, slot.before_end)
-    after_heading = state.policy.keep_clear.after_heading
-    since = keep_clear.headings.before(i, after_heading.unit)
-    if since is not None and since < after_heading.amount:
-        return Reason.AFTER_HEADING, f"{after_heading} after a heading", found(since, after_heading)
-    for reason, distance, what, nearest in keep_clear.checks:
-        for amount in (nearest.before(i, distance.unit), nearest.after(i, distance.unit)):
-            if amount is not None and amount < distance.amount:
-                return reason, f"{distance} from {what}", found(amount, distance)
-    return None
-
-
-def _beside(before: Block, after: Block) -> Verdict | None:
-    """The editor's "never" list: what may not stand directly on either side of a slot."""
-    if is_heading(before):
-        return Reason.AFTER_HEADING, "no heading directly before", f"“{before.text[:40]}”"
-    if before.flags & BlockFlag.LEAD_IN:
-        return Reason.AFTER_LEAD_IN, "no text that ends in a colon before", f"“{before.text[:40]}…”"
-    if after.kind in _BELONGS_TO_TEXT_BEFORE:
-        kind = after.kind.value
-        return Reason.SPLITS_GROUP, f"nothing between a text and its {kind}", f"a {kind} follows"
-    pictures = before.kind is BlockKind.MEDIA and after.kind is BlockKind.MEDIA
-    if pictures or BlockKind.CAPTION in (before.kind, after.kind):
-        return Reason.SPLITS_GROUP, "nothing between pictures and captions", "a picture or caption beside it"
-    if is_media(before) or is_media(after):
-        return Reason.NEAR_MEDIA, "text between slot and media", "media directly beside it"
-    if BlockKind.AD in (before.kind, after.kind):
-        return Reason.NEAR_EXISTING_AD, "text between slot and ad", "an ad of the page directly beside it"
-    if before.kind in _FOREIGN or after.kind in _FOREIGN:
-        return Reason.NEAR_ASIDE, "the article's own text on both sides", "a foreign box beside it"
-    if before.flags & BlockFlag.KEEP_WITH_NEXT:
-        return Reason.SPLITS_GROUP, "nothing between a quotation and its source", "the source follows"
-    if before.flags & BlockFlag.OPEN_SENTENCE and after.text[:1].islower():
-        return Reason.MID_SENTENCE, "a sentence that ends before it", f"“{before.text[:40]}…”"
-    return None
+def _forbidden(state: State, slot: Slot) -> dict[int, Verdict]:
+    """By gap, ascending: why a slot can't stand there, whatever else is placed."""
+    page, gaps = state.page, state.gaps()
+    settled = needs_settled(slot)
+    lead, rest = state.ruler.sums(slot.first_after.unit), state.ruler.sums(slot.before_end.unit)
+    too_early, too_late = f"{slot.first_after} before it", f"{slot.before_end} after it"
+    verdicts: dict[int, Verdict] = {}
+    for i in range(1, len(page.blocks)):
+        anchor = page.gaps[i].anchor
+        if anchor is None:
+            verdicts[i] = Reason.NO_LEGAL_ANCHOR, "a place where a div may stand", "none that the markup proves"
+        elif settled and not anchor.settled:
+            verdicts[i] = Reason.PENDING_FORMATTING, "no formatting left open", "some is, and would leak into the slot"
+        elif i in gaps.beside:
+            verdicts[i] = gaps.beside[i]
+        elif lead[i] < slot.first_after.amount:
+            verdicts[i] = Reason.TOO_NEAR_START, too_early, found(lead[i], slot.first_after)
+        elif (left := rest[-1] - rest[i]) < slot.before_end.amount:
+            verdicts[i] = Reason.TOO_NEAR_END, too_late, found(left, slot.before_end)
+        elif i in gaps.too_near:
+            verdicts[i] = gaps.too_near[i]
+    return verdicts
 
 
 # --- which of the gaps are taken ----------------------------------------------------------------
@@ -149,8 +79,9 @@ def _position(where: MidArticle) -> str:
 def _preferred(state: State, where: MidArticle, fitting: list[int]) -> list[int]:
     """The fitting gaps that the slot's place allows, in the order in which they are tried."""
     if where.at is not None:
-        ideal = where.at * state.ruler.words[-1]
-        return sorted(fitting, key=lambda i: (abs(state.ruler.words[i] - ideal), i))[: 2 * _SHIFT + 1]
+        words = state.ruler.sums("words")
+        ideal = where.at * words[-1]
+        return sorted(fitting, key=lambda i: (abs(words[i] - ideal), i))[: 2 * _SHIFT + 1]
     if where.after_paragraph is None:
         return fitting
     paragraphs = [i for i, b in enumerate(state.page.blocks) if b.kind is BlockKind.PARAGRAPH]
@@ -177,6 +108,11 @@ class _Filling:
     """Whether as many slots fit as there may be at most."""
     placed: int = 0
     last: int = 0
+    distance: Distance = field(init=False)
+    """The longest distance between slots that holds on the slot's devices."""
+
+    def __post_init__(self) -> None:
+        self.distance = max(map(self.state.distance, self.devices), key=lambda d: d.amount)
 
     def obstacle(self, i: int, anchor: Anchor) -> tuple[Reason, float] | None:
         """Why gap i can't be taken now, density aside, with the figure that says so; None if it can."""
@@ -223,18 +159,17 @@ class _Filling:
 
     def count(self, order: list[int], most: int, stretch: float) -> int:
         """How many slots the gaps, ascending, would take with the distances between them stretched so far."""
-        ruler, gap = self.state.ruler, self.state.policy.limits.gap
+        ruler = self.state.ruler
         measures = []
         for device in self.devices:
-            distance = gap.phone if device == "phone" else gap.desktop
+            distance = self.state.distance(device)
             measures.append((ruler.sums(distance.unit, device), ruler.stretched(distance, stretch)))
-        placed, last = 0, -1
-        for i in order:
-            if last >= 0 and any(sums[i] - sums[last] < needed for sums, needed in measures):
-                continue
-            placed, last = placed + 1, i
-            if placed == most:
-                break
+        placed = at = 0
+        while at < len(order) and placed < most:
+            placed += 1
+            last = order[at]
+            far_enough = max(bisect_left(sums, sums[last] + needed) for sums, needed in measures)
+            at = max(at + 1, bisect_left(order, far_enough))
         return placed
 
     def fill(self, order: list[int]) -> None:
@@ -258,12 +193,6 @@ class _Filling:
                 reason, amount = Reason.MAX_OF_SLOT, self.most
             required, actual = self.in_words(reason, amount)
             self.state.refuse(self.slot, reason, required, actual, anchor=anchor, gap=i)
-
-    @property
-    def distance(self) -> Distance:
-        """The longest distance between slots that holds on the slot's devices."""
-        gap = self.state.policy.limits.gap
-        return max((gap.phone if d == "phone" else gap.desktop for d in self.devices), key=lambda d: d.amount)
 
     def in_words(self, reason: Reason, amount: float) -> tuple[str, str]:
         """What an obstacle required and found, for people."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from adproxy.model import Block, BlockFlag, BlockKind, Device, Page
 from adproxy.rules.ruleset import Distance, Unit
 
+_LOOKED_AT = (BlockKind.MEDIA, BlockKind.CAPTION)
 # Not the article's own: never part of a distance.
 _FOREIGN = (BlockKind.AD, BlockKind.ASIDE)
-_LOOKED_AT = (BlockKind.MEDIA, BlockKind.CAPTION)
+_WITHOUT_TEXT = _FOREIGN + _LOOKED_AT
 
 
 def is_media(block: Block) -> bool:
@@ -24,39 +24,32 @@ def is_heading(block: Block) -> bool:
     return block.kind is BlockKind.HEADING or bool(block.flags & BlockFlag.PSEUDO_HEADING)
 
 
-@dataclass(frozen=True, slots=True)
 class Ruler:
-    """Running sums over the blocks: what lies between two gaps is a subtraction."""
+    """Running sums over a page's blocks, each made when its unit is first asked for."""
 
-    words: list[int]
-    characters: list[int]
-    blocks: list[int]
-    phone: list[float]
-    """Estimated heights, CSS px."""
-    desktop: list[float]
-
-    @classmethod
-    def of(cls, page: Page) -> Ruler:
-        own = [b.kind not in _FOREIGN for b in page.blocks]
-        text = [o and b.kind not in _LOOKED_AT for o, b in zip(own, page.blocks, strict=True)]
-        pairs = list(zip(page.blocks, own, text, strict=True))
-        return cls(
-            list(accumulate((b.words * t for b, _, t in pairs), initial=0)),
-            list(accumulate((b.chars * t for b, _, t in pairs), initial=0)),
-            list(accumulate((int(o) for _, o, _ in pairs), initial=0)),
-            list(accumulate((b.heights.phone * o for b, o, _ in pairs), initial=0.0)),
-            list(accumulate((b.heights.desktop * o for b, o, _ in pairs), initial=0.0)),
-        )
+    def __init__(self, page: Page) -> None:
+        self._blocks = page.blocks
+        self._sums: dict[str, Sequence[float]] = {}
 
     def sums(self, unit: Unit, device: Device = "phone") -> Sequence[float]:
         """By gap: how much content lies before it, in a `Distance`'s unit; px are those of a device."""
-        if unit == "words":
-            return self.words
-        if unit == "characters":
-            return self.characters
-        if unit == "blocks":
-            return self.blocks
-        return self.phone if device == "phone" else self.desktop
+        what = device if unit == "px" else unit
+        known = self._sums.get(what)
+        if known is None:
+            known = self._sums[what] = list(accumulate(self._amounts(what), initial=0.0 if unit == "px" else 0))
+        return known
+
+    def _amounts(self, what: str) -> Iterator[float]:
+        blocks = self._blocks
+        if what == "words":
+            return (0 if b.kind in _WITHOUT_TEXT else b.words for b in blocks)
+        if what == "characters":
+            return (0 if b.kind in _WITHOUT_TEXT else b.chars for b in blocks)
+        if what == "blocks":
+            return (0 if b.kind in _FOREIGN else 1 for b in blocks)
+        if what == "phone":
+            return (0.0 if b.kind in _FOREIGN else b.heights.phone for b in blocks)
+        return (0.0 if b.kind in _FOREIGN else b.heights.desktop for b in blocks)
 
     def stretched(self, distance: Distance, stretch: float) -> float:
         """An amount between a distance (stretch 1) and several times that; of none, a part of the whole article."""
@@ -68,30 +61,6 @@ class Ruler:
         """Content from gap `a` to gap `b` ≥ `a`."""
         sums = self.sums(unit, device)
         return sums[b] - sums[a]
-
-
-class Nearest:
-    """For every gap, how far the nearest block of some kind lies before and after it."""
-
-    def __init__(self, page: Page, ruler: Ruler, is_it: Callable[[Block], bool]) -> None:
-        hits = [is_it(block) for block in page.blocks]
-        self._ruler = ruler
-        self._before: list[int] = [-1]
-        for i, hit in enumerate(hits):
-            self._before.append(i if hit else self._before[-1])
-        after: list[int] = [-1]
-        for i in range(len(hits) - 1, -1, -1):
-            after.append(i if hits[i] else after[-1])
-        self._after = after[::-1]
-
-    def before(self, gap: int, unit: Unit) -> float | None:
-        """Content between that block and the gap; None where there is none before it."""
-        j = self._before[gap]
-        return None if j < 0 else self._ruler.between(j + 1, gap, unit)
-
-    def after(self, gap: int, unit: Unit) -> float | None:
-        j = self._after[gap]
-        return None if j < 0 else self._ruler.between(gap, j, unit)
 
 
 def found(amount: float, like: Distance) -> str:

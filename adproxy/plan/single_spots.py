@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import replace
 
 from adproxy.model import Device, Page, Reason, Spot
-from adproxy.plan.between_blocks import Verdict
+from adproxy.plan.gaps import Verdict
 from adproxy.plan.ruler import found
 from adproxy.plan.state import State
 from adproxy.rules.ruleset import FixedPlace, SelectorPlace, SidebarPlace, Slot, needs_settled
@@ -34,7 +33,7 @@ def place(state: State, slot: Slot, devices: tuple[Device, ...]) -> None:
             state.refuse(slot, reason, required, actual, anchor=spot.anchor)
             continue
         gap = _gap_at(state.page, spot.anchor.offset) if isinstance(where, SelectorPlace) else -1
-        anchor = replace(spot.anchor, gap=gap)
+        anchor = spot.anchor._replace(gap=gap)
         if gap >= 0:
             crowded = _crowded(state, gap, devices)
             if crowded is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from adproxy.model import (
     DESKTOP_WIDTH,
@@ -18,10 +20,20 @@ from adproxy.model import (
     Reason,
     Refusal,
 )
+from adproxy.plan.gaps import Gaps
 from adproxy.plan.ruler import Ruler
+from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import Distance, Policy, Slot
 
-WIDTHS: dict[Device, int] = {"phone": PHONE_WIDTH, "desktop": DESKTOP_WIDTH}
+_WIDTHS: dict[Device, int] = {"phone": PHONE_WIDTH, "desktop": DESKTOP_WIDTH}
+
+
+def _reserved(policy: Policy) -> Mapping[tuple[str, Device], int]:
+    return {(slot.name, device): slot.height_at(_WIDTHS[device]) for slot in policy.slots for device in DEVICES}
+
+
+reserved_by = PerRevision(_reserved)
+"""Reserved heights of a policy's slots by name and device, CSS px; 0 where a slot has no sizes."""
 
 
 @dataclass(slots=True)
@@ -31,6 +43,8 @@ class State:
     page: Page
     policy: Policy
     ruler: Ruler
+    heights: Mapping[tuple[str, Device], int]
+    """Reserved heights by slot and device, CSS px; 0 where the slot has no sizes."""
     content: PerDevice
     """Estimated height of the main content without advertising, CSS px."""
     existing: PerDevice
@@ -43,27 +57,13 @@ class State:
     """Bytes at which something is placed already."""
     placements: list[Placement] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
-    heights: dict[tuple[str, Device], int] = field(default_factory=dict)
-    """Reserved heights by slot and device, CSS px."""
+    _gaps: Gaps | None = None
 
     @classmethod
     def of(cls, page: Page, policy: Policy) -> State:
-        ruler = Ruler.of(page)
-        # Ads that stand one behind the other are one to the reader: a label and its frame, a wrapper for each device.
-        kinds = [b.kind for b in page.blocks]
-        ads = [
-            [b.heights for b in page.blocks[start:end]]
-            for start, end in _runs([kind is BlockKind.AD for kind in kinds])
-        ]
-        existing = PerDevice(
-            sum(max(h.phone for h in run) for run in ads), sum(max(h.desktop for h in run) for run in ads)
-        )
-        content = PerDevice(ruler.phone[-1], ruler.desktop[-1])
-        state = cls(page, policy, ruler, content, existing, dict.fromkeys(DEVICES, 0.0))
-        for slot in policy.slots:
-            for device in DEVICES:
-                state.heights[slot.name, device] = slot.height_at(WIDTHS[device])
-        return state
+        ruler = Ruler(page)
+        content = PerDevice(ruler.sums("px", "phone")[-1], ruler.sums("px", "desktop")[-1])
+        return cls(page, policy, ruler, reserved_by(policy), content, _existing(page), dict.fromkeys(DEVICES, 0.0))
 
     def density(self, device: Device, extra: float = 0.0) -> float:
         """Share of advertising in the main content's height on a device, with so many CSS px more of it."""
@@ -74,6 +74,16 @@ class State:
 
     def limit(self, device: Device) -> float:
         return self.policy.limits.ad_share[DEVICES.index(device)]
+
+    def distance(self, device: Device) -> Distance:
+        """What must lie between two slots in the article on a device."""
+        gap = self.policy.limits.gap
+        return gap.phone if device == "phone" else gap.desktop
+
+    def gaps(self) -> Gaps:
+        if self._gaps is None:
+            self._gaps = Gaps(self.page, self.ruler, self.policy.keep_clear)
+        return self._gaps
 
     def fitting_devices(self, slot: Slot, devices: tuple[Device, ...]) -> tuple[Device, ...]:
         """Those on which one more such slot stays within the density limit."""
@@ -87,7 +97,7 @@ class State:
         if not self.in_article:
             return None
         for device in devices:
-            needed = self.policy.limits.gap.phone if device == "phone" else self.policy.limits.gap.desktop
+            needed = self.distance(device)
             at = bisect_left(self.in_article, gap)
             for taken in self.in_article[max(0, at - 1) : at + 1]:
                 amount = self.ruler.between(min(gap, taken), max(gap, taken), needed.unit, device)
@@ -129,11 +139,13 @@ class State:
                 )
 
 
-def _runs(flags: list[bool]) -> list[tuple[int, int]]:
-    runs: list[tuple[int, int]] = []
-    for i, flag in enumerate(flags):
-        if flag and runs and runs[-1][1] == i:
-            runs[-1] = (runs[-1][0], i + 1)
-        elif flag:
-            runs.append((i, i + 1))
-    return runs
+def _existing(page: Page) -> PerDevice:
+    """Height of the page's own advertising. Ads that stand one behind the other are one to the reader: a label and its
+    frame, a wrapper for each device."""
+    phone = desktop = 0.0
+    for kind, run in groupby(page.blocks, key=lambda block: block.kind):
+        if kind is BlockKind.AD:
+            heights = [block.heights for block in run]
+            phone += max(h.phone for h in heights)
+            desktop += max(h.desktop for h in heights)
+    return PerDevice(phone, desktop)

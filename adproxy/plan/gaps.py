@@ -1,0 +1,102 @@
+"""What forbids a gap of the article to every slot: the editor's "never" list, and what the rules keep clear of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from adproxy.model import Block, BlockFlag, BlockKind, Page, Reason
+from adproxy.plan.ruler import Ruler, found, is_heading, is_media
+from adproxy.rules.ruleset import Distance, KeepClear
+
+Verdict = tuple[Reason, str, str]
+"""Reason, what was required, what was found."""
+
+_FOREIGN = (BlockKind.ASIDE, BlockKind.OTHER)
+_BELONGS_TO_TEXT_BEFORE = (BlockKind.LIST, BlockKind.TABLE, BlockKind.CODE)
+
+
+class Gaps:
+    """By gap between two blocks, why no slot whatever may stand in it; worked out once for all slots."""
+
+    def __init__(self, page: Page, ruler: Ruler, keep: KeepClear) -> None:
+        self.beside: dict[int, Verdict] = {}
+        """For what stands directly beside it."""
+        for gap, (before, after) in enumerate(pairwise(page.blocks), 1):
+            verdict = _beside(before, after)
+            if verdict is not None:
+                self.beside[gap] = verdict
+        self.too_near = _too_near(page, ruler, keep)
+        """For a distance that the rules want kept."""
+
+
+def _beside(before: Block, after: Block) -> Verdict | None:
+    """The editor's "never" list: what may not stand directly on either side of a slot."""
+    if before.kind is after.kind is BlockKind.PARAGRAPH and not before.flags and not after.flags & BlockFlag.HAS_MEDIA:
+        return None  # the commonest case, and none of the below
+    if is_heading(before):
+        return Reason.AFTER_HEADING, "no heading directly before", f"“{before.text[:40]}”"
+    if before.flags & BlockFlag.LEAD_IN:
+        return Reason.AFTER_LEAD_IN, "no text that ends in a colon before", f"“{before.text[:40]}…”"
+    if after.kind in _BELONGS_TO_TEXT_BEFORE:
+        kind = after.kind.value
+        return Reason.SPLITS_GROUP, f"nothing between a text and its {kind}", f"a {kind} follows"
+    pictures = before.kind is BlockKind.MEDIA and after.kind is BlockKind.MEDIA
+    if pictures or BlockKind.CAPTION in (before.kind, after.kind):
+        return Reason.SPLITS_GROUP, "nothing between pictures and captions", "a picture or caption beside it"
+    if is_media(before) or is_media(after):
+        return Reason.NEAR_MEDIA, "text between slot and media", "media directly beside it"
+    if BlockKind.AD in (before.kind, after.kind):
+        return Reason.NEAR_EXISTING_AD, "text between slot and ad", "an ad of the page directly beside it"
+    if before.kind in _FOREIGN or after.kind in _FOREIGN:
+        return Reason.NEAR_ASIDE, "the article's own text on both sides", "a foreign box beside it"
+    if before.flags & BlockFlag.KEEP_WITH_NEXT:
+        return Reason.SPLITS_GROUP, "nothing between a quotation and its source", "the source follows"
+    if before.flags & BlockFlag.OPEN_SENTENCE and after.text[:1].islower():
+        return Reason.MID_SENTENCE, "a sentence that ends before it", f"“{before.text[:40]}…”"
+    return None
+
+
+def _too_near(page: Page, ruler: Ruler, keep: KeepClear) -> dict[int, Verdict]:
+    """By gap: the first of the rules' distances that is not kept there, the nearest such block before it first."""
+    checks: list[tuple[Reason, Distance, str, Callable[[Block], bool]]] = [
+        (Reason.AFTER_HEADING, keep.after_heading, "after a heading", is_heading),
+        (Reason.NEAR_MEDIA, keep.around_media, "from media", is_media),
+        (Reason.NEAR_EXISTING_AD, keep.around_existing_ads, "from the page's own ads", _is(BlockKind.AD)),
+        (Reason.NEAR_ASIDE, keep.around_asides, "from foreign boxes", _is(BlockKind.ASIDE)),
+    ]
+    for n, (selector, distance) in enumerate(keep.around):
+        checks.append((Reason.NEAR_AVOIDED, distance, f"from {selector}", _matches(n)))
+    verdicts: dict[int, Verdict] = {}
+    for reason, distance, of_what, is_it in checks:
+        hits = [i for i, block in enumerate(page.blocks) if is_it(block)] if distance.amount > 0 else []
+        if not hits:
+            continue
+        required, sums = f"{distance} {of_what}", ruler.sums(distance.unit)
+        # Every gap is looked at from the nearest hit on either side of it, and no farther than the distance goes.
+        for hit, following in pairwise((*hits, len(page.blocks))):
+            for gap in range(hit + 1, following + 1):
+                amount = sums[gap] - sums[hit + 1]
+                if amount >= distance.amount:
+                    break
+                if gap not in verdicts:
+                    verdicts[gap] = reason, required, found(amount, distance)
+        if reason is Reason.AFTER_HEADING:
+            continue  # before a heading is fine
+        for preceding, hit in pairwise((-1, *hits)):
+            for gap in range(hit, preceding, -1):
+                amount = sums[hit] - sums[gap]
+                if amount >= distance.amount:
+                    break
+                if gap not in verdicts:
+                    verdicts[gap] = reason, required, found(amount, distance)
+    return verdicts
+
+
+def _is(kind: BlockKind) -> Callable[[Block], bool]:
+    return lambda block: block.kind is kind
+
+
+def _matches(n: int) -> Callable[[Block], bool]:
+    """Tells the blocks that the n-th of the rules' own selectors matches."""
+    return lambda block: n in block.avoided
