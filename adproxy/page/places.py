@@ -5,8 +5,7 @@ A spot knows what stands around it: words to the next advertising of the page's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from selectolax.lexbor import LexborNode
 
@@ -28,7 +27,10 @@ _MEDIA = frozenset("img picture video audio iframe embed object figure canvas am
 _TEXT_LEVEL = frozenset("p h1 h2 h3 h4 h5 h6 em strong b i small time br ul ol li".split())
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _CLIMB = frozenset("header hgroup a span strong em b i".split())
-_SIDEBARS = "aside,[role=complementary],[class*=sidebar i],[id*=sidebar i],[class*=rail i]"
+# By class or id a sidebar is looked for among the boxes that pages are laid out with: links and list items have classes
+# too, and reading those of all elements takes twice as long.
+_NAMED = ":is([class*=sidebar i],[id*=sidebar i],[class*=rail i])"
+_SIDEBARS = f"aside,[role=complementary],div{_NAMED},section{_NAMED}"
 # Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
 _NEVER_INSIDE = frozenset(
     """p li ul ol dl dt dd table figure figcaption pre blockquote details nav form a button svg template noscript
@@ -36,8 +38,7 @@ _NEVER_INSIDE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
+class _Side(NamedTuple):
     ad: int | None = None
     media: bool = False
     heading: bool = False
@@ -67,47 +68,46 @@ def _step(node: LexborNode, forward: bool) -> LexborNode | None:
 
 
 def _look(start: LexborNode | None, *, forward: bool) -> _Side:
-    """What comes first in a direction: words are counted until an ad is met or enough words are."""
+    """What comes first in a direction: words are counted until an ad is met or enough words are.
+
+    Headings and lead-ins matter only where they stand before a spot, and are looked for only backwards.
+    """
     words = 0
     media = heading = lead_in = False
     at = start
     for _ in range(_STEPS):
         if at is None:
             break
-        tag = at.tag or "-"
-        if tag == "-text":
-            text = at.text().strip()
-            if text:
+        enter = False
+        if at.is_text_node:
+            text = at.text_content
+            if text and not text.isspace():
+                text = text.strip()
                 if is_label(text):
                     return _Side(words, media, heading, lead_in)
-                if words == 0:
-                    parent = at.parent
-                    heading = parent is not None and _inside_heading(parent)
+                if words == 0 and not forward:
+                    heading = _inside_heading(at)
                     lead_in = text.endswith((":", "："))
                 words += count_words(text)
                 if words > REACH:
                     break
-        elif tag in _TEXT_LEVEL:
-            inner = at.first_child if forward else at.last_child
-            if inner is not None:
-                at = inner
-                continue
+        elif (tag := at.tag or "-") in _TEXT_LEVEL:
+            enter = True
         elif tag not in _SKIPPED and tag[0] != "-" and not is_hidden(attributes := at.attributes):
             if ads.is_ad(tag, attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
                 return _Side(words, media, heading, lead_in)
-            if tag in _MEDIA or says(attributes.get("class") or "", "") & Says.EMBED:
-                media = media or words < 2
-            else:
-                inner = at.first_child if forward else at.last_child
-                if inner is not None:
-                    at = inner
-                    continue
-        at = _step(at, forward)
+            classes = attributes.get("class")
+            enter = tag not in _MEDIA and not (classes and says(classes, "") & Says.EMBED)
+            media = media or (not enter and words < 2)
+        if forward:
+            at = (enter and at.first_child) or at.next or _step(at, forward)
+        else:
+            at = (enter and at.last_child) or at.prev or _step(at, forward)
     return _Side(None, media, heading, lead_in)
 
 
-def _inside_heading(node: LexborNode) -> bool:
-    at: LexborNode | None = node
+def _inside_heading(text: LexborNode) -> bool:
+    at = text.parent
     for _ in range(6):
         if at is None:
             return False
@@ -237,7 +237,7 @@ def sidebar(
     `wanted`: the places that slots ask for; what a slot would not shift to is not looked at, and None.
     """
     for node in tree.css(selector or _SIDEBARS):
-        if selector is None and not _is_sidebar(node, article):
+        if selector is None and not _is_sidebar(tree, node, article):
             continue
         widgets = _widgets(node)
         if not widgets:
@@ -277,27 +277,25 @@ def _spot_after(tree: Tree, node: LexborNode) -> Spot:
     return spot(tree, tree.after(node), node, _step(node, forward=True))
 
 
-def _is_sidebar(node: LexborNode, article: LexborNode | None) -> bool:
-    attributes = node.attributes
-    if is_hidden(attributes) or node.tag in ("body", "html", "main", "article", "a", "span", "li", "button"):
+def _is_sidebar(tree: Tree, node: LexborNode, article: LexborNode | None) -> bool:
+    if tree.is_around_article(node) or node.tag in ("body", "html", "main", "article", "a", "span", "li", "button"):
         return False
-    if node.tag != "aside" and (attributes.get("role") or "") != "complementary":
+    attributes = node.attributes
+    if is_hidden(attributes):
+        return False
+    if node.tag != "aside" and attributes.get("role") != "complementary":
         if not says(attributes.get("class") or "", attributes.get("id") or "") & Says.SIDEBAR:
             return False
-    if article is None:
-        return True
-    # Neither around the article nor within it.
-    at: LexborNode | None = article
-    while at is not None:
-        if at.mem_id == node.mem_id:
-            return False
-        at = at.parent
+    return article is None or not _is_within(node, article)
+
+
+def _is_within(node: LexborNode, article: LexborNode) -> bool:
     at = node.parent
     while at is not None:
         if at.mem_id == article.mem_id:
-            return False
+            return True
         at = at.parent
-    return True
+    return False
 
 
 def _widgets(node: LexborNode) -> list[LexborNode]:
