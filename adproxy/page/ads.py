@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from adproxy.page.names import Says, says
 
@@ -35,11 +36,15 @@ def is_ad(tag: str, attributes: Mapping[str, str | None]) -> bool:
         return False
     if tag == "iframe":
         return _AD_FRAME.search((attributes.get("src") or "") + " " + (attributes.get("id") or "")) is not None
-    if tag.startswith("amp-"):
+    if tag[:4] == "amp-":
         return tag in _AMP
-    if not _AD_ATTRIBUTES.isdisjoint(attributes):
+    classes, ident = attributes.get("class"), attributes.get("id")
+    if (classes or ident) and _is_named_as_ad(classes or "", ident or ""):
         return True
-    ident = attributes.get("id") or ""
-    if ident and _AD_ID.match(ident):
-        return True
-    return bool(says(attributes.get("class") or "", ident) & Says.AD)
+    return not _AD_ATTRIBUTES.isdisjoint(attributes)
+
+
+@lru_cache(maxsize=8192)
+def _is_named_as_ad(classes: str, ident: str) -> bool:
+    """Sites repeat their names, so the answers are kept."""
+    return bool(_AD_ID.match(ident) or says(classes, ident) & Says.AD)

@@ -35,6 +35,9 @@ _P_END_AFTER = re.compile(rb"[\t\n\f\r ]*+</[pP][\t\n\f\r />]")
 # Their start reopens pending formatting, as text does.
 _REOPENS = frozenset("area br embed img input wbr".split())
 
+# Python 3.11 looks members of an enum up slowly, and there is an anchor for every gap.
+_BEFORE_START, _AFTER_END = Edge.BEFORE_START, Edge.AFTER_END
+
 # How deep a walk to the body goes before the place is called illegal.
 _MAX_DEPTH = 256
 
@@ -198,7 +201,7 @@ class Tree:
         offset = self.marked.offset(node.attributes.get(ATTRIBUTE), tag)
         if offset < 0 or not self._allowed(offset, offset):
             return None
-        return Anchor(offset, Edge.BEFORE_START, gap, settled=self._ask_settled and self._settled(offset, node))
+        return Anchor(offset, _BEFORE_START, gap, settled=self._ask_settled and self._settled(offset, node))
 
     def after(self, node: LexborNode, gap: int = -1) -> Anchor | None:
         """The anchor behind an element's end tag, if there is a legal one."""
@@ -210,7 +213,7 @@ class Tree:
         # Text here stands directly in the container, which is proven to be no p; but "</p>" makes an empty one.
         if _P_END_AFTER.match(self.html, offset):
             return None
-        return Anchor(offset, Edge.AFTER_END, gap, settled=self._settled(offset, self._following(node)))
+        return Anchor(offset, _AFTER_END, gap, settled=self._settled(offset, self._following(node)))
 
     def after_break(self, node: LexborNode, gap: int = -1) -> Anchor | None:
         """The anchor behind a line break that stands directly in a container, if it is legal."""
@@ -220,7 +223,7 @@ class Tree:
         offset = end_of_tag(self.html, start) if start >= 0 else -1
         if offset < 0 or not self._allowed(offset, start):
             return None
-        return Anchor(offset, Edge.AFTER_END, gap, settled=self._settled(offset, self._following(node)))
+        return Anchor(offset, _AFTER_END, gap, settled=self._settled(offset, self._following(node)))
 
     def _allowed(self, offset: int, start: int) -> bool:
         """Whether an anchor at an offset is right for the bytes around it; `start`: of the element it hangs on."""

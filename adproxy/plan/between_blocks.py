@@ -17,6 +17,9 @@ _SHIFT = 4
 _MAX_STRETCH = 6.0
 _HALVINGS = 5
 
+# Python 3.11 takes longer to look a member up in its enum than to compare it: these are asked for every gap.
+_TOO_NEAR_SLOT, _MAX_OF_SLOT, _MAX_IN_ARTICLE = Reason.TOO_NEAR_SLOT, Reason.MAX_OF_SLOT, Reason.MAX_IN_ARTICLE
+
 
 def place(state: State, slot: Slot, where: MidArticle, devices: tuple[Device, ...]) -> None:
     """Place a slot in the gaps of the article, as often as its rules and all limits allow, evenly."""
@@ -118,19 +121,19 @@ class _Filling:
         """Why gap i can't be taken now, density aside, with the figure that says so; None if it can."""
         state = self.state
         if self.placed >= self.most:
-            return Reason.MAX_OF_SLOT, self.placed
+            return _MAX_OF_SLOT, self.placed
         if len(state.in_article) >= state.policy.limits.in_article:
-            return Reason.MAX_IN_ARTICLE, len(state.in_article)
+            return _MAX_IN_ARTICLE, len(state.in_article)
         every = self.where.every
         if every is not None:
             since = state.ruler.between(self.last, i, every.unit)
             if since < every.amount:
                 return Reason.NOT_AT_POSITION, since
         if anchor.offset in state.offsets:
-            return Reason.TOO_NEAR_SLOT, 0
+            return _TOO_NEAR_SLOT, 0
         crowding = state.crowding(i, self.devices, self.stretch)
         if crowding is not None:
-            return Reason.TOO_NEAR_SLOT, crowding[1]
+            return _TOO_NEAR_SLOT, crowding[1]
         return None
 
     def spread(self, order: list[int]) -> None:
@@ -188,18 +191,18 @@ class _Filling:
                     self.placed, self.last = self.placed + 1, i
                 continue
             reason, amount = obstacle
-            if reason is Reason.TOO_NEAR_SLOT and self.full and amount >= self.distance.amount:
+            if reason is _TOO_NEAR_SLOT and self.full and amount >= self.distance.amount:
                 # free but for the even spread of as many slots as there may be
-                reason, amount = Reason.MAX_OF_SLOT, self.most
+                reason, amount = _MAX_OF_SLOT, self.most
             required, actual = self.in_words(reason, amount)
             self.state.refuse(self.slot, reason, required, actual, anchor=anchor, gap=i)
 
     def in_words(self, reason: Reason, amount: float) -> tuple[str, str]:
         """What an obstacle required and found, for people."""
         limits = self.state.policy.limits
-        if reason is Reason.MAX_OF_SLOT:
+        if reason is _MAX_OF_SLOT:
             return f"at most {self.most}", f"{amount:g} placed"
-        if reason is Reason.MAX_IN_ARTICLE:
+        if reason is _MAX_IN_ARTICLE:
             return f"at most {limits.in_article} in the article", f"{amount:g}"
         if reason is Reason.NOT_AT_POSITION and self.where.every is not None:
             return f"every {self.where.every}", found(amount, self.where.every)

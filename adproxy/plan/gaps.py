@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from adproxy.model import Block, BlockFlag, BlockKind, Page, Reason
@@ -12,6 +12,8 @@ from adproxy.rules.ruleset import Distance, KeepClear
 Verdict = tuple[Reason, str, str]
 """Reason, what was required, what was found."""
 
+# Python 3.11 takes longer to look a member up in its enum than to compare it: here they are asked for every gap.
+_PARAGRAPH, _MEDIA, _CAPTION, _AD = BlockKind.PARAGRAPH, BlockKind.MEDIA, BlockKind.CAPTION, BlockKind.AD
 _FOREIGN = (BlockKind.ASIDE, BlockKind.OTHER)
 _BELONGS_TO_TEXT_BEFORE = (BlockKind.LIST, BlockKind.TABLE, BlockKind.CODE)
 
@@ -26,13 +28,13 @@ class Gaps:
             verdict = _beside(before, after)
             if verdict is not None:
                 self.beside[gap] = verdict
-        self.too_near = _too_near(page, ruler, keep)
-        """For a distance that the rules want kept."""
+        self.too_near = _too_near(page, ruler, keep, self.beside)
+        """For a distance that the rules want kept; only gaps that are not forbidden already."""
 
 
 def _beside(before: Block, after: Block) -> Verdict | None:
     """The editor's "never" list: what may not stand directly on either side of a slot."""
-    if before.kind is after.kind is BlockKind.PARAGRAPH and not before.flags and not after.flags & BlockFlag.HAS_MEDIA:
+    if before.kind is after.kind is _PARAGRAPH and not before.flags and not after.flags & BlockFlag.HAS_MEDIA:
         return None  # the commonest case, and none of the below
     if is_heading(before):
         return Reason.AFTER_HEADING, "no heading directly before", f"“{before.text[:40]}”"
@@ -41,12 +43,12 @@ def _beside(before: Block, after: Block) -> Verdict | None:
     if after.kind in _BELONGS_TO_TEXT_BEFORE:
         kind = after.kind.value
         return Reason.SPLITS_GROUP, f"nothing between a text and its {kind}", f"a {kind} follows"
-    pictures = before.kind is BlockKind.MEDIA and after.kind is BlockKind.MEDIA
-    if pictures or BlockKind.CAPTION in (before.kind, after.kind):
+    pictures = before.kind is _MEDIA and after.kind is _MEDIA
+    if pictures or _CAPTION in (before.kind, after.kind):
         return Reason.SPLITS_GROUP, "nothing between pictures and captions", "a picture or caption beside it"
     if is_media(before) or is_media(after):
         return Reason.NEAR_MEDIA, "text between slot and media", "media directly beside it"
-    if BlockKind.AD in (before.kind, after.kind):
+    if _AD in (before.kind, after.kind):
         return Reason.NEAR_EXISTING_AD, "text between slot and ad", "an ad of the page directly beside it"
     if before.kind in _FOREIGN or after.kind in _FOREIGN:
         return Reason.NEAR_ASIDE, "the article's own text on both sides", "a foreign box beside it"
@@ -57,8 +59,9 @@ def _beside(before: Block, after: Block) -> Verdict | None:
     return None
 
 
-def _too_near(page: Page, ruler: Ruler, keep: KeepClear) -> dict[int, Verdict]:
+def _too_near(page: Page, ruler: Ruler, keep: KeepClear, beside: Mapping[int, Verdict]) -> dict[int, Verdict]:
     """By gap: the first of the rules' distances that is not kept there, the nearest such block before it first."""
+    notable = [(i, b) for i, b in enumerate(page.blocks) if b.kind is not _PARAGRAPH or b.flags or b.avoided]
     checks: list[tuple[Reason, Distance, str, Callable[[Block], bool]]] = [
         (Reason.AFTER_HEADING, keep.after_heading, "after a heading", is_heading),
         (Reason.NEAR_MEDIA, keep.around_media, "from media", is_media),
@@ -69,7 +72,7 @@ def _too_near(page: Page, ruler: Ruler, keep: KeepClear) -> dict[int, Verdict]:
         checks.append((Reason.NEAR_AVOIDED, distance, f"from {selector}", _matches(n)))
     verdicts: dict[int, Verdict] = {}
     for reason, distance, of_what, is_it in checks:
-        hits = [i for i, block in enumerate(page.blocks) if is_it(block)] if distance.amount > 0 else []
+        hits = [i for i, block in notable if is_it(block)] if distance.amount > 0 else []
         if not hits:
             continue
         required, sums = f"{distance} {of_what}", ruler.sums(distance.unit)
@@ -79,7 +82,7 @@ def _too_near(page: Page, ruler: Ruler, keep: KeepClear) -> dict[int, Verdict]:
                 amount = sums[gap] - sums[hit + 1]
                 if amount >= distance.amount:
                     break
-                if gap not in verdicts:
+                if gap not in verdicts and gap not in beside:
                     verdicts[gap] = reason, required, found(amount, distance)
         if reason is Reason.AFTER_HEADING:
             continue  # before a heading is fine
@@ -88,7 +91,7 @@ def _too_near(page: Page, ruler: Ruler, keep: KeepClear) -> dict[int, Verdict]:
                 amount = sums[hit] - sums[gap]
                 if amount >= distance.amount:
                     break
-                if gap not in verdicts:
+                if gap not in verdicts and gap not in beside:
                     verdicts[gap] = reason, required, found(amount, distance)
     return verdicts
 

@@ -53,19 +53,18 @@ def place(state: State, slot: Slot, devices: tuple[Device, ...]) -> None:
 def _spots(page: Page, slot: Slot) -> list[Spot]:
     """A slot's spots in the order in which they are tried."""
     where = slot.place
-    if isinstance(where, FixedPlace):
-        fixed = {
-            FixedPlace.ABOVE_HEADLINE: page.above_headline,
-            FixedPlace.BELOW_HEADLINE: page.below_headline,
-            FixedPlace.END_OF_ARTICLE: page.end_of_article,
-        }
-        return [fixed[where]]
+    if where is FixedPlace.ABOVE_HEADLINE:
+        return [page.above_headline]
+    if where is FixedPlace.BELOW_HEADLINE:
+        return [page.below_headline]
+    if where is FixedPlace.END_OF_ARTICLE:
+        return [page.end_of_article]
     if isinstance(where, SidebarPlace):
         # spot n lies after the n-th widget; where it is forbidden, the nearest one
         last = len(page.sidebar) - 1
         wanted = 0 if where.widget == "first" else last if where.widget == "last" else min(where.widget, last)
-        near = sorted(range(len(page.sidebar)), key=lambda i: (abs(i - wanted), i))
-        return [spot for i in near if (spot := page.sidebar[i]) is not None]
+        read = [(abs(i - wanted), i, spot) for i, spot in enumerate(page.sidebar) if spot is not None]
+        return [spot for _, _, spot in sorted(read, key=lambda found: found[:2])]
     if isinstance(where, SelectorPlace):
         return list(page.named.get(where.key, ()))
     return []
