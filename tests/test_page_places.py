@@ -138,6 +138,13 @@ def test_what_is_not_near_a_wanted_place_is_not_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
+    "start", ["<aside>", "<div role=complementary>", "<div class=rightRail>", "<section id=page-Sidebar>"]
+)
+def test_a_sidebar_is_an_aside_or_a_box_that_is_called_one(start: str) -> None:
+    assert sidebar(f"<body><main>{TEXT}</main>{start}<div>1</div>")[:1] == ["<div>1</div>"]
+
+
+@pytest.mark.parametrize(
     "html",
     [
         "<aside hidden><div>1</div></aside>",
@@ -145,6 +152,7 @@ def test_what_is_not_near_a_wanted_place_is_not_looked_at() -> None:
         "<span class=sidebar><b>1</b></span>",
         "<aside></aside>",
         "<div class=trailer><div>1</div></div>",
+        "<header class=sidebar><div>1</div></header>",
     ],
 )
 def test_what_is_no_sidebar_is_none(html: str) -> None:
