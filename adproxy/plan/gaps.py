@@ -61,6 +61,7 @@ def _beside(before: Block, after: Block) -> Verdict | None:
 
 def _too_near(page: Page, ruler: Ruler, keep: KeepClear, beside: Mapping[int, Verdict]) -> dict[int, Verdict]:
     """By gap: the first of the rules' distances that is not kept there, the nearest such block before it first."""
+    # Plain text is nothing that a rule keeps a distance from.
     notable = [(i, b) for i, b in enumerate(page.blocks) if b.kind is not _PARAGRAPH or b.flags or b.avoided]
     checks: list[tuple[Reason, Distance, str, Callable[[Block], bool]]] = [
         (Reason.AFTER_HEADING, keep.after_heading, "after a heading", is_heading),
