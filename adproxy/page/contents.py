@@ -1,0 +1,95 @@
+"""What lies inside of an article's blocks: advertising, media, text that nobody reads, what the rules' selectors match.
+
+Each is one search of the article by the parser. From what it finds, the way goes up to the article's element, as far as
+it was not gone before: everything here is linear in the article's size, however deep it nests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Mapping, Set
+from dataclasses import dataclass
+
+from selectolax.lexbor import LexborNode
+
+from adproxy.page import ads
+
+_SILENT = "script,style,noscript,template"
+_MEDIA = "img,picture,video,audio,iframe,embed,object,amp-img,amp-video,amp-youtube"
+_PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
+# Tracking pixels, icons, emoji: nothing that an ad could crowd.
+_SMALL = 48
+_ICONS = ("emoji", "smiley", "avatar", "icon", "pixel", "spacer", "blank.gif", "1x1")
+
+
+Size = tuple[int | None, int | None]
+"""Width and height as a medium's attributes say them, CSS px."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """By `mem_id`, what an article's elements hold or are themselves."""
+
+    ads: Set[int]
+    """Those with advertising by its names and attributes."""
+    media: Mapping[int, Size]
+    """Those with media that can be seen, with the size of the first."""
+    silent: Set[int]
+    """Those with a script or a style sheet, whose text is not for readers."""
+    avoided: Mapping[int, tuple[int, ...]]
+    """Which of the rules' own selectors match them or something in them, by index."""
+    matched: Mapping[int, tuple[int, ...]]
+    """Which of the rules' own selectors match themselves."""
+
+
+def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents:
+    """What the elements within `root` hold; `avoid`: selectors whose matches are looked for too."""
+    silent: set[int] = set()
+    for node in root.css(_SILENT):
+        silent.update(_up(node, root, silent))
+    advertising: set[int] = set()
+    for node in root.css(ads.CANDIDATES):
+        if ads.is_ad(node.tag or "", node.attributes):
+            advertising.update(_up(node, root, advertising))
+    avoided: dict[int, tuple[int, ...]] = {}
+    matched: dict[int, tuple[int, ...]] = {}
+    for i, selector in enumerate(avoid):
+        around: set[int] = set()
+        for node in root.css(selector):
+            matched[node.mem_id] = (*matched.get(node.mem_id, ()), i)
+            around.update(_up(node, root, around))
+        for mem_id in around:
+            avoided[mem_id] = (*avoided.get(mem_id, ()), i)
+    return Contents(advertising, _media(root), silent, avoided, matched)
+
+
+def _up(node: LexborNode, root: LexborNode, found: Container[int]) -> list[int]:
+    """An element and all that it stands in below `root`, up to what is found: what that stands in is found too."""
+    ids: list[int] = []
+    top = root.mem_id
+    at: LexborNode | None = node
+    while at is not None and (mem_id := at.mem_id) != top and mem_id not in found:
+        ids.append(mem_id)
+        at = at.parent
+    return ids
+
+
+def _media(root: LexborNode) -> dict[int, Size]:
+    found: dict[int, Size] = {}
+    for node in root.css(_MEDIA):
+        attributes = node.attributes
+        size = width, height = _pixels(attributes.get("width")), _pixels(attributes.get("height"))
+        tag = node.tag
+        if (width is not None and width <= _SMALL) or (height is not None and height <= _SMALL and tag != "audio"):
+            continue
+        if tag == "img":
+            said = ((attributes.get("class") or "") + (attributes.get("src") or "")[-60:]).lower()
+            if any(icon in said for icon in _ICONS):
+                continue
+        found.update(dict.fromkeys(_up(node, root, found), size))
+    return found
+
+
+def _pixels(value: str | None) -> int | None:
+    match = _PX.match(value) if value else None
+    return int(match[1]) if match else None
