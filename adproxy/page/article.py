@@ -70,33 +70,24 @@ class _Branch:
     """Words of the good paragraphs in it that are not ignored."""
 
 
-def _linked_characters(root: LexborNode) -> dict[int, int]:
-    """By `mem_id` of the paragraphs that hold links: how many characters of theirs are linked."""
-    linked: dict[int, int] = {}
-    for link in root.css("p a"):
-        at = link.parent
-        for _ in range(8):
-            if at is None:
-                break
-            if at.tag == "p":
-                linked[at.mem_id] = linked.get(at.mem_id, 0) + len(link.text())
-                break
-            at = at.parent
-    return linked
+def _is_mostly_linked(node: LexborNode, text: str) -> bool:
+    """True if more than half of an element's text is within links."""
+    if len(node.text(deep=False)) * 2 >= len(text):  # at least half stands in the element itself
+        return False
+    return sum(len(link.text()) for link in node.css("a")) * 2 > len(text)
 
 
 def _paragraphs(root: LexborNode) -> tuple[dict[int, Group], dict[int, Folded]]:
     """The good p elements, by their parents' `mem_id`; and their texts."""
     groups: dict[int, Group] = {}
     texts: dict[int, Folded] = {}
-    linked = _linked_characters(root)
     for node in root.css("p"):
         text = node.text()
         if len(text) < 24:
             continue
         folded = fold(text)
         words = folded[1]
-        if words < GOOD_WORDS or linked.get(node.mem_id, 0) * 2 > len(text):
+        if words < GOOD_WORDS or _is_mostly_linked(node, text):
             continue
         parent = node.parent
         if parent is None:

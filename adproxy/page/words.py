@@ -38,6 +38,11 @@ def count_words(text: str) -> int:
 
 def fold(text: str) -> tuple[str, int]:
     """A text with its white space folded, and how many words it has."""
-    parts = text.split()
+    text = text.strip()
     unspaced = _unspaced_words(text)
-    return " ".join(parts), len(parts) if unspaced is None else unspaced
+    if "  " not in text and text.isprintable():  # no other white space than the space is printable
+        words = text.count(" ") + 1 if text else 0
+    else:
+        parts = text.split()
+        text, words = " ".join(parts), len(parts)
+    return text, words if unspaced is None else unspaced
