@@ -91,8 +91,7 @@ class BlockFlag:
     """A paragraph with a picture or frame in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One piece of the article in reading order."""
 
     kind: BlockKind
@@ -112,8 +111,7 @@ class Block:
     """Which of the rules' own `keep_clear.around` selectors match it or something in it, by index."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """The place between two blocks of the article: an anchor, or the reason why there is none."""
 
     anchor: Anchor | None

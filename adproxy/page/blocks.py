@@ -7,7 +7,7 @@ each with its anchor or the reason why it has none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborNode
 
@@ -207,7 +207,7 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
     avoided = walk.contents.matched.get(container.mem_id, ()) if depth else ()
     if avoided:  # what a match dissolves into is avoided as the match is
         for piece in walk.pieces[before:]:
-            piece.block = replace(piece.block, avoided=tuple({*piece.block.avoided, *avoided}))
+            piece.block = piece.block._replace(avoided=tuple({*piece.block.avoided, *avoided}))
 
 
 def _is_plain(node: LexborNode) -> bool:
@@ -244,7 +244,7 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
         # the source of a quotation, linked
         kind = BlockKind.PARAGRAPH
         quote = walk.pieces[-1]
-        quote.block = replace(quote.block, flags=quote.block.flags | BlockFlag.KEEP_WITH_NEXT)
+        quote.block = quote.block._replace(flags=quote.block.flags | BlockFlag.KEEP_WITH_NEXT)
     if node is not None and node.mem_id in walk.contents.ads and words < ads.MAX_WORDS:
         kind = BlockKind.AD
         height = heights.existing_ad(words, media)

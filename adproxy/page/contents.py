@@ -1,7 +1,7 @@
 """What lies inside of an article's blocks: advertising, media, text that nobody reads, what the rules' selectors match.
 
-Each is one search of the article by the parser. From what it finds, the way goes up to the article's element, as far as
-it was not gone before: everything here is linear in the article's size, however deep it nests.
+From each find the way goes up to the article's element, as far as it was not gone before: everything here is linear in
+the article's size, however deep it nests.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from selectolax.lexbor import LexborNode
 
 from adproxy.page import ads
 
-_SILENT = "script,style,noscript,template"
-_MEDIA = "img,picture,video,audio,iframe,embed,object,amp-img,amp-video,amp-youtube"
+_SILENT = frozenset("script style noscript template".split())
+_MEDIA = frozenset("img picture video audio iframe embed object amp-img amp-video amp-youtube".split())
 _PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
 # Tracking pixels, icons, emoji: nothing that an ad could crowd.
 _SMALL = 48
@@ -33,7 +33,7 @@ class Contents:
     ads: Set[int]
     """Those with advertising by its names and attributes."""
     media: Mapping[int, Size]
-    """Those with media that can be seen, with the size of the first."""
+    """Those with media to look at, with the size of the first."""
     silent: Set[int]
     """Those with a script or a style sheet, whose text is not for readers."""
     avoided: Mapping[int, tuple[int, ...]]
@@ -45,10 +45,18 @@ class Contents:
 def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents:
     """What the elements within `root` hold; `avoid`: selectors whose matches are looked for too."""
     silent: set[int] = set()
-    for node in root.css(_SILENT):
-        silent.update(_up(node, root, silent))
+    media: dict[int, Size] = {}
     advertising: set[int] = set()
-    for node in root.css(ads.CANDIDATES):
+    suspects = root.css(ads.NAMED)
+    for node in root.css("*"):
+        tag = node.tag or ""
+        if tag in _SILENT:
+            silent.update(_up(node, root, silent))
+        if tag in _MEDIA and (size := _visible_size(node.attributes, tag)) is not None:
+            media.update(dict.fromkeys(_up(node, root, media), size))
+        if tag in ads.TAGS:
+            suspects.append(node)
+    for node in suspects:
         if ads.is_ad(node.tag or "", node.attributes):
             advertising.update(_up(node, root, advertising))
     avoided: dict[int, tuple[int, ...]] = {}
@@ -60,7 +68,7 @@ def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents:
             around.update(_up(node, root, around))
         for mem_id in around:
             avoided[mem_id] = (*avoided.get(mem_id, ()), i)
-    return Contents(advertising, _media(root), silent, avoided, matched)
+    return Contents(advertising, media, silent, avoided, matched)
 
 
 def _up(node: LexborNode, root: LexborNode, found: Container[int]) -> list[int]:
@@ -74,20 +82,16 @@ def _up(node: LexborNode, root: LexborNode, found: Container[int]) -> list[int]:
     return ids
 
 
-def _media(root: LexborNode) -> dict[int, Size]:
-    found: dict[int, Size] = {}
-    for node in root.css(_MEDIA):
-        attributes = node.attributes
-        size = width, height = _pixels(attributes.get("width")), _pixels(attributes.get("height"))
-        tag = node.tag
-        if (width is not None and width <= _SMALL) or (height is not None and height <= _SMALL and tag != "audio"):
-            continue
-        if tag == "img":
-            said = ((attributes.get("class") or "") + (attributes.get("src") or "")[-60:]).lower()
-            if any(icon in said for icon in _ICONS):
-                continue
-        found.update(dict.fromkeys(_up(node, root, found), size))
-    return found
+def _visible_size(attributes: Mapping[str, str | None], tag: str) -> Size | None:
+    """The size that a medium's attributes say; None for one that nobody looks at."""
+    width, height = _pixels(attributes.get("width")), _pixels(attributes.get("height"))
+    if (width is not None and width <= _SMALL) or (height is not None and height <= _SMALL and tag != "audio"):
+        return None
+    if tag == "img":
+        said = ((attributes.get("class") or "") + (attributes.get("src") or "")[-60:]).lower()
+        if any(icon in said for icon in _ICONS):
+            return None
+    return width, height
 
 
 def _pixels(value: str | None) -> int | None:
