@@ -23,6 +23,8 @@ _MOST = 0.7
 _TOO_MUCH_TO_IGNORE = 0.5
 MIN_ARTICLE_WORDS = 40
 
+# Those that hold others (by an object or a table) are left out: no text is read twice, however deep they nest.
+_PARAGRAPHS = "p:not(:has(p))"
 _NOT_ARTICLE = Says.NOT_ARTICLE | Says.AD | Says.CAPTION | Says.SIDEBAR
 _NOT_ARTICLE_ROLES = frozenset("navigation complementary contentinfo dialog search".split())
 _NOT_ARTICLE_TAGS = frozenset("a nav aside footer form figure figcaption button dialog menu details template".split())
@@ -81,7 +83,7 @@ def _paragraphs(root: LexborNode) -> tuple[dict[int, Group], dict[int, Folded]]:
     """The good p elements, by their parents' `mem_id`; and their texts."""
     groups: dict[int, Group] = {}
     texts: dict[int, Folded] = {}
-    for node in root.css("p"):
+    for node in root.css(_PARAGRAPHS):
         text = node.text()
         if len(text) < 24:
             continue
