@@ -92,8 +92,7 @@ class BlockFlag:
     """A paragraph with a picture or frame in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One piece of the article in reading order."""
 
     kind: BlockKind

@@ -86,6 +86,8 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "nulls", _filled(b"\0")
     yield "entities", _filled(b"&NotEqualTilde")
     yield "small paragraphs", _filled(b"<p>x ", count=49_000)
+    yield "paragraphs in paragraphs", _filled(b"<p><object>", b" word" * 360_000, 1_400)
+    yield "ads in ads", _filled(b"<div class=ad>", b"<p>some words" * 48_000, 58)
     yield "line breaks", _filled(b"x<br><br>", count=24_000)
     yield "one long paragraph", _filled(b"word ")
     yield "headings", _filled(b"<h1><span>x</span></h1>", count=24_000)

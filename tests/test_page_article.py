@@ -89,6 +89,12 @@ def test_a_page_with_too_little_text_has_none(html: str) -> None:
     assert find(f"<body>{html}") is None
 
 
+def test_a_paragraph_that_holds_others_is_not_counted_with_them() -> None:
+    found = find(f"<body><div id=a>{P * 3}<p><object>{SENTENCE}{P}</object></p></div>")
+    assert found is not None
+    assert (found.root.id, found.words, len(found.nodes)) == ("a", 4 * 30, 4)
+
+
 def test_a_page_of_teasers_has_none_or_one_that_holds_them_all() -> None:
     teasers = "".join(f'<div class="teaser"><h2><a href=x>{SENTENCE}</a></h2>{SHORT}</div>' for _ in range(30))
     assert find(f"<body><main>{teasers}</main>") is None

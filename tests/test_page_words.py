@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adproxy.page.words import count_words
+from adproxy.page.words import count_words, fold
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,17 @@ def test_words_are_counted_by_spaces_or_by_every_two_characters(text: str, words
 
 def test_a_text_has_at_least_the_words_of_its_first_part() -> None:
     assert count_words("a b " + "語" * 10) == 7
+
+
+@pytest.mark.parametrize("space", [chr(i) for i in range(0x3001) if chr(i).isspace()], ids=lambda c: f"U+{ord(c):04X}")
+@pytest.mark.parametrize("text", ["one{}two", "{0}one two{0}", "one {}two", "{}", "naïve — ca{}fé", "日本{}語 — one"])
+def test_white_space_of_every_kind_is_folded(text: str, space: str) -> None:
+    text = text.format(space)
+    assert fold(text) == (" ".join(text.split()), count_words(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "one two", "soft\u00adhyphen here", "zero\u200bwidth here", "\ud800 lone", "a\0b c"]
+)
+def test_what_is_no_white_space_stays(text: str) -> None:
+    assert fold(text) == (text, count_words(text))

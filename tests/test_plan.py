@@ -130,7 +130,7 @@ REASONS: dict[Reason, tuple[Page, Policy]] = {
     Reason.NEAR_EXISTING_AD: (page(block(), block(BlockKind.AD), block()), policy(mid())),
     Reason.NEAR_ASIDE: (page(block(), block(BlockKind.ASIDE), block()), policy(mid())),
     Reason.NEAR_AVOIDED: (
-        page(block(), block(), replace(block(), avoided=(0,))),
+        page(block(), block(), block()._replace(avoided=(0,))),
         policy(mid(), keep=replace(OPEN, around=((".x", words(101)),))),
     ),
     Reason.MID_SENTENCE: (page(block(flags=BlockFlag.OPEN_SENTENCE), block(text="and on")), policy(mid())),
@@ -266,7 +266,7 @@ def test_the_distance_from_a_heading_holds_behind_it_alone() -> None:
 
 def test_the_rules_own_selectors_have_distances_of_their_own() -> None:
     six = [block() for _ in range(6)]
-    six[2] = replace(six[2], avoided=(1,))
+    six[2] = six[2]._replace(avoided=(1,))
     keep = replace(OPEN, around=((".x", words(500)), (".y", Distance(1, "blocks"))))
     assert gaps(plan(page(*six), policy(mid(), keep=keep))) == [1, 4, 5]
 

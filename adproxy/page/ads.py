@@ -8,8 +8,9 @@ from functools import lru_cache
 
 from adproxy.page.names import Says, says
 
-# One walk of the article finds what its blocks' own names do not show: a frame or an ad unit within a paragraph.
-CANDIDATES = "[class*=ad i],[id*=ad i],ins,iframe,amp-ad,amp-embed"
+# What may be advertising within a block whose own name does not show it: elements, and a selector for all others.
+TAGS = frozenset(["ins", "iframe", "amp-ad", "amp-embed"])
+NAMED = "[class*=ad i],[id*=ad i]"
 
 _AD_ID = re.compile(
     r"^(div-gpt-ad|google_ads_|gpt-|dfp-|taboola-|outbrain|ad-slot|adslot|zergnet-widget|rc-widget|aswift_)", re.I

@@ -7,18 +7,18 @@ each with its anchor or the reason why it has none.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborNode
 
 from adproxy.labels import is_label
 from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Gap, PerDevice, Reason
 from adproxy.page import ads, heights
-from adproxy.page.article import GOOD_WORDS, Article
+from adproxy.page.article import GOOD_WORDS, Article, Folded
+from adproxy.page.contents import Contents, contents
 from adproxy.page.names import Says, says
 from adproxy.page.tree import Tree, visible_text
-from adproxy.page.words import count_words
+from adproxy.page.words import fold
 
 # More blocks than any article has; what follows is not looked at.
 MAX_BLOCKS = 2_000
@@ -38,15 +38,14 @@ _LISTS = frozenset(["ul", "ol", "dl", "menu", "dir"])
 _MEDIA = frozenset(
     """img picture video audio iframe embed object figure canvas svg amp-img amp-video amp-youtube""".split()
 )
+# Their text stands in for them where they can't be shown.
+_TEXT_INSTEAD = frozenset(["svg", "iframe", "object", "video", "audio"])
+_BESIDE = Says.NOT_ARTICLE | Says.PULL_QUOTE | Says.SIDEBAR
 _ASIDES = frozenset("nav aside footer form details dialog button fieldset".split())
 _CONTAINERS = frozenset("div section article main header center hgroup address td tr tbody thead tfoot body".split())
 _SENTENCE_ENDS = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS = frozenset(":：")
-_PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
 _CAPTION_WORDS = 40
-# Tracking pixels, icons, emoji: nothing that an ad could crowd.
-_SMALL = 48
-_ICON = re.compile(r"emoji|smiley|avatar|icon|pixel|spacer|blank\.gif|1x1", re.I)
 
 
 @dataclass(slots=True)
@@ -72,26 +71,38 @@ class Outline:
 
 @dataclass(slots=True)
 class _Walk:
-    tree: Tree
     article: Article
-    ad_ids: frozenset[int]
-    """`mem_id`s of advertising that lies within other blocks, and of all that contains it."""
-    media_ids: dict[int, tuple[int | None, int | None]]
-    """`mem_id`s of everything that contains media, with the width and height of the first."""
-    silent_ids: frozenset[int]
-    """`mem_id`s of everything that contains a script or a style sheet, whose text is not for readers."""
-    avoided: dict[int, tuple[int, ...]]
-    """By `mem_id`: which of the rules' own selectors match an element or something in it."""
-    good_below: dict[int, int]
-    matched: dict[int, tuple[int, ...]]
-    """By `mem_id`: which of the rules' own selectors match this very element."""
+    contents: Contents
     pieces: list[_Piece] = field(default_factory=list)
+    good_in: dict[int, int] | None = None
+    """By `mem_id`: how many of the article's good paragraphs an element holds; None: nothing has asked yet."""
 
-    def text(self, node: LexborNode) -> str:
-        """What readers see of an element's text, white space folded."""
-        if node.mem_id not in self.silent_ids:
-            return " ".join(node.text().split())
-        return visible_text(node)
+    def read(self, node: LexborNode) -> Folded:
+        """What readers see of an element's text, and its words."""
+        mem_id = node.mem_id
+        if mem_id in self.contents.silent:
+            return fold(visible_text(node))
+        return self.article.texts.get(mem_id) or fold(node.text())
+
+    def holds_good(self, node: LexborNode) -> bool:
+        """True if an element holds at least half of the article's good paragraphs, and no less than two."""
+        if self.good_in is None:
+            self.good_in = _good_in(self.article)
+        found = self.good_in.get(node.mem_id, 0)
+        return found >= 2 and found * 2 >= len(self.article.paragraphs)
+
+
+def _good_in(article: Article) -> dict[int, int]:
+    found: dict[int, int] = {}
+    top = article.root.mem_id
+    for node in article.nodes:
+        at = node.parent
+        for _ in range(_MAX_DEPTH):
+            if at is None or at.mem_id == top:
+                break
+            found[at.mem_id] = found.get(at.mem_id, 0) + 1
+            at = at.parent
+    return found
 
 
 def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = ()) -> Outline:
@@ -99,86 +110,21 @@ def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = ()) -> Outlin
 
     `avoid`: selectors whose matches are noted on the blocks, by index.
     """
-    root = article.root
-    silent = frozenset(i for node in root.css("script,style,noscript,template") for i in _up(node, root))
-    avoided, matched = _matching(root, avoid)
-    walk = _Walk(
-        tree,
-        article,
-        _containing_ads(root),
-        _containing_media(root),
-        silent,
-        avoided=avoided,
-        good_below=_good_below(article),
-        matched=matched,
-    )
+    walk = _Walk(article, contents(article.root, avoid))
     _visit(walk, article.root, 0)
     pieces = _trimmed(walk.pieces)
     gaps = [_gap(tree, pieces, i) for i in range(len(pieces) + 1)] if pieces else []
     return Outline(tuple(p.block for p in pieces), tuple(gaps), tuple(p.node for p in pieces))
 
 
-# --- what lies inside of blocks -----------------------------------------------------------
-
-
-def _up(node: LexborNode, root: LexborNode) -> list[int]:
-    ids: list[int] = []
-    at: LexborNode | None = node
-    for _ in range(_MAX_DEPTH):
-        if at is None or at.mem_id == root.mem_id:
-            break
-        ids.append(at.mem_id)
-        at = at.parent
-    return ids
-
-
-def _containing_ads(root: LexborNode) -> frozenset[int]:
-    found: set[int] = set()
-    for node in root.css(ads.CANDIDATES):
-        if ads.is_ad(node.tag or "", node.attributes):
-            found.update(_up(node, root))
-    return frozenset(found)
-
-
-def _containing_media(root: LexborNode) -> dict[int, tuple[int | None, int | None]]:
-    found: dict[int, tuple[int | None, int | None]] = {}
-    for node in root.css("img,picture,video,audio,iframe,embed,object,amp-img,amp-video,amp-youtube"):
-        attributes = node.attributes
-        width, height = _pixels(attributes.get("width")), _pixels(attributes.get("height"))
-        if (width is not None and width <= _SMALL) or (height is not None and height <= _SMALL and node.tag != "audio"):
-            continue
-        if node.tag == "img" and _ICON.search((attributes.get("class") or "") + (attributes.get("src") or "")[-60:]):
-            continue
-        for mem_id in _up(node, root):
-            found.setdefault(mem_id, (width, height))
-    return found
-
-
-def _matching(
-    root: LexborNode, selectors: tuple[str, ...]
-) -> tuple[dict[int, tuple[int, ...]], dict[int, tuple[int, ...]]]:
-    """By `mem_id`, by index: the selectors that match an element or something in it; those that match it itself."""
-    around: dict[int, tuple[int, ...]] = {}
-    matched: dict[int, tuple[int, ...]] = {}
-    for i, selector in enumerate(selectors):
-        for node in root.css(selector):
-            matched[node.mem_id] = (*matched.get(node.mem_id, ()), i)
-            for mem_id in _up(node, root):
-                if i not in around.get(mem_id, ()):
-                    around[mem_id] = (*around.get(mem_id, ()), i)
-    return around, matched
-
-
-def _pixels(value: str | None) -> int | None:
-    match = _PX.match(value) if value else None
-    return int(match[1]) if match else None
-
-
 def is_hidden(attributes: dict[str, str | None]) -> bool:
     """True where the page's own markup says that an element is not shown."""
     if "hidden" in attributes:
         return True
-    style = (attributes.get("style") or "").replace(" ", "").lower()
+    style = attributes.get("style")
+    if not style:
+        return False
+    style = style.replace(" ", "").lower()
     return "display:none" in style or "visibility:hidden" in style
 
 
@@ -216,9 +162,9 @@ class _Run:
         if not self.parts:
             self.breaks, self.led_by = 0, None
             return
-        text = " ".join("".join(self.parts).split())
+        text, words = fold("".join(self.parts))
         if text:
-            _text_piece(walk, None, "", text, self.linked * 2 > len(text))
+            _text_piece(walk, None, "", text, words, self.linked * 2 > len(text))
             walk.pieces[-1].line_break = self.led_by
         self.parts.clear()
         self.linked, self.breaks, self.led_by = 0, 0, None
@@ -233,6 +179,10 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
         node, child = child, child.next
         tag = node.tag or "-"
         if tag == "-text":
+            if node.is_empty_text_node:
+                if run.parts:
+                    run.parts.append(" ")
+                continue
             text = node.text()
             if not text.isspace():
                 run.add(walk, text)
@@ -245,32 +195,37 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
             run.breaks += 1
             run.last_break = node
             continue
-        if tag in _INLINE and node.mem_id not in walk.media_ids and node.mem_id not in walk.ad_ids:
+        if tag in _INLINE and node.mem_id not in walk.contents.media and node.mem_id not in walk.contents.ads:
             if not _holds_blocks(node):
-                text = walk.text(node) if node.mem_id in walk.silent_ids else node.text()
+                text = visible_text(node) if node.mem_id in walk.contents.silent else node.text()
                 run.add(walk, text, len(text) if tag == "a" else 0)
                 continue
         if run.parts or run.breaks:
             run.flush(walk)
         _block(walk, node, tag, depth)
     run.flush(walk)
-    avoided = walk.matched.get(container.mem_id, ()) if depth else ()
+    avoided = walk.contents.matched.get(container.mem_id, ()) if depth else ()
     if avoided:  # what a match dissolves into is avoided as the match is
         for piece in walk.pieces[before:]:
-            piece.block = replace(piece.block, avoided=tuple({*piece.block.avoided, *avoided}))
+            piece.block = piece.block._replace(avoided=tuple({*piece.block.avoided, *avoided}))
+
+
+def _is_plain(node: LexborNode) -> bool:
+    """True for an element that holds nothing but text: there is nothing to search for in it."""
+    child = node.first_child
+    while child is not None and child.is_text_node:
+        child = child.next
+    return child is None
 
 
 def _holds_blocks(node: LexborNode) -> bool:
-    return (
-        node.first_child is not None and node.css_first("p,div,ul,ol,table,h2,h3,h4,figure,section,article") is not None
-    )
+    return not _is_plain(node) and node.css_first("p,div,ul,ol,table,h2,h3,h4,figure,section,article") is not None
 
 
-def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, linked: bool = False) -> None:
+def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words: int, linked: bool = False) -> None:
     if len(text) <= 90 and is_label(text):
-        _add(walk, node, BlockKind.AD, tag, text, heights.paragraph(1))
+        _add(walk, node, BlockKind.AD, tag, text, heights.paragraph(1), words)
         return
-    words = count_words(text)
     flags = BlockFlag.NONE
     if text[-1:] in _COLONS:
         flags |= BlockFlag.LEAD_IN
@@ -280,7 +235,7 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, linke
         flags |= BlockFlag.PSEUDO_HEADING
     good = words >= GOOD_WORDS and not linked if node is None else node.mem_id in walk.article.paragraphs
     kind = BlockKind.ASIDE if linked else BlockKind.PARAGRAPH
-    media = walk.media_ids.get(node.mem_id) if node is not None else None
+    media = walk.contents.media.get(node.mem_id) if node is not None else None
     height = heights.paragraph(words)
     if media is not None:
         flags |= BlockFlag.HAS_MEDIA
@@ -289,8 +244,8 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, linke
         # the source of a quotation, linked
         kind = BlockKind.PARAGRAPH
         quote = walk.pieces[-1]
-        quote.block = replace(quote.block, flags=quote.block.flags | BlockFlag.KEEP_WITH_NEXT)
-    if node is not None and node.mem_id in walk.ad_ids and words < ads.MAX_WORDS:
+        quote.block = quote.block._replace(flags=quote.block.flags | BlockFlag.KEEP_WITH_NEXT)
+    if node is not None and node.mem_id in walk.contents.ads and words < ads.MAX_WORDS:
         kind = BlockKind.AD
         height = heights.existing_ad(words, media)
     _add(walk, node, kind, tag, text, height, words, flags, good=good)
@@ -312,27 +267,26 @@ def _add(
     tag: str,
     text: str,
     height: PerDevice,
-    words: int | None = None,
+    words: int,
     flags: int = BlockFlag.NONE,
     *,
     good: bool = False,
 ) -> None:
-    if words is None:
-        words = count_words(text)
-    avoided = walk.avoided.get(node.mem_id, ()) if node is not None and walk.avoided else ()
+    avoided = walk.contents.avoided.get(node.mem_id, ()) if node is not None else ()
     walk.pieces.append(_Piece(Block(kind, words, len(text), height, flags, tag, text[:80], avoided), node, good))
 
 
 def _paragraph(walk: _Walk, node: LexborNode) -> None:
     mem_id = node.mem_id
-    text = walk.text(node)
+    text, words = walk.read(node)
+    size = walk.contents.media.get(mem_id)
     if text:
         linked = len(text) < 300 and mem_id not in walk.article.paragraphs and _linked(node, len(text))
-        _text_piece(walk, node, "p", text, linked)
-    elif mem_id in walk.ad_ids:
-        _add(walk, node, BlockKind.AD, "p", "", heights.existing_ad(0, walk.media_ids.get(mem_id)))
-    elif mem_id in walk.media_ids:
-        _add(walk, node, BlockKind.MEDIA, "p", "", heights.media(*walk.media_ids[mem_id]))
+        _text_piece(walk, node, "p", text, words, linked)
+    elif mem_id in walk.contents.ads:
+        _add(walk, node, BlockKind.AD, "p", "", heights.existing_ad(0, size), 0)
+    elif size is not None:
+        _add(walk, node, BlockKind.MEDIA, "p", "", heights.media(*size), 0)
 
 
 def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
@@ -343,43 +297,37 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if is_hidden(attributes):
         return
     if tag in _HEADINGS or attributes.get("role") == "heading":
-        text = walk.text(node)
+        text, words = walk.read(node)
         if text:
-            words = count_words(text)
             _add(walk, node, BlockKind.HEADING, tag, text, heights.heading(words), words)
         return
     said = says(attributes.get("class") or "", attributes.get("id") or "")
-    is_root_of_much = _holds_good(walk, node)
-    if (said & Says.AD or ads.is_ad(tag, attributes)) and not is_root_of_much:
-        text = walk.text(node)
-        words = count_words(text)
+    size = walk.contents.media.get(node.mem_id)
+    if (said & Says.AD or ads.is_ad(tag, attributes)) and not walk.holds_good(node):
+        text, words = walk.read(node)
         if words < ads.MAX_WORDS:
-            height = heights.existing_ad(words, walk.media_ids.get(node.mem_id))
+            height = heights.existing_ad(words, size)
             _add(walk, node, BlockKind.AD, tag, text, height, 0)
             return
-    if tag in _ASIDES or (said & (Says.NOT_ARTICLE | Says.PULL_QUOTE | Says.SIDEBAR) and not is_root_of_much):
-        if tag == "form" and is_root_of_much:
+    if tag in _ASIDES or (said & _BESIDE and not walk.holds_good(node)):
+        if tag == "form" and walk.holds_good(node):
             _visit(walk, node, depth + 1)
             return
         _leaf(walk, node, tag, BlockKind.ASIDE)
         return
     if tag in _LISTS:
-        text = walk.text(node)
-        count = len(node.css("li,dt,dd")) or 1
-        words = count_words(text)
-        linked = _linked(node, len(text))
-        if text or node.mem_id in walk.media_ids:
-            kind = BlockKind.MEDIA if node.mem_id in walk.media_ids else BlockKind.LIST
-            kind = BlockKind.ASIDE if linked else kind
+        text, words = walk.read(node)
+        if text or size is not None:
+            count = len(node.css("li,dt,dd")) or 1
+            kind = BlockKind.MEDIA if size is not None else BlockKind.LIST
+            kind = BlockKind.ASIDE if _linked(node, len(text)) else kind
             _add(walk, node, kind, tag, text, heights.items(words, count), words)
         return
     if tag == "table":
-        if is_root_of_much and depth < _MAX_DEPTH:
+        if depth < _MAX_DEPTH and walk.holds_good(node):
             _visit(walk, node, depth + 1)
             return
-        text = walk.text(node)
-        words = count_words(text)
-        size = walk.media_ids.get(node.mem_id)
+        text, words = walk.read(node)
         if size is not None and words < _CAPTION_WORDS:  # a picture with its caption, set as a table
             _add(walk, node, BlockKind.MEDIA, tag, text, heights.media(*size), words)
         else:
@@ -393,37 +341,28 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         _leaf(walk, node, tag, BlockKind.CODE)
         return
     if tag == "hr":
-        _add(walk, node, BlockKind.RULE, tag, "", heights.paragraph(0))
+        _add(walk, node, BlockKind.RULE, tag, "", heights.paragraph(0), 0)
         return
-    if tag == "figure" and node.mem_id not in walk.media_ids and (inner := node.css_first("table,pre")) is not None:
+    if tag == "figure" and size is None and (inner := node.css_first("table,pre")) is not None:
         # themes wrap tables and listings in figures
         if inner.tag == "pre":
             _leaf(walk, node, tag, BlockKind.CODE)
         else:
-            text = walk.text(node)
-            _add(walk, node, BlockKind.TABLE, tag, text, heights.table(len(node.css("tr"))))
+            text, words = walk.read(node)
+            _add(walk, node, BlockKind.TABLE, tag, text, heights.table(len(node.css("tr"))), words)
         return
-    if tag in _MEDIA or (said & Says.MEDIA and node.mem_id in walk.media_ids and not is_root_of_much):
-        size = walk.media_ids.get(node.mem_id)
+    if tag in _MEDIA or (said & Says.MEDIA and size is not None and not walk.holds_good(node)):
         if tag in ("img", "iframe", "picture", "video", "audio", "embed", "object") and size is None:
             return  # a tracking pixel or an icon
         if tag == "svg" and "width" not in attributes:
             return
-        text = "" if tag in ("svg", "iframe", "object", "video", "audio") else walk.text(node)
-        words = count_words(text)
-        _add(
-            walk,
-            node,
-            BlockKind.MEDIA,
-            tag,
-            text,
-            heights.plus(heights.media(*(size or (None, None))), heights.items(words, 1))
-            if words
-            else heights.media(*(size or (None, None))),
-            words,
-        )
+        text, words = ("", 0) if tag in _TEXT_INSTEAD else walk.read(node)
+        height = heights.media(*(size or (None, None)))
+        if words:
+            height = heights.plus(height, heights.paragraph(words))
+        _add(walk, node, BlockKind.MEDIA, tag, text, height, words)
         return
-    if said & Says.CAPTION and not is_root_of_much:
+    if said & Says.CAPTION and not walk.holds_good(node):
         _leaf(walk, node, tag, BlockKind.CAPTION)
         return
     if depth >= _MAX_DEPTH:
@@ -443,29 +382,13 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         walk.pieces[before] = _Piece(piece.block, node, good)
 
 
-def _holds_good(walk: _Walk, node: LexborNode) -> bool:
-    """True if an element holds at least half of the article's good paragraphs, and no less than two."""
-    found = walk.good_below.get(node.mem_id, 0)
-    return found >= 2 and found * 2 >= len(walk.article.paragraphs)
-
-
-def _good_below(article: Article) -> dict[int, int]:
-    """By `mem_id`: how many of the article's good paragraphs an element holds."""
-    found: dict[int, int] = {}
-    for node in article.nodes:
-        for mem_id in _up(node, article.root)[1:]:
-            found[mem_id] = found.get(mem_id, 0) + 1
-    return found
-
-
 def _linked(node: LexborNode, characters: int) -> bool:
-    return sum(len(a.text()) for a in node.css("a")) * 2 > characters
+    return not _is_plain(node) and sum(len(a.text()) for a in node.css("a")) * 2 > characters
 
 
 def _leaf(walk: _Walk, node: LexborNode, tag: str, kind: BlockKind) -> None:
-    text = walk.text(node)
-    words = count_words(text)
-    size = walk.media_ids.get(node.mem_id)
+    text, words = walk.read(node)
+    size = walk.contents.media.get(node.mem_id)
     if not text and size is None:
         return
     height = heights.items(words, max(1, words // 30))

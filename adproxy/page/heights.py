@@ -6,6 +6,8 @@ two margins of 16) on phones, 18 px in a column of 680 px on desktops.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from adproxy.model import PerDevice
 
 # Words in a line, CSS px of a line, CSS px between blocks.
@@ -21,6 +23,8 @@ _TABLE_ROW = PerDevice(44, 40)
 AD = PerDevice(274, 274)
 """An ad of the page's own: the commonest size in articles, 300x250, with its label."""
 
+# Blocks are much alike: most heights were asked for before. So many are kept of each kind.
+_KEPT = 1024
 
 # More words than a label and a slogan: an ad that is text, as high as its text.
 _AD_WORDS = 8
@@ -37,28 +41,22 @@ def _lines(words: float, per_line: float) -> int:
     return max(1, -int(-words // per_line))
 
 
-def _text(words: int, parts: int) -> PerDevice:
-    """`parts`: how many paragraphs or items the words are spread over."""
-    parts = max(1, parts)
-    each = words / parts
+@lru_cache(maxsize=_KEPT)
+def items(words: int, count: int) -> PerDevice:
+    """A list of so many items, or so many paragraphs."""
+    count = max(1, count)
+    each = words / count
     return PerDevice(
-        parts * _lines(each, _WORDS_PER_LINE.phone) * _LINE.phone + _MARGIN.phone,
-        parts * _lines(each, _WORDS_PER_LINE.desktop) * _LINE.desktop + _MARGIN.desktop,
+        count * _lines(each, _WORDS_PER_LINE.phone) * _LINE.phone + _MARGIN.phone,
+        count * _lines(each, _WORDS_PER_LINE.desktop) * _LINE.desktop + _MARGIN.desktop,
     )
 
 
-_PARAGRAPHS = tuple(_text(words, 1) for words in range(512))
-
-
 def paragraph(words: int) -> PerDevice:
-    return _PARAGRAPHS[words] if words < len(_PARAGRAPHS) else _text(words, 1)
+    return items(words, 1)
 
 
-def items(words: int, count: int) -> PerDevice:
-    """A list of so many items."""
-    return _text(words, count)
-
-
+@lru_cache(maxsize=_KEPT)
 def heading(words: int) -> PerDevice:
     return PerDevice(
         *(
@@ -68,10 +66,12 @@ def heading(words: int) -> PerDevice:
     )
 
 
+@lru_cache(maxsize=_KEPT)
 def table(rows: int) -> PerDevice:
     return PerDevice(*(max(1, rows) * row + margin for row, margin in zip(_TABLE_ROW, _MARGIN, strict=True)))
 
 
+@lru_cache(maxsize=_KEPT)
 def media(width: int | None, height: int | None) -> PerDevice:
     """A picture or frame with those attributes, CSS px; scaled down to the column, never up."""
     if not width or not height:

@@ -1,0 +1,99 @@
+"""What lies inside of an article's blocks: advertising, media, text that nobody reads, what the rules' selectors match.
+
+From each find the way goes up to the article's element, as far as it was not gone before: everything here is linear in
+the article's size, however deep it nests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Mapping, Set
+from dataclasses import dataclass
+
+from selectolax.lexbor import LexborNode
+
+from adproxy.page import ads
+
+_SILENT = frozenset("script style noscript template".split())
+_MEDIA = frozenset("img picture video audio iframe embed object amp-img amp-video amp-youtube".split())
+_PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
+# Tracking pixels, icons, emoji: nothing that an ad could crowd.
+_SMALL = 48
+_ICONS = ("emoji", "smiley", "avatar", "icon", "pixel", "spacer", "blank.gif", "1x1")
+
+
+Size = tuple[int | None, int | None]
+"""Width and height as a medium's attributes say them, CSS px."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """By `mem_id`, what an article's elements hold or are themselves."""
+
+    ads: Set[int]
+    """Those with advertising by its names and attributes."""
+    media: Mapping[int, Size]
+    """Those with media to look at, with the size of the first."""
+    silent: Set[int]
+    """Those with a script or a style sheet, whose text is not for readers."""
+    avoided: Mapping[int, tuple[int, ...]]
+    """Which of the rules' own selectors match them or something in them, by index."""
+    matched: Mapping[int, tuple[int, ...]]
+    """Which of the rules' own selectors match themselves."""
+
+
+def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents:
+    """What the elements within `root` hold; `avoid`: selectors whose matches are looked for too."""
+    silent: set[int] = set()
+    media: dict[int, Size] = {}
+    advertising: set[int] = set()
+    suspects = root.css(ads.NAMED)
+    for node in root.css("*"):
+        tag = node.tag or ""
+        if tag in _SILENT:
+            silent.update(_up(node, root, silent))
+        if tag in _MEDIA and (size := _visible_size(node.attributes, tag)) is not None:
+            media.update(dict.fromkeys(_up(node, root, media), size))
+        if tag in ads.TAGS:
+            suspects.append(node)
+    for node in suspects:
+        if ads.is_ad(node.tag or "", node.attributes):
+            advertising.update(_up(node, root, advertising))
+    avoided: dict[int, tuple[int, ...]] = {}
+    matched: dict[int, tuple[int, ...]] = {}
+    for i, selector in enumerate(avoid):
+        around: set[int] = set()
+        for node in root.css(selector):
+            matched[node.mem_id] = (*matched.get(node.mem_id, ()), i)
+            around.update(_up(node, root, around))
+        for mem_id in around:
+            avoided[mem_id] = (*avoided.get(mem_id, ()), i)
+    return Contents(advertising, media, silent, avoided, matched)
+
+
+def _up(node: LexborNode, root: LexborNode, found: Container[int]) -> list[int]:
+    """An element and all that it stands in below `root`, up to what is found: what that stands in is found too."""
+    ids: list[int] = []
+    top = root.mem_id
+    at: LexborNode | None = node
+    while at is not None and (mem_id := at.mem_id) != top and mem_id not in found:
+        ids.append(mem_id)
+        at = at.parent
+    return ids
+
+
+def _visible_size(attributes: Mapping[str, str | None], tag: str) -> Size | None:
+    """The size that a medium's attributes say; None for one that nobody looks at."""
+    width, height = _pixels(attributes.get("width")), _pixels(attributes.get("height"))
+    if (width is not None and width <= _SMALL) or (height is not None and height <= _SMALL and tag != "audio"):
+        return None
+    if tag == "img":
+        said = ((attributes.get("class") or "") + (attributes.get("src") or "")[-60:]).lower()
+        if any(icon in said for icon in _ICONS):
+            return None
+    return width, height
+
+
+def _pixels(value: str | None) -> int | None:
+    match = _PX.match(value) if value else None
+    return int(match[1]) if match else None
