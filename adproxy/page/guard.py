@@ -5,12 +5,13 @@ block's start walks the stack of open elements), formatting left open before man
 thousands of attributes on one tag (each is compared with all before it). Everything here is linear in the page's bytes.
 
 First all start tags are taken out of the bytes at once; their lengths and names clear nearly every page. Only for the
-rest the tags are followed one by one.
+rest the tags are followed one by one. What is counted is what the scan is sure to have: all that may be a start tag.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import islice
 
 from adproxy.page.scan import ATTRIBUTE, REST_OF_TAG, Scanned, scan
@@ -27,8 +28,8 @@ MAX_ATTRIBUTES = 512
 # that costs, at 2.7 ns each.
 MAX_COMPARISONS = 10_000_000
 MAX_TEMPLATES = 64
-# So many tags may lie in values before the tags are followed one by one.
-_MAX_SWALLOWED = 100
+# A tag may walk all open elements to find what it closes, at 3 to 5 ns each: the sum over the page.
+MAX_WALKED = 20_000_000
 # Smaller pages can't reach the bounds that are sums over the whole page.
 _LARGE = 200 * 1024
 
@@ -76,6 +77,9 @@ _SVG = frozenset(
     b"animate circle clippath defs ellipse g image line lineargradient mask path pattern polygon polyline "
     b"radialgradient rect stop symbol text tspan use".split()
 )
+# Void or never open as HTML, and so in svg and math too, because their start ends these (HTML 13.2.6.5). All others of
+# _VOID and _NEVER_OPEN are elements like any other there.
+_LEAVES_SVG = frozenset(b"body br dd dt embed head hr img li meta p".split())
 # So far back it is looked for what an end tag closes.
 _REACH = 64
 # Never taken to be open: their start closes an open one of their kind, or they are ignored where they do not belong, or
@@ -95,30 +99,45 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
     names, rests = scanned.names, scanned.rests
     if len(names) > MAX_TAGS:
         return f"about {len(names)} start tags; at most {MAX_TAGS} are parsed"
+    # Every "<" may become a node: an end tag of p, a comment, and a "<?" that becomes one.
+    count = html.count(b"<")
     if len(html) > _LARGE:
-        # Every "<" may become a node: an end tag of p, a comment, and a "<?" that becomes one.
-        if (count := html.count(b"<")) > 3 * MAX_TAGS or html.count(b"</") > 2 * MAX_TAGS:
+        if count > 3 * MAX_TAGS or html.count(b"</") > 2 * MAX_TAGS:
             return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {2 * MAX_TAGS} end tags"
         if _comparisons(rests) > MAX_COMPARISONS:
             return "so many attributes on so many tags that comparing them would take too long"
-    # What the scan took for a value may be tags: it is not where it thinks it is behind a script's "i<n a='".
-    swallowing = [rest for rest in rests if b"<" in rest]
-    swallowed = sum(rest.count(b"<") for rest in swallowing)
-    if any(_may_hold_many_attributes(rest) for rest in swallowing if len(rest) > _SUSPICIOUS_TAG_BYTES):
+    if not scanned.is_clear or any(
+        _may_hold_many_attributes(rest) for rest in scanned.swallowing if len(rest) > _SUSPICIOUS_TAG_BYTES
+    ):
         return _follow_tags(html)
     if max(map(len, rests), default=0) > _SUSPICIOUS_TAG_BYTES:
         if any(_too_many_attributes(rest) for rest in rests if len(rest) > _SUSPICIOUS_TAG_BYTES):
             # or it only looks like a tag: "i<n;" in a script
             return _follow_tags(html)
-    if swallowed > _MAX_SWALLOWED or len(names) + swallowed > MAX_DEPTH:
+    swallowed = len(scanned.swallowed)
+    tags = len(names) + swallowed
+    if (tags > MAX_DEPTH or tags * count > MAX_WALKED) and not _is_flat(scanned, count):
         return _follow_tags(html)
     spelled = frozenset(name for name in set(names) if name[1:].lower() in _FORMATTING)
-    if (sum(map(names.count, spelled)) + swallowed) * (len(names) + swallowed) > MAX_REOPENED:
+    if (sum(map(names.count, spelled)) + swallowed) * tags > MAX_REOPENED:
         # At most three equal formatting elements are reopened (the parser's "Noah's Ark" clause).
         different = {(name, rest) for name, rest in zip(names, rests, strict=True) if name in spelled}
-        if (3 * len(different) + swallowed) * (len(names) + swallowed) > MAX_REOPENED:
+        if (3 * len(different) + swallowed) * tags > MAX_REOPENED:
             return _follow_tags(html)
     return None
+
+
+def _is_flat(scanned: Scanned, count: int) -> bool:
+    """True if even all elements that can stand in each other, each in the one before, are not too deep for `count`
+    tags."""
+    drawings = not scanned.kinds.isdisjoint(_FOREIGN)
+    flat = _LEAVES_SVG if drawings else _VOID | _NEVER_OPEN
+    deep = templates = 0
+    for name, n in Counter(scanned.names + scanned.swallowed).items():
+        kind = name[1:].lower()
+        deep += n if kind not in flat else 0
+        templates += n if kind == b"template" else 0
+    return deep <= MAX_DEPTH and deep * count <= MAX_WALKED and templates <= MAX_TEMPLATES
 
 
 # Fewer attributes than such a tag has are compared in no time.
@@ -144,6 +163,14 @@ def _too_many_attributes(tag: bytes) -> bool:
     return sum(1 for _ in islice(_ATTRIBUTE.finditer(tag), MAX_ATTRIBUTES + 2)) > MAX_ATTRIBUTES + 1
 
 
+def _closes_itself(rest: bytes) -> bool:
+    """True if the slash before a tag's ">" is not the end of an unquoted value."""
+    end = 0
+    for attribute in _ATTRIBUTE.finditer(rest):
+        end = attribute.end()
+    return end < len(rest) and rest.endswith(b"/")
+
+
 def _closes(stack: list[bytes], name: bytes) -> int:
     """How many open elements an end tag closes at least."""
     for n, inner in enumerate(reversed(stack[-_REACH:]), 1):
@@ -161,7 +188,7 @@ def _follow_tags(html: bytes) -> str | None:
     for content in _NOSCRIPT.findall(html):
         if _BEGINS.search(_COMPLETE.sub(b"", content)):
             return "a noscript with a comment or raw text that does not end in it on a page that nests deep"
-    templates = reopened = formatting_open = foreign = 0
+    templates = reopened = formatting_open = foreign = walked = 0
     open_formatting: dict[bytes, int] = {}
     # Around each open scope: formatting outside of it, which no end tag inside can close.
     outside: list[tuple[int, dict[bytes, int]]] = []
@@ -177,14 +204,21 @@ def _follow_tags(html: bytes) -> str | None:
             # in svg these end elsewhere than in HTML
             return "a script, style, title or CDATA section with tags within svg on a page that nests deep"
         name = spelled.lower()
-        if raw or not name or name in _VOID:
+        if raw or not name:
+            continue
+        walked += len(stack) + formatting_open
+        if walked > MAX_WALKED:
+            return "so many tags in so many open elements that looking for what they close would take too long"
+        closes_itself = bool(foreign) and rest.endswith(b"/") and _closes_itself(rest)
+        never_open = name in _NEVER_OPEN and (not foreign or name in _LEAVES_SVG or closes_itself)
+        if name in _VOID and (not foreign or name in _LEAVES_SVG or closes_itself):
             continue
         if close:
             if name in _FORMATTING:
                 if open_formatting.get(name):
                     open_formatting[name] -= 1
                     formatting_open -= 1
-            elif n := _closes(stack, name):
+            elif not never_open and (n := _closes(stack, name)):
                 if foreign:
                     foreign -= sum(1 for inner in stack[-n:] if inner in _FOREIGN)
                 del stack[-n:]
@@ -195,7 +229,7 @@ def _follow_tags(html: bytes) -> str | None:
             in_svg = in_svg and name in _SVG
             continue
         in_svg = in_svg and name in _SVG
-        if in_svg and rest.endswith(b"/"):
+        if in_svg and closes_itself:
             continue
         if name in _FORMATTING:
             # formatting nests too until its block ends
@@ -207,10 +241,10 @@ def _follow_tags(html: bytes) -> str | None:
         reopened += formatting_open
         if reopened > MAX_REOPENED:
             return f"formatting left open before so many elements that the parser would copy it {reopened} times"
-        if name in _NEVER_OPEN:
+        if never_open:
             continue
         if name in _FOREIGN:
-            if rest.endswith(b"/"):
+            if rest.endswith(b"/") and _closes_itself(rest):
                 continue
             foreign += 1
             in_svg = True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
 from adproxy.model import Anchor, Edge
 from adproxy.page.ends import Patience, end_of, end_of_tag, is_balanced, keeps_formatting
@@ -38,6 +38,10 @@ _REOPENS = frozenset("area br embed img input wbr".split())
 # How deep a walk to the body goes before the place is called illegal.
 _MAX_DEPTH = 256
 
+
+# Without the parser's copies of what is selected in a menu: they stand nowhere in the bytes, and thousands of options
+# that are copied one after the other take seconds.
+_AS_WRITTEN = LexborDocumentOptions.WO_EVENTS
 
 _SILENT = frozenset(["script", "style", "noscript", "template"])
 
@@ -76,7 +80,7 @@ class Tree:
         self.html = html
         self.marked = marked
         # Scripting on, as in nearly all browsers: what stands in a noscript is then text and can't hold an anchor.
-        self.parser = LexborHTMLParser(text, scripting=True)
+        self.parser = LexborHTMLParser(text, options=_AS_WRITTEN, scripting=True)
         self.body = self.parser.body
         first_body = _BODY.search(html)
         self._first_offset = first_body.end() if first_body else 0
@@ -296,7 +300,7 @@ class Tree:
         into plain containers too."""
         other = object.__new__(Tree)
         other.html, other.marked = self.html, self.marked
-        other.parser = LexborHTMLParser(self._text, scripting=False)
+        other.parser = LexborHTMLParser(self._text, options=_AS_WRITTEN, scripting=False)
         other.body, other._legal, other.off_limits = other.parser.body, {}, {}
         other._moved = other._moved_by_tables()
         everything = other.css(",".join(sorted(MARKED)))
