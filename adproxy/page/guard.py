@@ -54,6 +54,40 @@ _TOKEN = re.compile(
     re.I,
 )
 _TAG = re.compile(rb"<[a-zA-Z!/]")
+# A whole page, or a noscript's content, in which no tag has too many attributes, read as the parser reads it: no more
+# than the shapes of drawings within svg, where other rules hold, and no character data. Without groups that capture:
+# in a loop that gives nothing back some releases of Python lose them.
+_ENDS_NAME = rb"(?=[\t\n\f\r />])"
+_FEW = rb"(?:" + ATTRIBUTE + rb"){0,%d}+[\t\n\f\r /]*+>" % MAX_ATTRIBUTES
+_RAW = b"style textarea title xmp iframe noembed noframes".split()
+_RAW_TEXT = b"|".join(b"%s%s%s(?:[^<]++|<(?!/%s%s))*+(?=</)" % (n, _ENDS_NAME, _FEW, n, _ENDS_NAME) for n in _RAW)
+_SHAPES = rb"(?:path|g|circle|ellipse|rect|line|polyline|polygon|defs|use|symbol|mask|clippath|lineargradient|stop)"
+_READ = re.compile(
+    rb"(?:[^<]++|<(?:"
+    rb"(?![a-zA-Z!?/])|/(?=>)|!--(?:-?>|(?:[^-]++|-(?!-!?>))*+--!?>)|(?:!(?!--|\[CDATA\[)|\?|/(?![a-zA-Z>]))[^>]*+>"
+    rb"|script"
+    + _ENDS_NAME
+    + _FEW
+    + _SCRIPT
+    + rb"(?=</script)|"
+    + _RAW_TEXT
+    + rb"|svg"
+    + _ENDS_NAME
+    + _FEW
+    + rb"(?<!/>)(?:[^<]++|</?"
+    + _SHAPES
+    + _ENDS_NAME
+    + _FEW
+    + rb"|<title>[^<]*+</title>)*+</svg>"
+    rb"|(?!(?:svg|math|plaintext|script|"
+    + b"|".join(_RAW)
+    + rb")"
+    + _ENDS_NAME
+    + rb")/?[a-zA-Z][^\t\n\f\r />]*+"
+    + _FEW
+    + rb"))*+",
+    re.I,
+)
 _VOID = frozenset(
     b"area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split()
 )
@@ -70,6 +104,7 @@ _STOPS = _CLOSE_ALL | _SCOPES | {b"form", b"plaintext"}
 # What stands in a noscript ends with it for parsers with scripting only, and the other way round.
 _NOSCRIPT = re.compile(rb"<noscript(?=[\t\n\f\r />])(.*?)</noscript(?=[\t\n\f\r />])", re.I | re.S)
 _COMPLETE = re.compile(rb"<!--.*?-->|<(script|style|iframe|textarea|title|xmp)\b.*?</\1\b", re.I | re.S)
+_TAGS = re.compile(rb"(?:[^<]++|<(?![a-zA-Z/])|</?(?![a-zA-Z])|</?[a-zA-Z][^\t\n\f\r />]*+" + REST_OF_TAG + rb">)*+")
 _BEGINS = re.compile(rb"<!|<\?|<(?:script|style|iframe|textarea|title|xmp|noembed|noframes)\b", re.I)
 _FOREIGN = frozenset((b"svg", b"math"))
 # Elements of svg that may be written as <path/>; anywhere else such a slash closes nothing.
@@ -106,14 +141,9 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
             return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {2 * MAX_TAGS} end tags"
         if _comparisons(rests) > MAX_COMPARISONS:
             return "so many attributes on so many tags that comparing them would take too long"
-    if not scanned.is_clear or any(
-        _may_hold_many_attributes(rest) for rest in scanned.swallowing if len(rest) > _SUSPICIOUS_TAG_BYTES
-    ):
+    # It may only look like a tag: "i<n;" in a script.
+    if not scanned.is_clear or (_may_have_many_attributes(scanned) and not _has_few_attributes(html)):
         return _follow_tags(html)
-    if max(map(len, rests), default=0) > _SUSPICIOUS_TAG_BYTES:
-        if any(_too_many_attributes(rest) for rest in rests if len(rest) > _SUSPICIOUS_TAG_BYTES):
-            # or it only looks like a tag: "i<n;" in a script
-            return _follow_tags(html)
     swallowed = len(scanned.swallowed)
     tags = len(names) + swallowed
     if (tags > MAX_DEPTH or tags * count > MAX_WALKED) and not _is_flat(scanned, count):
@@ -125,6 +155,20 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
         if (3 * len(different) + swallowed) * tags > MAX_REOPENED:
             return _follow_tags(html)
     return None
+
+
+def _may_have_many_attributes(scanned: Scanned) -> bool:
+    """False if none of what the scan found, nor any tag within it, has too many attributes."""
+    if max(map(len, scanned.rests), default=0) <= _SUSPICIOUS_TAG_BYTES:
+        return False
+    return any(_too_many_attributes(rest) for rest in scanned.rests if len(rest) > _SUSPICIOUS_TAG_BYTES) or any(
+        _may_hold_many_attributes(rest) for rest in scanned.swallowing if len(rest) > _SUSPICIOUS_TAG_BYTES
+    )
+
+
+def _has_few_attributes(html: bytes) -> bool:
+    """True if the whole page can be read and no tag in it has too many attributes, with scripting and without."""
+    return all(_READ.fullmatch(content) for content in (html, *_NOSCRIPT.findall(html)))
 
 
 def _is_flat(scanned: Scanned, count: int) -> bool:
@@ -186,8 +230,9 @@ def _closes(stack: list[bytes], name: bytes) -> int:
 def _follow_tags(html: bytes) -> str | None:
     """The same questions, answered by following every tag. Where in doubt, an element is taken to stay open."""
     for content in _NOSCRIPT.findall(html):
-        if _BEGINS.search(_COMPLETE.sub(b"", content)):
-            return "a noscript with a comment or raw text that does not end in it on a page that nests deep"
+        rest = _COMPLETE.sub(b"", content)
+        if _BEGINS.search(rest) or not _TAGS.fullmatch(rest):
+            return "a noscript with a comment, raw text or tag that does not end in it on a page that nests deep"
     templates = reopened = formatting_open = foreign = walked = 0
     open_formatting: dict[bytes, int] = {}
     # Around each open scope: formatting outside of it, which no end tag inside can close.

@@ -22,6 +22,7 @@ _START_TAG = re.compile(rb"(<[a-zA-Z][^\t\n\f\r />]*+)(" + REST_OF_TAG + rb")")
 
 
 _NAME = re.compile(rb"<[a-zA-Z][^\t\n\f\r />]*+")
+_LESS_THAN = ord("<")  # a byte is found in bytes three times as fast by its number
 _WHITE = b"\t\n\f\r "
 
 
@@ -54,8 +55,8 @@ def scan(html: bytes) -> Scanned:
     pieces = _START_TAG.split(html)
     names, rests = pieces[1::3], pieces[2::3]
     swallowing: list[bytes] = []
-    if b"<" in b"".join(rests):  # on most pages none has any
-        swallowing = [rest for rest in rests if b"<" in rest and _NAME.search(rest)]
+    if _NAME.search(b" ".join(rests)):  # not on most pages
+        swallowing = [rest for rest in rests if _LESS_THAN in rest and _NAME.search(rest)]
     return Scanned(
         pieces,
         names,
