@@ -30,7 +30,7 @@ MAX_COMPARISONS = 10_000_000
 MAX_TEMPLATES = 64
 # A tag may walk all open elements to find what it closes, at 3 to 5 ns each: the sum over the page.
 MAX_WALKED = 20_000_000
-# Smaller pages can't reach the bounds that are sums over the whole page.
+# Smaller pages can't reach the bound of the comparisons.
 _LARGE = 200 * 1024
 
 # So many attributes, each at least a letter and a space, make a tag of at least so many bytes.
@@ -136,19 +136,21 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
         return f"about {len(names)} start tags; at most {MAX_TAGS} are parsed"
     # Every "<" may become a node: an end tag of p, a comment, and a "<?" that becomes one.
     count = html.count(b"<")
-    if len(html) > _LARGE:
-        if count > 3 * MAX_TAGS or html.count(b"</") > 2 * MAX_TAGS:
-            return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {2 * MAX_TAGS} end tags"
-        if _comparisons(rests) > MAX_COMPARISONS:
-            return "so many attributes on so many tags that comparing them would take too long"
+    if count > 3 * MAX_TAGS or (count > 2 * MAX_TAGS and html.count(b"</") > 2 * MAX_TAGS):
+        return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {2 * MAX_TAGS} end tags"
     # It may only look like a tag: "i<n;" in a script.
     if not scanned.is_clear or (_may_have_many_attributes(scanned) and not _has_few_attributes(html)):
         return _follow_tags(html)
-    swallowed = len(scanned.swallowed)
-    tags = len(names) + swallowed
+    if len(html) > _LARGE:
+        if _comparisons(rests) > MAX_COMPARISONS:
+            return _MANY_COMPARISONS
+        if len(scanned.swallowed) * MAX_ATTRIBUTES**2 // 2 > MAX_COMPARISONS:
+            return _follow_tags(html)
+    tags = len(names) + len(scanned.swallowed)
     if (tags > MAX_DEPTH or tags * count > MAX_WALKED) and not _is_flat(scanned, count):
         return _follow_tags(html)
-    spelled = frozenset(name for name in set(names) if name[1:].lower() in _FORMATTING)
+    spelled = frozenset(name for name in {*names, *scanned.swallowed} if name[1:].lower() in _FORMATTING)
+    swallowed = sum(map(scanned.swallowed.count, spelled))
     if (sum(map(names.count, spelled)) + swallowed) * tags > MAX_REOPENED:
         # At most three equal formatting elements are reopened (the parser's "Noah's Ark" clause).
         different = {(name, rest) for name, rest in zip(names, rests, strict=True) if name in spelled}
@@ -186,13 +188,14 @@ def _is_flat(scanned: Scanned, count: int) -> bool:
 
 # Fewer attributes than such a tag has are compared in no time.
 _NOTABLE_TAG_BYTES = 128
+_MANY_COMPARISONS = "so many attributes on so many tags that comparing them would take too long"
 
 
 def _comparisons(rests: list[bytes]) -> int:
-    """How many comparisons of attributes' names the parser makes at most."""
+    """How many comparisons of attributes' names the parser makes at most, if no tag has too many attributes."""
     most = [rest for rest in rests if len(rest) > _NOTABLE_TAG_BYTES]
     # at least two bytes each; nearly every page ends here
-    if sum((len(rest) // 2) ** 2 for rest in most) // 2 <= MAX_COMPARISONS:
+    if sum(min(len(rest) // 2, MAX_ATTRIBUTES) ** 2 for rest in most) // 2 <= MAX_COMPARISONS:
         return 0
     return sum(len(_ATTRIBUTE.findall(rest)) ** 2 for rest in most) // 2
 
@@ -233,7 +236,7 @@ def _follow_tags(html: bytes) -> str | None:
         rest = _COMPLETE.sub(b"", content)
         if _BEGINS.search(rest) or not _TAGS.fullmatch(rest):
             return "a noscript with a comment, raw text or tag that does not end in it on a page that nests deep"
-    templates = reopened = formatting_open = foreign = walked = 0
+    templates = reopened = formatting_open = foreign = walked = comparisons = 0
     open_formatting: dict[bytes, int] = {}
     # Around each open scope: formatting outside of it, which no end tag inside can close.
     outside: list[tuple[int, dict[bytes, int]]] = []
@@ -248,6 +251,10 @@ def _follow_tags(html: bytes) -> str | None:
         if (cdata or (content and _TAG.search(content))) and foreign:
             # in svg these end elsewhere than in HTML
             return "a script, style, title or CDATA section with tags within svg on a page that nests deep"
+        if len(raw_rest) + len(rest) > _NOTABLE_TAG_BYTES:
+            comparisons += len(_ATTRIBUTE.findall(raw_rest or rest)) ** 2 // 2
+            if comparisons > MAX_COMPARISONS:
+                return _MANY_COMPARISONS
         name = spelled.lower()
         if raw or not name:
             continue
