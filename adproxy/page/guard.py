@@ -102,10 +102,10 @@ _CLOSE_ALL = frozenset(
 _SCOPES = frozenset(b"applet desc foreignobject marquee math noscript object select svg table template title".split())
 _STOPS = _CLOSE_ALL | _SCOPES | {b"form", b"plaintext"}
 # What stands in a noscript ends with it for parsers with scripting only, and the other way round.
-_NOSCRIPT = re.compile(rb"<noscript(?=[\t\n\f\r />])(.*?)</noscript(?=[\t\n\f\r />])", re.I | re.S)
-_COMPLETE = re.compile(rb"<!--.*?-->|<(script|style|iframe|textarea|title|xmp)\b.*?</\1\b", re.I | re.S)
-_TAGS = re.compile(rb"(?:[^<]++|<(?![a-zA-Z/])|</?(?![a-zA-Z])|</?[a-zA-Z][^\t\n\f\r />]*+" + REST_OF_TAG + rb">)*+")
-_BEGINS = re.compile(rb"<!|<\?|<(?:script|style|iframe|textarea|title|xmp|noembed|noframes)\b", re.I)
+_NOSCRIPT = re.compile(
+    rb"<noscript(?=[\t\n\f\r />])" + REST_OF_TAG + rb">?+((?:[^<]++|<(?!/noscript[\t\n\f\r />]))*+)", re.I
+)
+_NOSCRIPT_END = re.compile(rb"</noscript[\t\n\f\r />]", re.I)
 _FOREIGN = frozenset((b"svg", b"math"))
 # Elements of svg that may be written as <path/>; anywhere else such a slash closes nothing.
 _SVG = frozenset(
@@ -134,8 +134,11 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
     names, rests = scanned.names, scanned.rests
     if len(names) > MAX_TAGS:
         return f"about {len(names)} start tags; at most {MAX_TAGS} are parsed"
-    # Every "<" may become a node: an end tag of p, a comment, and a "<?" that becomes one.
-    count = html.count(b"<")
+    tags = len(names) + len(scanned.swallowed)
+    # Every "<" may become a node: an end tag of p, a comment, and a "<?" that becomes one; none with less than 3 bytes.
+    count = len(html) // 3
+    if count > 2 * MAX_TAGS or tags * count > MAX_WALKED:
+        count = html.count(b"<")
     if count > 3 * MAX_TAGS or (count > 2 * MAX_TAGS and html.count(b"</") > 2 * MAX_TAGS):
         return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {2 * MAX_TAGS} end tags"
     # It may only look like a tag: "i<n;" in a script.
@@ -146,10 +149,9 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
             return _MANY_COMPARISONS
         if len(scanned.swallowed) * MAX_ATTRIBUTES**2 // 2 > MAX_COMPARISONS:
             return _follow_tags(html)
-    tags = len(names) + len(scanned.swallowed)
     if (tags > MAX_DEPTH or tags * count > MAX_WALKED) and not _is_flat(scanned, count):
         return _follow_tags(html)
-    spelled = frozenset(name for name in {*names, *scanned.swallowed} if name[1:].lower() in _FORMATTING)
+    spelled = frozenset(name for name in scanned.spelled if name[1:].lower() in _FORMATTING)
     swallowed = sum(map(scanned.swallowed.count, spelled))
     if (sum(map(names.count, spelled)) + swallowed) * tags > MAX_REOPENED:
         # At most three equal formatting elements are reopened (the parser's "Noah's Ark" clause).
@@ -163,14 +165,20 @@ def _may_have_many_attributes(scanned: Scanned) -> bool:
     """False if none of what the scan found, nor any tag within it, has too many attributes."""
     if max(map(len, scanned.rests), default=0) <= _SUSPICIOUS_TAG_BYTES:
         return False
-    return any(_too_many_attributes(rest) for rest in scanned.rests if len(rest) > _SUSPICIOUS_TAG_BYTES) or any(
+    return any(
         _may_hold_many_attributes(rest) for rest in scanned.swallowing if len(rest) > _SUSPICIOUS_TAG_BYTES
-    )
+    ) or any(_too_many_attributes(rest) for rest in scanned.rests if len(rest) > _SUSPICIOUS_TAG_BYTES)
 
 
 def _has_few_attributes(html: bytes) -> bool:
     """True if the whole page can be read and no tag in it has too many attributes, with scripting and without."""
-    return all(_READ.fullmatch(content) for content in (html, *_NOSCRIPT.findall(html)))
+    return all(_READ.fullmatch(content) for content in (html, *_noscripts(html)))
+
+
+def _noscripts(html: bytes) -> list[bytes]:
+    """What stands in each noscript that ends."""
+    ends = [found.start() for found in _NOSCRIPT_END.finditer(html)]
+    return _NOSCRIPT.findall(html, 0, ends[-1]) if ends else []
 
 
 def _is_flat(scanned: Scanned, count: int) -> bool:
@@ -232,10 +240,9 @@ def _closes(stack: list[bytes], name: bytes) -> int:
 
 def _follow_tags(html: bytes) -> str | None:
     """The same questions, answered by following every tag. Where in doubt, an element is taken to stay open."""
-    for content in _NOSCRIPT.findall(html):
-        rest = _COMPLETE.sub(b"", content)
-        if _BEGINS.search(rest) or not _TAGS.fullmatch(rest):
-            return "a noscript with a comment, raw text or tag that does not end in it on a page that nests deep"
+    for content in _noscripts(html):
+        if not _READ.fullmatch(content):
+            return "a noscript with a comment, raw text or tag that may not end in it on a page that nests deep"
     templates = reopened = formatting_open = foreign = walked = comparisons = 0
     open_formatting: dict[bytes, int] = {}
     # Around each open scope: formatting outside of it, which no end tag inside can close.

@@ -40,6 +40,8 @@ class Scanned:
     swallowed: list[bytes]
     """Its names, as spelled. What a real start tag begins with is either among these or among `names`: whatever it may
     be mistaken for, be it value, comment or script, ends before the tag begins, by one of the bytes that end a name."""
+    spelled: frozenset[bytes]
+    """Each of `names` and `swallowed` once."""
     is_clear: bool
     """True if nothing that was swallowed may end outside of what swallowed it: then each real start tag ends where the
     scan says, or lies whole within one that does. False only on pages that are made to be misread."""
@@ -47,24 +49,17 @@ class Scanned:
     @property
     def kinds(self) -> frozenset[bytes]:
         """The names of all elements that the page may have, in lower case; but for those that the parser makes up."""
-        return frozenset(name[1:].lower() for name in {*self.names, *self.swallowed})
+        return frozenset(name[1:].lower() for name in self.spelled)
 
 
 def scan(html: bytes) -> Scanned:
     """Every start tag, and what looks like one. Linear in the bytes, whatever they are."""
     pieces = _START_TAG.split(html)
     names, rests = pieces[1::3], pieces[2::3]
-    swallowing: list[bytes] = []
-    if _NAME.search(b" ".join(rests)):  # not on most pages
-        swallowing = [rest for rest in rests if _LESS_THAN in rest and _NAME.search(rest)]
-    return Scanned(
-        pieces,
-        names,
-        rests,
-        swallowing,
-        swallowed=[name for rest in swallowing for name in _NAME.findall(rest)],
-        is_clear=not any(map(_may_be_left, swallowing)),
-    )
+    swallowing = [rest for rest in rests if _LESS_THAN in rest and _NAME.search(rest)]  # on most pages none
+    swallowed = [name for rest in swallowing for name in _NAME.findall(rest)]
+    is_clear = not any(map(_may_be_left, swallowing))
+    return Scanned(pieces, names, rests, swallowing, swallowed, frozenset(names).union(swallowed), is_clear)
 
 
 def _may_be_left(rest: bytes) -> bool:

@@ -90,9 +90,11 @@ class Tree:
         self._roots: frozenset[int] = frozenset()
         self.off_limits: dict[int, bool] = {}
         """Kept for `page.places`: by `mem_id`, whether an element or what it stands in is no place for a slot."""
-        self._moved = self._moved_by_tables()
+        kinds = marked.scanned.kinds
+        self._moved = self._moved_by_tables() if b"table" in kinds else frozenset()
         # A noscript whose content is not plain and balanced may change all that follows where scripting is off.
-        self._two_opinions = not all(map(_leaves_nothing_behind, self.parser.css("noscript")))
+        noscripts = self.parser.css("noscript") if b"noscript" in kinds else []
+        self._two_opinions = not all(map(_leaves_nothing_behind, noscripts))
         self._text = text
         self._starts_without_scripting: frozenset[int] | None = None
 
