@@ -98,6 +98,9 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "equal signs", _filled(b"<p =")
     yield "noscripts", _filled(b"<noscript><p></noscript>")
     yield "unclosed noscripts", _filled(b"<noscript>")
+    yield "unclosed noscripts below the bound", _filled(b"<noscript>", count=45_000)
+    yield "noscripts within a tag", _filled(b"<noscript ", b"</noscript>", 45_000)
+    yield "unclosed comments in noscript", ARTICLE + b"<p>" * 1_500 + b"<noscript>" + b"<!--" * 40_000 + b"</noscript>"
     yield "unclosed scripts", _filled(b"<script><!--")
     yield "nulls", _filled(b"\0")
     yield "entities", _filled(b"&NotEqualTilde")

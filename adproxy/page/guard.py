@@ -62,32 +62,21 @@ _FEW = rb"(?:" + ATTRIBUTE + rb"){0,%d}+[\t\n\f\r /]*+>" % MAX_ATTRIBUTES
 _RAW = b"style textarea title xmp iframe noembed noframes".split()
 _RAW_TEXT = b"|".join(b"%s%s%s(?:[^<]++|<(?!/%s%s))*+(?=</)" % (n, _ENDS_NAME, _FEW, n, _ENDS_NAME) for n in _RAW)
 _SHAPES = rb"(?:path|g|circle|ellipse|rect|line|polyline|polygon|defs|use|symbol|mask|clippath|lineargradient|stop)"
+_OTHER_RULES = b"|".join((b"svg", b"math", b"plaintext", b"script", *_RAW))
 _READ = re.compile(
-    rb"(?:[^<]++|<(?:"
-    rb"(?![a-zA-Z!?/])|/(?=>)|!--(?:-?>|(?:[^-]++|-(?!-!?>))*+--!?>)|(?:!(?!--|\[CDATA\[)|\?|/(?![a-zA-Z>]))[^>]*+>"
-    rb"|script"
-    + _ENDS_NAME
-    + _FEW
-    + _SCRIPT
-    + rb"(?=</script)|"
-    + _RAW_TEXT
-    + rb"|svg"
-    + _ENDS_NAME
-    + _FEW
-    + rb"(?<!/>)(?:[^<]++|</?"
-    + _SHAPES
-    + _ENDS_NAME
-    + _FEW
-    + rb"|<title>[^<]*+</title>)*+</svg>"
-    rb"|(?!(?:svg|math|plaintext|script|"
-    + b"|".join(_RAW)
-    + rb")"
-    + _ENDS_NAME
-    + rb")/?[a-zA-Z][^\t\n\f\r />]*+"
-    + _FEW
-    + rb"))*+",
+    b"(?:[^<]++|<(?:" + b"|".join((
+        rb"(?![a-zA-Z!?/])",
+        rb"/(?=>)",
+        rb"!--(?:-?>|(?:[^-]++|-(?!-!?>))*+--!?>)",
+        rb"(?:!(?!--|\[CDATA\[)|\?|/(?![a-zA-Z>]))[^>]*+>",
+        rb"script" + _ENDS_NAME + _FEW + _SCRIPT + rb"(?=</script)",
+        _RAW_TEXT,
+        rb"svg" + _ENDS_NAME + _FEW + rb"(?<!/>)(?:[^<]++|</?" + _SHAPES + _ENDS_NAME + _FEW
+        + rb"|<title>[^<]*+</title>)*+</svg>",
+        rb"(?!(?:" + _OTHER_RULES + rb")" + _ENDS_NAME + rb")/?[a-zA-Z][^\t\n\f\r />]*+" + _FEW,
+    )) + b"))*+",
     re.I,
-)
+)  # fmt: skip
 _VOID = frozenset(
     b"area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split()
 )

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 
 # The rest of a tag behind its name, attribute by attribute as the parser reads it (HTML 13.2.5.32 to 39): an "=" can
 # begin a name, a quote within an unquoted value is part of it. What is misread here could hide tags. Linear, since
-# nothing in it can give back what it took; ="…" comes first because nearly all attributes are written so.
+# nothing in it can give back what it took; first come attributes as nearly all are written.
 _VALUE = rb"(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'][^\t\n\f\r >]*+)?+"
 ATTRIBUTE = (
     rb"[\t\n\f\r /]*+[^\t\n\f\r />][^\t\n\f\r />=]*+"
     rb"(?:=\"[^\"]*+\"|[\t\n\f\r ]*+(?:=[\t\n\f\r ]*+" + _VALUE + rb")?+)"
 )
-REST_OF_TAG = rb"(?:" + ATTRIBUTE + rb")*+[\t\n\f\r /]*+"
+_USUAL = rb"(?: [a-z-]++=\"[^\"]*+\")*+"
+REST_OF_TAG = _USUAL + rb"(?:" + ATTRIBUTE + rb")*+[\t\n\f\r /]*+"
 _START_TAG = re.compile(rb"(<[a-zA-Z][^\t\n\f\r />]*+)(" + REST_OF_TAG + rb")")
-
-
 _NAME = re.compile(rb"<[a-zA-Z][^\t\n\f\r />]*+")
 _LESS_THAN = ord("<")  # a byte is found in bytes three times as fast by its number
 _WHITE = b"\t\n\f\r "
