@@ -68,6 +68,22 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "lists", _filled(b"<ul><li>")
     yield "definitions", _filled(b"<dd><dt>")
     yield "svg in svg", _filled(b"<svg><g>")
+    yield "links in svg", _filled(b"<a>", b"</x>" * 90_000, 20_000).replace(b"<a>", b"<svg><a>", 1)
+    yield "void elements in svg", _filled(b"<link>", b"</x>" * 90_000, 20_000).replace(b"<link>", b"<svg><link>", 1)
+    yield "shapes whose slash closes nothing", (ARTICLE + b"<svg>" + b"<g x=/>" * 20_000 + b"</x>" * 90_000)
+    yield "end tags in svg below the bound", _filled(b"<svg>", b"</x>" * 90_000, 1_400)
+    yield "end tags in spans below the bound", _filled(b"<span>", b"</x>" * 90_000, 1_400)
+    yield "list items in spans below the bound", _filled(b"<span>", b"<li>" * 45_000, 1_400)
+    yield (
+        "selected options that the parser would copy",
+        ARTICLE + b"<select><button><selectedcontent></button>" + b"<option selected><p>x</option>" * 15_000,
+    )
+    many = b" ".join(b"a%d" % i for i in range(30_000))
+    yield (
+        "attributes behind a value that hides the end of what hides it",
+        (ARTICLE + b"<script>i<n a='</script><p x=\"'>\" " + many + b">"),
+    )
+    yield "attributes behind a value in noscript", ARTICLE + b'<noscript><p x="</noscript><p ' + many + b'">'
     yield "math with html", _filled(b"<math><mi><p>")
     yield "comments", _filled(b"<!-->")
     yield "unclosed comments", _filled(b"<!--")
@@ -82,6 +98,9 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "equal signs", _filled(b"<p =")
     yield "noscripts", _filled(b"<noscript><p></noscript>")
     yield "unclosed noscripts", _filled(b"<noscript>")
+    yield "unclosed noscripts below the bound", _filled(b"<noscript>", count=45_000)
+    yield "noscripts within a tag", _filled(b"<noscript ", b"</noscript>", 45_000)
+    yield "unclosed comments in noscript", ARTICLE + b"<p>" * 1_500 + b"<noscript>" + b"<!--" * 40_000 + b"</noscript>"
     yield "unclosed scripts", _filled(b"<script><!--")
     yield "nulls", _filled(b"\0")
     yield "entities", _filled(b"&NotEqualTilde")

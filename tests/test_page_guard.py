@@ -15,6 +15,7 @@ from adproxy.page.guard import hostile
 
 DEEP = guard.MAX_DEPTH + 100
 DIVS = "<div>" * DEEP
+MANY = " ".join(f"a{i}" for i in range(guard.MAX_ATTRIBUTES + 2))
 
 # What each would do to the parser: seconds of time or hundreds of megabytes, most of them in 200 KB.
 BOMBS = {
@@ -58,6 +59,19 @@ BOMBS = {
     "paths outside of svg": "<svg><div></svg>" + "<path/>" * DEEP,
     "behind a script in a script's comment": "<script><!-- <script> </script> --></script>" + DIVS,
     "behind a script's comment that hides no end": "<script><!-- </script>" + DIVS + "--></script>",
+    "links in svg": "<svg>" + "<a>" * DEEP,
+    "cells in svg": "<svg>" + "<td>" * DEEP,
+    "void elements in svg": "<svg>" + "<link>" * DEEP,
+    "shapes whose slash is the end of a value": "<svg>" + "<g x=a/>" * DEEP,
+    "shapes whose slash and quote are the end of a value": "<svg>" + '<g x=a"/>' * DEEP,
+    "svg whose slash is the end of a value": "<svg x=a/>" * DEEP,
+    "end tags that each walk many elements": "<span>" * 1_400 + "</x>" * 60_000,
+    "end tags that each walk many elements of svg": "<svg>" * 1_400 + "</x>" * 60_000,
+    "list items that each walk many elements": "<span>" * 1_400 + "<li>" * 30_000,
+    "attributes that a noscript hides": f'<noscript><p x="</noscript><p {MANY}">',
+    "attributes that an end tag in a noscript hides": f"<noscript></p x='</noscript><p {MANY}'>",
+    "attributes behind markup in svg": f"<svg><title><p x='</title></svg><p {MANY}'></svg>" + "<br>" * 100,
+    "attributes behind a misread script": f"<script>i<n a='</script><p {MANY}'>",
     "options": "<select>" + "<optgroup>" * DEEP,
     "ruby": "<rt>" * DEEP,
 }
@@ -90,6 +104,8 @@ SAFE = {
     "many icons": "<svg viewBox='0 0 1 1'><title>x</title><g><path d=x /></g></svg>" * DEEP,
     "scripts with markup after an icon": "<svg><path/></svg><script>'<div>'</script>" * DEEP,
     "noscripts with pictures": "<noscript><img src=x><iframe src=y></iframe></noscript>" * DEEP,
+    "links and cells in svg": "<svg><a><path/></a><td></td><link/></svg>" * DEEP,
+    "closed elements and many end tags": "<span><p>a</p></span>" * 9_000,
     "forms": "<form><div><input></div></form>" * DEEP,
     "options in many menus": ("<select>" + "<option>a</option>" * 300 + "</select>") * 6,
     "options without end tags": "<p>a</p>" * DEEP + "<select>" + "<option>a" * 300 + "</select>",
@@ -144,6 +160,21 @@ def test_a_bomb_is_not_hidden_by_what_only_looks_like_a_tag_before_it(hiding: by
         bomb = b"".join(b"<b x=%d><p>" % i for i in range(5_000))
     assert hostile(b"<!doctype html><p>x</p>" + hiding.replace(b"%s", bomb)) is not None
     assert hostile(b"<!doctype html><p>x</p>" + hiding.replace(b"%s", b"<p>x</p>" * 20)) is None
+
+
+@pytest.mark.parametrize("false", ["<script>i<n a={q}</script>", "<!-- <n a={q}-->", "<title><n a={q}</title>"])
+@pytest.mark.parametrize("quote", ["'", '"', "\n'", '\f"', "\r\t'"])
+@pytest.mark.parametrize("equals", ["=", " =", "= ", "\t=\f", "\n=\r"])
+@pytest.mark.parametrize("tag", ["<p", "<DIV", "<x<y", "<p><p"])
+def test_a_tag_that_goes_on_behind_what_only_looks_like_one_hides_nothing(
+    false: str, quote: str, equals: str, tag: str
+) -> None:
+    # the real tag's value begins behind an equals sign; what only looks like a tag takes that quote for its end
+    other = '"' if "'" in quote else "'"
+    page = f"<!doctype html>{false.format(q=quote)}{tag} x{equals}{other}{quote.strip()}>{other} %s>y"
+    for bomb in (MANY, f"z> {DIVS}"):
+        assert hostile((page % bomb).encode()) is not None
+    assert hostile((page % "z").encode()) is None
 
 
 def test_a_bomb_is_not_hidden_in_many_small_parts() -> None:

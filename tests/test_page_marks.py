@@ -90,6 +90,11 @@ def test_a_tag_within_the_unquoted_value_of_a_marked_element_does_not_take_its_n
     assert proven(b"<body><div title=x<div id=y>z") == {6: "div"}
 
 
+@pytest.mark.parametrize("false", [b"<script>i<n a='</script>", b"<!-- <n a='-->", b"<title><n a='</title>"])
+def test_a_tag_that_the_scan_has_lost_gets_no_number_from_within_itself(false: bytes) -> None:
+    assert "p" not in proven(b"<body>" + false + b'<p t="\'>" u=x<p id=y>z').values()
+
+
 def test_a_paragraph_that_only_a_stray_end_tag_implies_has_no_offset() -> None:
     html = b"<body><p>a</p></p>b"
     assert proven(html) == {6: "p"}

@@ -5,12 +5,13 @@ block's start walks the stack of open elements), formatting left open before man
 thousands of attributes on one tag (each is compared with all before it). Everything here is linear in the page's bytes.
 
 First all start tags are taken out of the bytes at once; their lengths and names clear nearly every page. Only for the
-rest the tags are followed one by one.
+rest the tags are followed one by one. What is counted is what the scan is sure to have: all that may be a start tag.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import islice
 
 from adproxy.page.scan import ATTRIBUTE, REST_OF_TAG, Scanned, scan
@@ -27,9 +28,9 @@ MAX_ATTRIBUTES = 512
 # that costs, at 2.7 ns each.
 MAX_COMPARISONS = 10_000_000
 MAX_TEMPLATES = 64
-# So many tags may lie in values before the tags are followed one by one.
-_MAX_SWALLOWED = 100
-# Smaller pages can't reach the bounds that are sums over the whole page.
+# A tag may walk all open elements to find what it closes, at 3 to 5 ns each: the sum over the page.
+MAX_WALKED = 20_000_000
+# Smaller pages can't reach the bound of the comparisons.
 _LARGE = 200 * 1024
 
 # So many attributes, each at least a letter and a space, make a tag of at least so many bytes.
@@ -53,6 +54,29 @@ _TOKEN = re.compile(
     re.I,
 )
 _TAG = re.compile(rb"<[a-zA-Z!/]")
+# A whole page, or a noscript's content, in which no tag has too many attributes, read as the parser reads it: no more
+# than the shapes of drawings within svg, where other rules hold, and no character data. Without groups that capture:
+# in a loop that gives nothing back some releases of Python lose them.
+_ENDS_NAME = rb"(?=[\t\n\f\r />])"
+_FEW = rb"(?:" + ATTRIBUTE + rb"){0,%d}+[\t\n\f\r /]*+>" % MAX_ATTRIBUTES
+_RAW = b"style textarea title xmp iframe noembed noframes".split()
+_RAW_TEXT = b"|".join(b"%s%s%s(?:[^<]++|<(?!/%s%s))*+(?=</)" % (n, _ENDS_NAME, _FEW, n, _ENDS_NAME) for n in _RAW)
+_SHAPES = rb"(?:path|g|circle|ellipse|rect|line|polyline|polygon|defs|use|symbol|mask|clippath|lineargradient|stop)"
+_OTHER_RULES = b"|".join((b"svg", b"math", b"plaintext", b"script", *_RAW))
+_READ = re.compile(
+    b"(?:[^<]++|<(?:" + b"|".join((
+        rb"(?![a-zA-Z!?/])",
+        rb"/(?=>)",
+        rb"!--(?:-?>|(?:[^-]++|-(?!-!?>))*+--!?>)",
+        rb"(?:!(?!--|\[CDATA\[)|\?|/(?![a-zA-Z>]))[^>]*+>",
+        rb"script" + _ENDS_NAME + _FEW + _SCRIPT + rb"(?=</script)",
+        _RAW_TEXT,
+        rb"svg" + _ENDS_NAME + _FEW + rb"(?<!/>)(?:[^<]++|</?" + _SHAPES + _ENDS_NAME + _FEW
+        + rb"|<title>[^<]*+</title>)*+</svg>",
+        rb"(?!(?:" + _OTHER_RULES + rb")" + _ENDS_NAME + rb")/?[a-zA-Z][^\t\n\f\r />]*+" + _FEW,
+    )) + b"))*+",
+    re.I,
+)  # fmt: skip
 _VOID = frozenset(
     b"area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split()
 )
@@ -67,15 +91,19 @@ _CLOSE_ALL = frozenset(
 _SCOPES = frozenset(b"applet desc foreignobject marquee math noscript object select svg table template title".split())
 _STOPS = _CLOSE_ALL | _SCOPES | {b"form", b"plaintext"}
 # What stands in a noscript ends with it for parsers with scripting only, and the other way round.
-_NOSCRIPT = re.compile(rb"<noscript(?=[\t\n\f\r />])(.*?)</noscript(?=[\t\n\f\r />])", re.I | re.S)
-_COMPLETE = re.compile(rb"<!--.*?-->|<(script|style|iframe|textarea|title|xmp)\b.*?</\1\b", re.I | re.S)
-_BEGINS = re.compile(rb"<!|<\?|<(?:script|style|iframe|textarea|title|xmp|noembed|noframes)\b", re.I)
+_NOSCRIPT = re.compile(
+    rb"<noscript(?=[\t\n\f\r />])" + REST_OF_TAG + rb">?+((?:[^<]++|<(?!/noscript[\t\n\f\r />]))*+)", re.I
+)
+_NOSCRIPT_END = re.compile(rb"</noscript[\t\n\f\r />]", re.I)
 _FOREIGN = frozenset((b"svg", b"math"))
 # Elements of svg that may be written as <path/>; anywhere else such a slash closes nothing.
 _SVG = frozenset(
     b"animate circle clippath defs ellipse g image line lineargradient mask path pattern polygon polyline "
     b"radialgradient rect stop symbol text tspan use".split()
 )
+# Void or never open as HTML, and so in svg and math too, because their start ends these (HTML 13.2.6.5). All others of
+# _VOID and _NEVER_OPEN are elements like any other there.
+_LEAVES_SVG = frozenset(b"body br dd dt embed head hr img li meta p".split())
 # So far back it is looked for what an end tag closes.
 _REACH = 64
 # Never taken to be open: their start closes an open one of their kind, or they are ignored where they do not belong, or
@@ -95,41 +123,76 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
     names, rests = scanned.names, scanned.rests
     if len(names) > MAX_TAGS:
         return f"about {len(names)} start tags; at most {MAX_TAGS} are parsed"
+    tags = len(names) + len(scanned.swallowed)
+    # Every "<" may become a node: an end tag of p, a comment, and a "<?" that becomes one; none with less than 3 bytes.
+    count = len(html) // 3
+    if count > 2 * MAX_TAGS or tags * count > MAX_WALKED:
+        count = html.count(b"<")
+    if count > 3 * MAX_TAGS or (count > 2 * MAX_TAGS and html.count(b"</") > 2 * MAX_TAGS):
+        return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {2 * MAX_TAGS} end tags"
+    # It may only look like a tag: "i<n;" in a script.
+    if not scanned.is_clear or (_may_have_many_attributes(scanned) and not _has_few_attributes(html)):
+        return _follow_tags(html)
     if len(html) > _LARGE:
-        # Every "<" may become a node: an end tag of p, a comment, and a "<?" that becomes one.
-        if (count := html.count(b"<")) > 3 * MAX_TAGS or html.count(b"</") > 2 * MAX_TAGS:
-            return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {2 * MAX_TAGS} end tags"
         if _comparisons(rests) > MAX_COMPARISONS:
-            return "so many attributes on so many tags that comparing them would take too long"
-    # What the scan took for a value may be tags: it is not where it thinks it is behind a script's "i<n a='".
-    swallowing = [rest for rest in rests if b"<" in rest]
-    swallowed = sum(rest.count(b"<") for rest in swallowing)
-    if any(_may_hold_many_attributes(rest) for rest in swallowing if len(rest) > _SUSPICIOUS_TAG_BYTES):
-        return _follow_tags(html)
-    if max(map(len, rests), default=0) > _SUSPICIOUS_TAG_BYTES:
-        if any(_too_many_attributes(rest) for rest in rests if len(rest) > _SUSPICIOUS_TAG_BYTES):
-            # or it only looks like a tag: "i<n;" in a script
+            return _MANY_COMPARISONS
+        if len(scanned.swallowed) * MAX_ATTRIBUTES**2 // 2 > MAX_COMPARISONS:
             return _follow_tags(html)
-    if swallowed > _MAX_SWALLOWED or len(names) + swallowed > MAX_DEPTH:
+    if (tags > MAX_DEPTH or tags * count > MAX_WALKED) and not _is_flat(scanned, count):
         return _follow_tags(html)
-    spelled = frozenset(name for name in set(names) if name[1:].lower() in _FORMATTING)
-    if (sum(map(names.count, spelled)) + swallowed) * (len(names) + swallowed) > MAX_REOPENED:
+    spelled = frozenset(name for name in scanned.spelled if name[1:].lower() in _FORMATTING)
+    swallowed = sum(map(scanned.swallowed.count, spelled))
+    if (sum(map(names.count, spelled)) + swallowed) * tags > MAX_REOPENED:
         # At most three equal formatting elements are reopened (the parser's "Noah's Ark" clause).
         different = {(name, rest) for name, rest in zip(names, rests, strict=True) if name in spelled}
-        if (3 * len(different) + swallowed) * (len(names) + swallowed) > MAX_REOPENED:
+        if (3 * len(different) + swallowed) * tags > MAX_REOPENED:
             return _follow_tags(html)
     return None
 
 
+def _may_have_many_attributes(scanned: Scanned) -> bool:
+    """False if none of what the scan found, nor any tag within it, has too many attributes."""
+    if max(map(len, scanned.rests), default=0) <= _SUSPICIOUS_TAG_BYTES:
+        return False
+    return any(
+        _may_hold_many_attributes(rest) for rest in scanned.swallowing if len(rest) > _SUSPICIOUS_TAG_BYTES
+    ) or any(_too_many_attributes(rest) for rest in scanned.rests if len(rest) > _SUSPICIOUS_TAG_BYTES)
+
+
+def _has_few_attributes(html: bytes) -> bool:
+    """True if the whole page can be read and no tag in it has too many attributes, with scripting and without."""
+    return all(_READ.fullmatch(content) for content in (html, *_noscripts(html)))
+
+
+def _noscripts(html: bytes) -> list[bytes]:
+    """What stands in each noscript that ends."""
+    ends = [found.start() for found in _NOSCRIPT_END.finditer(html)]
+    return _NOSCRIPT.findall(html, 0, ends[-1]) if ends else []
+
+
+def _is_flat(scanned: Scanned, count: int) -> bool:
+    """True if even all elements that can stand in each other, each in the one before, are not too deep for `count`
+    tags."""
+    drawings = not scanned.kinds.isdisjoint(_FOREIGN)
+    flat = _LEAVES_SVG if drawings else _VOID | _NEVER_OPEN
+    deep = templates = 0
+    for name, n in Counter(scanned.names + scanned.swallowed).items():
+        kind = name[1:].lower()
+        deep += n if kind not in flat else 0
+        templates += n if kind == b"template" else 0
+    return deep <= MAX_DEPTH and deep * count <= MAX_WALKED and templates <= MAX_TEMPLATES
+
+
 # Fewer attributes than such a tag has are compared in no time.
 _NOTABLE_TAG_BYTES = 128
+_MANY_COMPARISONS = "so many attributes on so many tags that comparing them would take too long"
 
 
 def _comparisons(rests: list[bytes]) -> int:
-    """How many comparisons of attributes' names the parser makes at most."""
+    """How many comparisons of attributes' names the parser makes at most, if no tag has too many attributes."""
     most = [rest for rest in rests if len(rest) > _NOTABLE_TAG_BYTES]
     # at least two bytes each; nearly every page ends here
-    if sum((len(rest) // 2) ** 2 for rest in most) // 2 <= MAX_COMPARISONS:
+    if sum(min(len(rest) // 2, MAX_ATTRIBUTES) ** 2 for rest in most) // 2 <= MAX_COMPARISONS:
         return 0
     return sum(len(_ATTRIBUTE.findall(rest)) ** 2 for rest in most) // 2
 
@@ -142,6 +205,14 @@ def _may_hold_many_attributes(swallowed: bytes) -> bool:
 
 def _too_many_attributes(tag: bytes) -> bool:
     return sum(1 for _ in islice(_ATTRIBUTE.finditer(tag), MAX_ATTRIBUTES + 2)) > MAX_ATTRIBUTES + 1
+
+
+def _closes_itself(rest: bytes) -> bool:
+    """True if the slash before a tag's ">" is not the end of an unquoted value."""
+    end = 0
+    for attribute in _ATTRIBUTE.finditer(rest):
+        end = attribute.end()
+    return end < len(rest) and rest.endswith(b"/")
 
 
 def _closes(stack: list[bytes], name: bytes) -> int:
@@ -158,10 +229,10 @@ def _closes(stack: list[bytes], name: bytes) -> int:
 
 def _follow_tags(html: bytes) -> str | None:
     """The same questions, answered by following every tag. Where in doubt, an element is taken to stay open."""
-    for content in _NOSCRIPT.findall(html):
-        if _BEGINS.search(_COMPLETE.sub(b"", content)):
-            return "a noscript with a comment or raw text that does not end in it on a page that nests deep"
-    templates = reopened = formatting_open = foreign = 0
+    for content in _noscripts(html):
+        if not _READ.fullmatch(content):
+            return "a noscript with a comment, raw text or tag that may not end in it on a page that nests deep"
+    templates = reopened = formatting_open = foreign = walked = comparisons = 0
     open_formatting: dict[bytes, int] = {}
     # Around each open scope: formatting outside of it, which no end tag inside can close.
     outside: list[tuple[int, dict[bytes, int]]] = []
@@ -176,15 +247,26 @@ def _follow_tags(html: bytes) -> str | None:
         if (cdata or (content and _TAG.search(content))) and foreign:
             # in svg these end elsewhere than in HTML
             return "a script, style, title or CDATA section with tags within svg on a page that nests deep"
+        if len(raw_rest) + len(rest) > _NOTABLE_TAG_BYTES:
+            comparisons += len(_ATTRIBUTE.findall(raw_rest or rest)) ** 2 // 2
+            if comparisons > MAX_COMPARISONS:
+                return _MANY_COMPARISONS
         name = spelled.lower()
-        if raw or not name or name in _VOID:
+        if raw or not name:
+            continue
+        walked += len(stack) + formatting_open
+        if walked > MAX_WALKED:
+            return "so many tags in so many open elements that looking for what they close would take too long"
+        closes_itself = bool(foreign) and rest.endswith(b"/") and _closes_itself(rest)
+        never_open = name in _NEVER_OPEN and (not foreign or name in _LEAVES_SVG or closes_itself)
+        if name in _VOID and (not foreign or name in _LEAVES_SVG or closes_itself):
             continue
         if close:
             if name in _FORMATTING:
                 if open_formatting.get(name):
                     open_formatting[name] -= 1
                     formatting_open -= 1
-            elif n := _closes(stack, name):
+            elif not never_open and (n := _closes(stack, name)):
                 if foreign:
                     foreign -= sum(1 for inner in stack[-n:] if inner in _FOREIGN)
                 del stack[-n:]
@@ -195,7 +277,7 @@ def _follow_tags(html: bytes) -> str | None:
             in_svg = in_svg and name in _SVG
             continue
         in_svg = in_svg and name in _SVG
-        if in_svg and rest.endswith(b"/"):
+        if in_svg and closes_itself:
             continue
         if name in _FORMATTING:
             # formatting nests too until its block ends
@@ -207,10 +289,10 @@ def _follow_tags(html: bytes) -> str | None:
         reopened += formatting_open
         if reopened > MAX_REOPENED:
             return f"formatting left open before so many elements that the parser would copy it {reopened} times"
-        if name in _NEVER_OPEN:
+        if never_open:
             continue
         if name in _FOREIGN:
-            if rest.endswith(b"/"):
+            if rest.endswith(b"/") and _closes_itself(rest):
                 continue
             foreign += 1
             in_svg = True

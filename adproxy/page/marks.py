@@ -87,8 +87,12 @@ def mark(html: bytes, scanned: Scanned | None = None) -> Marked:
     `scanned`: its scan, if it was made already.
     """
     scanned = scanned or scan(html)
+    if not scanned.is_clear:  # a mark might get into a tag, or a tag might go without its own
+        return Marked(html, scanned, [])
     tags = scanned.names
-    spelled = frozenset(tag for tag in set(tags) if tag in _IS_MARKED or tag[1:].lower().decode("latin-1") in MARKED)
+    spelled = frozenset(
+        tag for tag in scanned.spelled if tag in _IS_MARKED or tag[1:].lower().decode("latin-1") in MARKED
+    )
     copy = scanned.pieces.copy()
     copy[1::3] = [tag + mark if tag in spelled else tag for mark, tag in zip(_marks(len(tags)), tags, strict=False)]
     return Marked(b"".join(copy), scanned, tags)

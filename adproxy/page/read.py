@@ -25,6 +25,7 @@ from adproxy.rules.ruleset import (
 )
 
 _OURS = "[data-adproxy-slot],[data-adproxy]"
+_OUR_BYTES = b"data-adproxy"  # as we write it; most pages are not searched further
 _MAX_NUMBERED_IDS = 40
 
 
@@ -88,7 +89,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     tree = Tree(html, marked, text, settled=wanted.settled)
     if tree.body is None:
         return Page(article_problem=Reason.NO_ARTICLE.value, facts=facts.read(tree))
-    if tree.css(_OURS):
+    if _OUR_BYTES in html and tree.css(_OURS):
         return Page(already_rewritten=True, article_problem=Reason.NO_ARTICLE.value)
     known = facts.read(tree, metas=wanted.metas, json_ld=wanted.json_ld, ids=wanted.ids)
     problem: str | None = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
 from adproxy.model import Anchor, Edge
 from adproxy.page.ends import Patience, end_of, end_of_tag, is_balanced, keeps_formatting
@@ -41,6 +41,10 @@ _BEFORE_START, _AFTER_END = Edge.BEFORE_START, Edge.AFTER_END
 # How deep a walk to the body goes before the place is called illegal.
 _MAX_DEPTH = 256
 
+
+# Without the parser's copies of what is selected in a menu: they stand nowhere in the bytes, and thousands of options
+# that are copied one after the other take seconds.
+_AS_WRITTEN = LexborDocumentOptions.WO_EVENTS
 
 _SILENT = frozenset(["script", "style", "noscript", "template"])
 
@@ -79,7 +83,7 @@ class Tree:
         self.html = html
         self.marked = marked
         # Scripting on, as in nearly all browsers: what stands in a noscript is then text and can't hold an anchor.
-        self.parser = LexborHTMLParser(text, scripting=True)
+        self.parser = LexborHTMLParser(text, options=_AS_WRITTEN, scripting=True)
         self.body = self.parser.body
         first_body = _BODY.search(html)
         self._first_offset = first_body.end() if first_body else 0
@@ -89,9 +93,11 @@ class Tree:
         self._roots: frozenset[int] = frozenset()
         self.off_limits: dict[int, bool] = {}
         """Kept for `page.places`: by `mem_id`, whether an element or what it stands in is no place for a slot."""
-        self._moved = self._moved_by_tables()
+        kinds = marked.scanned.kinds
+        self._moved = self._moved_by_tables() if b"table" in kinds else frozenset()
         # A noscript whose content is not plain and balanced may change all that follows where scripting is off.
-        self._two_opinions = not all(map(_leaves_nothing_behind, self.parser.css("noscript")))
+        noscripts = self.parser.css("noscript") if b"noscript" in kinds else []
+        self._two_opinions = not all(map(_leaves_nothing_behind, noscripts))
         self._text = text
         self._starts_without_scripting: frozenset[int] | None = None
 
@@ -299,7 +305,7 @@ class Tree:
         into plain containers too."""
         other = object.__new__(Tree)
         other.html, other.marked = self.html, self.marked
-        other.parser = LexborHTMLParser(self._text, scripting=False)
+        other.parser = LexborHTMLParser(self._text, options=_AS_WRITTEN, scripting=False)
         other.body, other._legal, other.off_limits = other.parser.body, {}, {}
         other._moved = other._moved_by_tables()
         everything = other.css(",".join(sorted(MARKED)))
