@@ -7,6 +7,7 @@ Given to `Settings` by name, or in the environment as ``ADPROXY_`` and the name 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -105,7 +106,8 @@ class Settings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SettingsError("\n".join(_problem(problem) for problem in error.errors())) from error
+            known = type(self).model_fields
+            raise SettingsError("\n".join(_problem(problem, known) for problem in error.errors())) from error
 
     @classmethod
     def table(cls) -> str:
@@ -113,15 +115,15 @@ class Settings(BaseSettings):
         lines = ["| setting | default | what it means | what it costs |", "|---|---|---|---|"]
         for name, field in cls.model_fields.items():
             about = next(note for note in field.metadata if isinstance(note, About))
-            default = str(field.default).lower()
-            shown = f"`{default}` {about.unit}".strip()
+            default = "" if field.is_required() or field.default is None else str(field.default)
+            shown = f"`{default.lower() or '–'}` {about.unit}".strip()
             lines.append(f"| `ADPROXY_{name.upper()}` | {shown} | {about.means} | {about.costs} |")
         return "\n".join(lines)
 
 
-def _problem(problem: Any) -> str:
+def _problem(problem: Any, known: Iterable[str]) -> str:
     """One wrong value: its setting, what was found, what was expected."""
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"{name}: found an unknown setting; expected one of {', '.join(Settings.model_fields)}"
+        return f"{name}: found an unknown setting; expected one of {', '.join(known)}"
     return f"{name}: found {problem['input']!r}; expected otherwise: {problem['msg']}"
