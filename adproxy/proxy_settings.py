@@ -174,6 +174,12 @@ class ProxySettings(Settings):
         About("A worker that shows no sign of life for so long is killed and replaced.", "–", "s"),
     ] = 30.0
 
+    @classmethod
+    def from_environment(cls) -> ProxySettings:
+        """All from the environment; `SettingsError` says what is missing."""
+        values: dict[str, str] = {}
+        return cls(**values)  # type: ignore[arg-type]
+
     @property
     def worker_count(self) -> int:
         """Workers to run."""

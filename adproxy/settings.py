@@ -61,6 +61,16 @@ class Settings(BaseSettings):
             "s",
         ),
     ] = 5.0
+    early_seconds: Annotated[
+        float,
+        Field(ge=0, le=60),
+        About(
+            "The head of a page that is still incomplete by then is sent ahead, so that style sheets load; 0: never. "
+            "Only where that gives nothing up: no coding, length, validator, or shared lifetime.",
+            "The status is committed: a page that breaks off later can't become a 502 any more.",
+            "s",
+        ),
+    ] = 0.1
     rewrite_seconds: Annotated[
         float,
         Field(gt=0, le=60),
