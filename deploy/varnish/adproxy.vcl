@@ -105,7 +105,7 @@ sub vcl_backend_fetch {
 
 sub vcl_backend_response {
     # adproxy's own 5xx says so; the origin's pass as they are. POST is never repeated: it may have been carried out.
-    if (bereq.backend == adproxy && beresp.status >= 502 && beresp.status <= 504
+    if (bereq.backend == adproxy && beresp.status >= 500 && beresp.status <= 504
         && beresp.http.Proxy-Status ~ "^adproxy" && bereq.retries == 0
         && (bereq.method == "GET" || bereq.method == "HEAD")) {
         set bereq.backend = origin;
