@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chain import DEPLOY, Chain, Process, events_from, eventually, free_port, origin_and_adproxy
+from chain import DEPLOY, SLOT, Chain, Process, adapted, events_from, eventually, free_port, origin_and_adproxy
 from conftest import missing
 from websockets.sync.client import connect
 from wire import DEADLINE
