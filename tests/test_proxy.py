@@ -288,6 +288,15 @@ def test_head_keeps_what_get_would_say() -> None:
         assert server.ask("/a.png", method="HEAD").get("content-length") == "12345"
 
 
+@pytest.mark.parametrize("value", [b"a\x01b", b"a\x7fb"])
+def test_c9_a_field_that_cannot_be_sent_on_is_left_out(value: bytes) -> None:
+    fields = [b"X-Odd: " + value, b"X-Words: \xe9\xff", b"Content-Length: 2", b"", b"ok"]
+    with origin(b"\r\n".join([b"HTTP/1.1 200 OK", *fields])) as site, proxied(site.url) as server:
+        answer = server.ask("/")
+    assert (answer.status, answer.body) == (200, b"ok")
+    assert answer.headers == [(b"x-words", b"\xe9\xff"), (b"content-length", b"2")]
+
+
 # --- another host upstream ----------------------------------------------------------------------
 
 
