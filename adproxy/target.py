@@ -21,7 +21,7 @@ MAX_BYTES = 8 * 1024
 
 # Printable ASCII without "#" (a fragment is never sent), and what UTF-8 is made of: some clients send it unescaped.
 _PLAIN = re.compile(rb"/[!-\"$-~\x80-\xff]*+")
-_NAME = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%-]+")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::(\d{1,5})?)?")
 
 

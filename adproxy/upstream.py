@@ -7,6 +7,7 @@ upstream had closed meanwhile (RFC 9110, 9.2.2). All waiting has an end.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ _NOTHING_OF_ITS_OWN = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent"
 # Many sites send more cookies and policies than the 8 KiB that are aiohttp's default.
 _MAX_FIELD_BYTES = 128 * 1024
 _MAX_FIELDS = 1_000
+# No server sends these on (RFC 9110, 5.5): without such a field the rest can pass.
+_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _CLOSE_SECONDS = 2.0
 """How long a closing handshake may take."""
 
@@ -171,7 +174,8 @@ class Upstream:
                 )
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
                 raise _failure(problem) from problem
-            yield Answer(response.status, end_to_end(response.raw_headers), _chunks(response))
+            headers = [field for field in end_to_end(response.raw_headers) if not _CONTROLS.search(field[1])]
+            yield Answer(response.status, headers, _chunks(response))
         finally:
             self._busy -= 1
             if response is not None:
