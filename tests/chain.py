@@ -50,7 +50,8 @@ class Process:
     ) -> None:
         self.port = port
         self.log = log
-        self._command = [str(part) for part in command]
+        # it ends with us, should we be ended before we can end it
+        self._command = ["setpriv", "--pdeathsig", "TERM", *(str(part) for part in command)]
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -17,8 +17,9 @@ backend adproxy {
     .host = "127.0.0.1";
     .port = "8080";
     .connect_timeout = 1s;
-    # Longer than ADPROXY_HEAD_SECONDS plus ADPROXY_BUFFER_SECONDS (set the first to 10 there), as the origin may be slow.
-    .first_byte_timeout = 16s;
+    # Longer than ADPROXY_HEAD_SECONDS + ADPROXY_BUFFER_SECONDS + ADPROXY_REWRITE_SECONDS: with 10 + 5 + 2 it is.
+    # adproxy's default for the first is 60. Set it to 10 there, or this to 70s.
+    .first_byte_timeout = 20s;
     .between_bytes_timeout = 130s;      # longer than ADPROXY_IDLE_SECONDS, which ends what stands still
     .probe = {
         .url = "/_adproxy/healthz";     # answered by adproxy itself: a dead origin is not a dead adproxy
@@ -35,7 +36,7 @@ backend origin {
     .host = "127.0.0.1";
     .port = "8000";
     .connect_timeout = 1s;
-    .first_byte_timeout = 16s;
+    .first_byte_timeout = 20s;
     .between_bytes_timeout = 130s;
 }
 
