@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import small_site
+from conftest import missing
 from starlette.types import Message, Receive, Scope, Send
 from wire import DEADLINE, Response, Server, read_response, request, serving
 
@@ -26,6 +28,16 @@ LATE_SECONDS = 2.0
 """The origin's late pages begin so long after they were asked for."""
 HEAD_SECONDS = 1.0
 """adproxy waits so long for the origin in these tests."""
+
+
+def program(name: str) -> str:
+    """Where a program is; skips the test where it is not."""
+    # Debian keeps servers where only root looks for them
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        missing(f"{name} is not installed: make test installs it where it may")
+    assert found is not None
+    return found
 
 
 def adapted(text: str, replaced: dict[str, str]) -> str:
@@ -217,14 +229,20 @@ def eventually(happens: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def events_from(front: Process, origin: Origin) -> None:
-    """Ask for the origin's events; the first must arrive before the second is made."""
+def events_from(front: Process, origin: Origin, pause: float = 0.0) -> None:
+    """Ask for the origin's events: the first arrives before the second is made, which is `pause` seconds later."""
     with socket.create_connection(("127.0.0.1", front.port), DEADLINE) as connection:
         connection.sendall(request("/events", ("Accept", "text/event-stream")))
         received = b""
-        for wanted in (b"data: first", b"data: second"):
+
+        def read_on(wanted: bytes) -> None:
+            nonlocal received
             while wanted not in received:
                 piece = connection.recv(65536)
                 assert piece, f"the stream ended before {wanted!r}"
                 received += piece
-            origin.release.set()
+
+        read_on(b"data: first")
+        time.sleep(pause)
+        origin.release.set()
+        read_on(b"data: second")

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from chain import DEPLOY, ROOT, Process, adapted, free_port
-from conftest import missing
+from chain import DEPLOY, ROOT, Process, adapted, free_port, program
 from test_deploy_nginx import CONF, main_conf
 
 from adproxy.proxy_settings import ProxySettings
@@ -29,14 +27,12 @@ EXPOSURE = 15
 """What `systemd-analyze security` may find at most, of 100: a service without any protection has 96."""
 
 
-def run(*command: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """The output of a program, both kinds in `stdout`; skips where it is not there."""
-    words = [str(word) for word in command]
-    if shutil.which(words[0]) is None:
-        missing(f"{Path(words[0]).name} is not installed: make test installs it where it may")
+def run(command: str, *arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """The output of a program, both kinds in `stdout`."""
     return subprocess.run(
-        words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=DEADLINE, check=False
-    )
+        [command, *(str(argument) for argument in arguments)],
+        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
 
 
 def changed(file: Path, directory: Path, replaced: dict[str, str]) -> Path:
@@ -50,7 +46,7 @@ def changed(file: Path, directory: Path, replaced: dict[str, str]) -> Path:
 
 
 def hadolint(file: Path) -> subprocess.CompletedProcess[str]:
-    return run(Path(sys.executable).parent / "hadolint", file)
+    return run(program(str(Path(sys.executable).parent / "hadolint")), file)
 
 
 def test_hadolint_finds_nothing_in_the_dockerfile(tmp_path: Path) -> None:
@@ -107,7 +103,7 @@ def test_the_health_check_tells_an_adproxy_that_answers_from_none(tmp_path: Path
 
 
 def compose(file: Path) -> subprocess.CompletedProcess[str]:
-    return run("docker-compose", "-f", file, "config", "--quiet")
+    return run(program("docker-compose"), "-f", file, "config", "--quiet")
 
 
 def test_compose_takes_the_file(tmp_path: Path) -> None:
@@ -146,14 +142,14 @@ def test_the_files_that_compose_mounts_exist() -> None:
 
 def test_promtool_takes_the_configuration_and_the_alerts(tmp_path: Path) -> None:
     for what, file in (("config", "prometheus.yml"), ("rules", "alerts.yml")):
-        result = run("promtool", "check", what, PROMETHEUS / file)
+        result = run(program("promtool"), "check", what, PROMETHEUS / file)
         assert result.returncode == 0, result.stdout
     broken = changed(PROMETHEUS / "alerts.yml", tmp_path, {"sum by (instance, kind)": "sum by instance"})
-    assert run("promtool", "check", "rules", broken).returncode != 0
+    assert run(program("promtool"), "check", "rules", broken).returncode != 0
 
 
 def test_each_alert_fires_for_its_reason_and_not_without_it() -> None:
-    result = run("promtool", "test", "rules", "alerts_test.yml", cwd=PROMETHEUS)
+    result = run(program("promtool"), "test", "rules", "alerts_test.yml", cwd=PROMETHEUS)
     assert result.returncode == 0, result.stdout
     alerts = {
         rule["alert"]
@@ -181,7 +177,7 @@ def test_nginx_takes_the_file(tmp_path: Path) -> None:
         front = changed(CONF, tmp_path, here | replaced)
         main = tmp_path / "nginx.conf"
         main.write_text(main_conf(front, tmp_path), encoding="utf-8")
-        return run("nginx", "-t", "-c", main, "-p", tmp_path, "-e", "stderr")
+        return run(program("nginx"), "-t", "-c", main, "-p", tmp_path, "-e", "stderr")
 
     result = check({})
     assert result.returncode == 0, result.stdout
@@ -191,10 +187,10 @@ def test_nginx_takes_the_file(tmp_path: Path) -> None:
 
 def test_varnish_takes_the_file(tmp_path: Path) -> None:
     file = DEPLOY / "varnish" / "adproxy.vcl"
-    result = run("varnishd", "-C", "-f", file, "-n", tmp_path / "working")
+    result = run(program("varnishd"), "-C", "-f", file, "-n", tmp_path / "working")
     assert result.returncode == 0, result.stdout[-2000:]
     broken = changed(file, tmp_path, {"set req.backend_hint = origin;": "set req.backend_hint = orgin;"})
-    assert run("varnishd", "-C", "-f", broken, "-n", tmp_path / "working").returncode != 0
+    assert run(program("varnishd"), "-C", "-f", broken, "-n", tmp_path / "working").returncode != 0
 
 
 # --- systemd --------------------------------------------------------------------------------
@@ -206,20 +202,30 @@ def unit(directory: Path, replaced: dict[str, str]) -> Path:
 
 
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    result = run("systemd-analyze", "verify", unit(tmp_path, {}))
+    result = run(program("systemd-analyze"), "verify", unit(tmp_path, {}))
     assert (result.returncode, result.stdout) == (0, "")
-    broken = run("systemd-analyze", "verify", unit(tmp_path, {"KillMode=mixed": "KillMode=mild"}))
-    assert "KillMode" in broken.stdout
+    broken = run(program("systemd-analyze"), "verify", unit(tmp_path, {"KillMode=mixed": "KillMode=mild"}))
+    assert "kill mode" in broken.stdout
 
 
 def test_the_service_can_do_little_harm(tmp_path: Path) -> None:
     def exposure(replaced: dict[str, str]) -> int:
         file = unit(tmp_path, replaced)
         limit = f"--threshold={EXPOSURE}"
-        return run("systemd-analyze", "security", "--offline=true", limit, "--no-pager", file).returncode
+        return run(program("systemd-analyze"), "security", "--offline=true", limit, "--no-pager", file).returncode
 
     assert exposure({}) == 0
     assert exposure({"SystemCallFilter=": "#", "ProtectSystem=": "#", "CapabilityBoundingSet=": "#"}) != 0
+
+
+# --- make -----------------------------------------------------------------------------------
+
+
+def test_make_run_asks_for_the_site_before_it_installs_anything() -> None:
+    result = run(program("make"), "run")
+    assert result.returncode == 2
+    assert "UPSTREAM=https://origin.example" in result.stdout
+    assert "setup" not in result.stdout
 
 
 # --- together -------------------------------------------------------------------------------

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import small_site
-from chain import DEPLOY, SLOT, Chain, Process, adapted, events_from, eventually, free_port, origin_and_adproxy
-from conftest import missing
+from chain import DEPLOY, SLOT, Chain, Process, adapted, events_from, eventually, free_port, origin_and_adproxy, program
 from websockets.sync.client import connect
 from wire import DEADLINE, Response
 
@@ -34,8 +32,6 @@ TWO_SLOTS = (
 
 @contextlib.contextmanager
 def running(tmp_path: Path, shorter: dict[str, str]) -> Iterator[Chain]:
-    if shutil.which("varnishd") is None:
-        missing("Varnish is not installed: apt-get install varnish")
     with (
         tempfile.TemporaryDirectory(prefix="adproxy-varnish-") as directory,
         origin_and_adproxy(tmp_path) as (origin, server, adproxy, rules),
@@ -45,7 +41,7 @@ def running(tmp_path: Path, shorter: dict[str, str]) -> Iterator[Chain]:
         vcl.write_text(adapted(VCL.read_text(encoding="utf-8"), ports | shorter), encoding="utf-8")
         port = free_port()
         # -j none: no other users to become; they could not read what belongs to the test
-        command = ["varnishd", "-F", "-j", "none", "-n", directory, "-f", vcl]
+        command = [program("varnishd"), "-F", "-j", "none", "-n", directory, "-f", vcl]
         command += ["-a", f"127.0.0.1:{port}", "-s", "malloc,32M", "-T", "none"]
         front = Process([*command], port, tmp_path / "varnish.log")
         try:
