@@ -158,7 +158,7 @@ class Origin:
             await _answer(send, 200, self.page, ("content-type", "text/html; charset=utf-8"), *fields)
 
     async def _events(self, send: Send) -> None:
-        headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
+        headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"data: first\n\n", "more_body": True})
         await asyncio.to_thread(self.release.wait, DEADLINE)

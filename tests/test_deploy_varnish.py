@@ -113,7 +113,9 @@ def test_a_websocket_goes_through(steady: Chain) -> None:
 
 
 def test_events_come_as_they_happen(steady: Chain) -> None:
-    events_from(steady.front, steady.origin)
+    for _ in range(2):  # each reader has a stream of their own, none is stored
+        events_from(steady.front, steady.origin)
+    assert steady.origin.asked["GET /events"] == 2
 
 
 def test_the_origins_own_failure_passes_as_it_is_and_is_asked_for_once(steady: Chain) -> None:
