@@ -21,6 +21,7 @@ UNIT = DEPLOY / "systemd" / "adproxy.service"
 ENVIRONMENT = DEPLOY / "systemd" / "adproxy.env"
 DOCKERFILE = DEPLOY / "Dockerfile"
 COMPOSE = DEPLOY / "compose.yaml"
+GUIDE = DEPLOY / "README.md"
 PROMETHEUS = DEPLOY / "prometheus"
 SETTINGS = {f"ADPROXY_{name.upper()}": field for name, field in ProxySettings.model_fields.items()}
 EXPOSURE = 15
@@ -161,11 +162,20 @@ def test_each_alert_fires_for_its_reason_and_not_without_it() -> None:
     assert {test["alertname"] for test in loud["alert_rule_test"] if test["exp_alerts"]} == alerts
 
 
+def metrics_in(file: Path) -> set[str]:
+    """The metrics that a file names, histograms by their family's name."""
+    names = re.findall(r"\badproxy_[a-z]\w*", file.read_text(encoding="utf-8"))
+    return {re.sub(r"_seconds_(bucket|sum|count)$", "_seconds", name) for name in names}
+
+
+def documented_metrics() -> set[str]:
+    return set(re.findall(r"^\| `(adproxy_\w+)`", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+
+
 def test_the_alerts_ask_for_metrics_that_there_are() -> None:
-    asked = set(re.findall(r"\badproxy_\w+", (PROMETHEUS / "alerts.yml").read_text(encoding="utf-8")))
-    documented = set(re.findall(r"^\| `(adproxy_\w+)`", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    asked = metrics_in(PROMETHEUS / "alerts.yml")
     assert asked
-    assert {re.sub(r"_bucket$", "", name) for name in asked} <= documented
+    assert asked <= documented_metrics()
 
 
 # --- nginx and Varnish ----------------------------------------------------------------------
@@ -251,6 +261,31 @@ def test_settings_in_the_files_are_settings_that_there_are(monkeypatch: pytest.M
             name, _, value = line.removeprefix("#").partition("=")
             monkeypatch.setenv(name, value)
     assert ProxySettings.from_environment().head_seconds == 10
+
+
+def test_the_guide_names_each_alert_as_it_is() -> None:
+    told = re.findall(r"^\| `(Adproxy\w+)` \| (\w+) \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    groups = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    assert told == [(rule["alert"], rule["labels"]["severity"]) for group in groups for rule in group["rules"]]
+
+
+def test_the_guide_asks_for_metrics_that_there_are() -> None:
+    assert metrics_in(GUIDE) <= documented_metrics()
+
+
+def test_what_the_guide_links_to_exists() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^a-z -]", "", line.lower()).strip().replace(" ", "-")
+        for line in text.splitlines()
+        if line[:2] == "##"
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        file, _, anchor = target.partition("#")
+        assert (DEPLOY / file).exists(), target
+        assert file or anchor in headings, target
+    for name in re.findall(r"^\| `([\w/.-]+)`(?:, `([\w/.-]+)`)? \|", text.split("## Something")[0], re.MULTILINE):
+        assert all((DEPLOY / part).exists() for part in name), name
 
 
 def seconds(file: Path, pattern: str) -> list[float]:
