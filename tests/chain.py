@@ -68,7 +68,7 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns once it takes connections."""
+        """Returns once it listens."""
         with self.log.open("ab") as log:
             # a group of its own, so that its children end with it
             self._process = subprocess.Popen(
@@ -92,6 +92,11 @@ class Process:
         if self._process is not None and self._process.poll() is None:
             self.tell(signal.SIGKILL, all_of_it=True)
             self._process.wait(DEADLINE)
+            with contextlib.suppress(ProcessLookupError):
+                end = time.monotonic() + DEADLINE
+                while time.monotonic() < end:
+                    os.killpg(self._process.pid, 0)  # somebody of it is still there
+                    time.sleep(0.01)
 
     def end(self) -> None:
         """The polite way, and the other one where it does not help."""
@@ -114,6 +119,22 @@ class Process:
             return read_response(connection, method)
 
 
+class Adproxy(Process):
+    """`adproxy serve` with one worker, its state and log in `directory`; further options, and settings by name."""
+
+    def __init__(self, directory: Path, upstream: str, *options: str, **environment: str) -> None:
+        port = free_port()
+        command = [sys.executable, "-m", "adproxy.cli", "serve", "--upstream", upstream, *options]
+        command += ["--port", str(port), "--office-port", "0", "--workers", "1"]
+        command += ["--state-dir", str(directory / "state")]
+        super().__init__(command, port, directory / "adproxy.log", environment)
+
+    def start(self) -> None:
+        """Returns once a worker answers; the socket listens before there is one."""
+        super().start()
+        assert self.ask("/_adproxy/healthz").status == 200
+
+
 class Origin:
     """A small site that remembers what it was asked."""
 
@@ -122,6 +143,8 @@ class Origin:
         """How often, by method and path."""
         self.heads: dict[str, dict[str, str]] = {}
         """The last request's fields, by path."""
+        self.targets: list[bytes] = []
+        """Paths and queries as they were sent."""
         self.release = threading.Event()
         """What waits goes on: the second event, the answer to a POST."""
         self.page = small_site.PAGE
@@ -139,6 +162,7 @@ class Origin:
             pass
         self.asked[f"{method} {path}"] += 1
         self.heads[path] = head
+        self.targets.append(scope["raw_path"] + b"?" + scope["query_string"])
         if path.startswith("/late"):
             await asyncio.sleep(LATE_SECONDS)
         if path == "/waits":
@@ -202,16 +226,8 @@ def origin_and_adproxy(directory: Path) -> Iterator[tuple[Origin, Server, Proces
     (rules / "site.yaml").write_text(small_site.RULES, encoding="utf-8")
     origin = Origin()
     with serving(origin, lifespan="off") as server:
-        port = free_port()
-        adproxy = Process(
-            [sys.executable, "-m", "uvicorn", "adproxy.asgi:app", "--port", str(port), "--log-level", "warning"],
-            port,
-            directory / "adproxy.log",
-            {
-                "ADPROXY_UPSTREAM": f"http://127.0.0.1:{server.port}",
-                "ADPROXY_RULES": str(rules),
-                "ADPROXY_HEAD_SECONDS": str(HEAD_SECONDS),
-            },
+        adproxy = Adproxy(
+            directory, f"http://127.0.0.1:{server.port}", "--rules", str(rules), ADPROXY_HEAD_SECONDS=str(HEAD_SECONDS)
         )
         try:
             adproxy.start()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chain import DEPLOY, ROOT, Process, adapted, free_port, program
+from chain import DEPLOY, ROOT, Adproxy, Process, adapted, free_port, program
 from test_deploy_nginx import CONF, main_conf
 
 from adproxy.proxy_settings import ProxySettings
@@ -83,15 +83,9 @@ def test_the_health_check_tells_an_adproxy_that_answers_from_none(tmp_path: Path
     (told,) = [told for instruction, told in instructions() if instruction == "HEALTHCHECK"]
     command = json.loads(told[told.index("CMD") + 3 :])
     assert command[0] == "python"
-    port = free_port()
-    script = adapted(command[2], {"127.0.0.1:8080": f"127.0.0.1:{port}"})
-    adproxy = Process(
-        [sys.executable, "-m", "uvicorn", "adproxy.asgi:app", "--port", str(port)],
-        port,
-        tmp_path / "log",
-        # nobody listens there: without its origin adproxy is alive all the same
-        {"ADPROXY_UPSTREAM": f"http://127.0.0.1:{free_port()}"},
-    )
+    # nobody listens at the origin's address: without its origin adproxy is alive all the same
+    adproxy = Adproxy(tmp_path, f"http://127.0.0.1:{free_port()}")
+    script = adapted(command[2], {"127.0.0.1:8080": f"127.0.0.1:{adproxy.port}"})
     adproxy.start()
     try:
         assert run(sys.executable, "-c", script).returncode == 0

@@ -118,6 +118,14 @@ def test_the_origin_learns_who_asks_and_nothing_that_a_reader_made_up(steady: Ch
     assert told["host"] == told["x-forwarded-host"] == "site.example"
 
 
+@pytest.mark.parametrize("path", ["/a%2Fb//c;d/../e%20f?g=%26&h=a+b", "/late/a%2Fb//c?g=%26"])
+def test_an_address_arrives_as_the_reader_sent_it(steady: Chain, path: str) -> None:
+    steady.front.ask(path)
+    # the late one is given up by adproxy and asked for again at the origin
+    asked = [target for target in steady.origin.targets if target.startswith(path[:6].encode())]
+    assert asked == [path.encode()] * (2 if path.startswith("/late") else 1)
+
+
 def test_a_websocket_goes_through(steady: Chain) -> None:
     with connect(f"ws://127.0.0.1:{steady.front.port}/socket", open_timeout=DEADLINE) as socket_:
         socket_.send("hello")
@@ -197,6 +205,38 @@ def test_where_adproxy_hangs_pages_come_from_the_origin_and_posts_fail_once(chai
     assert chain.origin.asked["POST /order"] <= 1
 
 
+def test_a_restart_loses_no_request_and_carries_none_out_twice(chain: Chain) -> None:
+    over = threading.Event()
+    statuses: list[tuple[str, int]] = []
+    with_slots = threading.Event()
+
+    def read_and_order() -> None:
+        while not over.is_set():
+            page = chain.front.ask("/story")
+            statuses.append(("GET", page.status))
+            if SLOT in page.body:
+                with_slots.set()
+            statuses.append(("POST", chain.front.ask("/order", method="POST", body=b"one book").status))
+
+    readers = [threading.Thread(target=read_and_order) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    try:
+        assert with_slots.wait(DEADLINE)
+        chain.adproxy.end()
+        count = len(statuses)
+        eventually(lambda: len(statuses) > count + 20)
+        chain.adproxy.start()
+        with_slots.clear()
+        assert with_slots.wait(DEADLINE)
+    finally:
+        over.set()
+        for reader in readers:
+            reader.join(DEADLINE)
+    assert {status for _, status in statuses} == {200}
+    assert chain.origin.asked["POST /order"] == sum(method == "POST" for method, _ in statuses)
+
+
 # --- rolling out ----------------------------------------------------------------------------
 
 
@@ -210,6 +250,16 @@ def test_the_switch_takes_slots_away_and_leaves_what_open_pages_ask_for(chain: C
     # h2c would open a way past everything that looks at requests
     chain.front.ask("/h2c", ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAAQAAP__"))
     assert "upgrade" not in chain.origin.heads["/h2c"]
+
+
+def test_the_guides_rules_that_place_nothing_do_so(chain: Chain) -> None:
+    assert SLOT in chain.front.ask("/story").body
+    guide = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    command = re.search(r"^printf '(.*)' > /etc/adproxy/rules/off.yaml$", guide, re.MULTILINE)
+    assert command is not None
+    chain.rules.rename(chain.rules.parent.parent / "site.yaml")
+    (chain.rules.parent / "off.yaml").write_text(command[1].replace("\\n", "\n"), encoding="utf-8")
+    eventually(lambda: chain.front.ask("/story").body == chain.origin.page)
 
 
 def test_a_share_of_readers_is_split_by_address(chain: Chain) -> None:

@@ -106,6 +106,14 @@ def test_pieces_that_scripts_fetch_are_not_mixed_up_with_pages(steady: Chain) ->
     assert slots(steady.front.ask("/mixed", ("Sec-Fetch-Dest", "document"))) == 1
 
 
+@pytest.mark.parametrize("path", ["/a%2Fb//c;d/../e%20f?g=%26&h=a+b", "/late/a%2Fb//c?g=%26"])
+def test_an_address_arrives_as_the_reader_sent_it(steady: Chain, path: str) -> None:
+    steady.front.ask(path)
+    # the late one is given up by adproxy and asked for again at the origin
+    asked = [target for target in steady.origin.targets if target.startswith(path[:6].encode())]
+    assert asked == [path.encode()] * (2 if path.startswith("/late") else 1)
+
+
 def test_a_websocket_goes_through(steady: Chain) -> None:
     with connect(f"ws://127.0.0.1:{steady.front.port}/socket", open_timeout=DEADLINE) as socket:
         socket.send("hello")
