@@ -27,10 +27,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "headers",
             "codings",
         ),
-        *("target", "hops", "peers"),
+        *("target", "hops", "peers", "request_head"),
     ),
-    ("metrics", "live_rules", "settings", "own_paths", "rewrite_pool", "middleware"),
-    ("proxy_settings", "upstream", "relay", "gateway"),
+    ("metrics", "live_rules", "settings", "own_paths", "rewrite_pool", "middleware", "listening"),
+    ("proxy_settings", "upstream", "relay", "gateway", "connections", "server"),
     ("office", "account", "page_source", "proxy", "asgi", "demo", "cli", "__main__"),
 )
 # Within the pure layer the flow has a direction too: what comes first knows nothing of what comes later.
