@@ -77,8 +77,9 @@ class ProxySettings(Settings):
     state_dir: Annotated[
         Path | None,
         About(
-            "Where metrics outlive a restart; by default `adproxy/port-<port>` in the user's state directory.",
-            "A few megabytes of disk; one running adproxy each.",
+            "Where metrics outlive a restart; by default systemd's `STATE_DIRECTORY`, or else `adproxy/port-<port>` in "
+            "the user's state directory.",
+            "8 MiB of disk for each worker; one running adproxy each.",
         ),
     ] = None
     upstream_host: Annotated[

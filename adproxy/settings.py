@@ -121,9 +121,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def table(cls) -> str:
-        """All settings as a Markdown table, for the documentation."""
+        """The settings that this class adds, as a Markdown table, for the documentation."""
         lines = ["| setting | default | what it means | what it costs |", "|---|---|---|---|"]
+        inherited = {name for base in cls.__bases__ for name in getattr(base, "model_fields", {})}
         for name, field in cls.model_fields.items():
+            if name in inherited:
+                continue
             about = next(note for note in field.metadata if isinstance(note, About))
             default = "" if field.is_required() or field.default is None else str(field.default)
             shown = f"`{default.lower() or '–'}` {about.unit}".strip()
@@ -134,6 +137,8 @@ class Settings(BaseSettings):
 def _problem(problem: Any, known: Iterable[str]) -> str:
     """One wrong value: its setting, what was found, what was expected."""
     name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"{name}: found nothing; expected a value, given here or as ADPROXY_{name.upper()}"
     if problem["type"] == "extra_forbidden":
         return f"{name}: found an unknown setting; expected one of {', '.join(known)}"
     return f"{name}: found {problem['input']!r}; expected otherwise: {problem['msg']}"

@@ -29,9 +29,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         ),
         *("target", "hops", "peers", "request_head"),
     ),
-    ("metrics", "live_rules", "settings", "own_paths", "rewrite_pool", "middleware", "listening"),
-    ("proxy_settings", "upstream", "relay", "gateway", "connections", "server"),
-    ("office", "account", "page_source", "proxy", "asgi", "demo", "cli", "__main__"),
+    (
+        *("metrics", "live_rules", "settings", "own_paths", "rewrite_pool", "middleware"),
+        *("listening", "state_dir", "board"),
+    ),
+    ("proxy_settings", "upstream", "relay", "gateway", "connections", "server", "shared_metrics", "supervisor"),
+    ("office", "account", "page_source", "proxy", "asgi", "worker", "serve", "demo", "cli", "__main__"),
 )
 # Within the pure layer the flow has a direction too: what comes first knows nothing of what comes later.
 FLOW = ("rules", "page", "plan", "markup", "rewrite")
