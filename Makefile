@@ -1,12 +1,15 @@
 # make demo    the built-in site with adproxy around it, and the second listener; Ctrl-C ends all of it
+# make run     adproxy in front of a site: make run UPSTREAM=https://origin.example RULES=rules/ (PORT=8080)
 # make test    everything, including what the tests need installed
 # make bench   what a rewrite costs, beside other ways to do it
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 PYTEST_ARGS ?=
+RULES ?= rules/
+PORT ?= 8080
 
-.PHONY: help demo test lint bench corpus clean
+.PHONY: help demo run site-named test lint bench corpus clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -22,6 +25,17 @@ help:
 
 demo: .venv/product
 	@exec .venv/bin/adproxy demo $(DEMO_ARGS)
+
+# Asked before anything is installed. The values reach the shell through the environment, so none needs quoting.
+run: export UPSTREAM := $(UPSTREAM)
+run: export RULES := $(RULES)
+run: export PORT := $(PORT)
+run: site-named .venv/product
+	@exec .venv/bin/adproxy serve --upstream "$$UPSTREAM" --rules "$$RULES" --port "$$PORT" $(RUN_ARGS)
+
+site-named:
+	@[ -n "$$UPSTREAM" ] || { \
+	  echo "make run: which site? Name its own server: make run UPSTREAM=https://origin.example RULES=rules/" >&2; exit 2; }
 
 test: .venv/tests lint
 	@$(PY) -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)

@@ -23,6 +23,7 @@ _FILE_EXTENSIONS = frozenset(
     b"tar tgz tif tiff ts ttf txt vtt wasm wav weba webm webmanifest webp woff woff2 xls xlsx xml xz zip zst".split()
 )
 """Extensions that pages do not have. No ``js``: ``/wiki/Node.js`` is a page."""
+_PAGE_EXTENSIONS = frozenset(b"asp aspx cfm htm html jsp php phtml shtml".split())
 
 
 def values(headers: RawHeaders, name: bytes) -> list[str]:
@@ -129,6 +130,12 @@ def may_be_page(raw_path: bytes) -> bool:
     """
     name, dot, extension = raw_path.rsplit(b"/", 1)[-1].rpartition(b".")
     return not (dot and name and extension.lower() in _FILE_EXTENSIONS)
+
+
+def is_page_by_name(raw_path: bytes) -> bool:
+    """Whether a path is as good as certainly a page's: one that ends in a slash, in ``.html`` or the like."""
+    name = raw_path.rsplit(b"/", 1)[-1]
+    return not name or name.rpartition(b".")[2].lower() in _PAGE_EXTENSIONS
 
 
 def response_skip(status: int, headers: RawHeaders) -> Skip | None:

@@ -25,10 +25,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from adproxy.eligibility import DECIDING_FIELDS, RawHeaders, accepts_html, may_be_page, split_list, values
+from adproxy.eligibility import (
+    DECIDING_FIELDS,
+    RawHeaders,
+    accepts_html,
+    is_page_by_name,
+    may_be_page,
+    split_list,
+    values,
+)
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -90,14 +98,15 @@ def forward(headers: RawHeaders, raw_path: bytes, revision: str) -> Forwarded:
     """The request head of a GET or HEAD whose answer may be a page that is planned under `revision`.
 
     Tags of ours become the origin's, other conditions go (see above). ``Range`` and ``If-Range`` go where the answer
-    is most likely a page: a reader who asks for a document, by a path without a file's extension. Other requests keep
-    them, so films and downloads can be sought and resumed.
+    is most likely a page: a reader who asks for HTML or a document, by a path without a file's extension, or one that
+    is a page's by its name. Other requests keep them, so films and downloads can be sought and resumed.
     """
     if not any(name.lower() in _CONDITIONS for name, _ in headers):
         return Forwarded(None)
     dest = values(headers, b"sec-fetch-dest")
     accept = ", ".join(values(headers, b"accept"))
-    wants_page = accepts_html(accept) and may_be_page(raw_path) and (not dest or dest[0].lower() == "document")
+    is_document = dest[0].lower() == "document" if dest else "text/html" in accept.lower() or is_page_by_name(raw_path)
+    wants_page = is_document and accepts_html(accept) and may_be_page(raw_path)
     lines = values(headers, b"if-none-match")
     tags: list[bytes] = []
     if any(line == "*" for line in lines):
@@ -161,6 +170,19 @@ def planned(headers: RawHeaders, revision: str, *, length: int | None, vary_ever
     if sum(name.lower() == b"etag" for name, _ in answer) > 1:  # two tags validate nothing
         answer = [(name, value) for name, value in answer if name.lower() != b"etag"]
     return vary(answer, DECIDING_FIELDS) if vary_everywhere else answer
+
+
+def gives_nothing_up(headers: RawHeaders) -> bool:
+    """Whether a page's head may be sent before it is known what becomes of its body: no coding, no length, nothing by
+    which the page could be validated, and no lifetime that would have to be cut short should its slots be missing."""
+    names = {name.lower() for name, _ in headers}
+    if names & (_NOT_ON_CHANGED | {b"etag", b"last-modified", b"content-encoding"}):
+        return False
+    return failed_open(headers, _EPOCH) == list(headers)
+
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+"""Before all dates, so that every ``Expires`` counts as long."""
 
 
 def head_of_page(headers: RawHeaders, *, vary_everywhere: bool = False) -> HeaderList:

@@ -16,9 +16,9 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from adproxy.errors import RulesError
-from adproxy.metrics import Metrics
 from adproxy.rules.compile import load_rules
 from adproxy.rules.ruleset import RuleBook, SourceFile
 
@@ -46,12 +46,22 @@ class LiveStatus:
     """Why the last attempt to load failed, a line for each problem; None where it succeeded."""
 
 
+class Listener(Protocol):
+    """Who is told what becomes of each attempt to load; `Metrics` is one."""
+
+    def rules_loaded(self, book: RuleBook) -> None:
+        """These rules are in force now."""
+
+    def rules_failed(self) -> None:
+        """The rules could not be loaded; those from before, if any, stay in force."""
+
+
 class LiveRules:
     """Rules that follow their files. `book` is the snapshot in force: read it once per page and keep what you read."""
 
     book: RuleBook
 
-    def __init__(self, path: str | Path, *, metrics: Metrics | None = None, poll_seconds: float = 0.5) -> None:
+    def __init__(self, path: str | Path, *, metrics: Listener | None = None, poll_seconds: float = 0.5) -> None:
         """Loads at once. Rules that can't be loaded are no error here: `book` is then empty, so that every page passes
         as it is, the log and the metrics say so, and the watch goes on.
 
@@ -60,7 +70,9 @@ class LiveRules:
         self._path = Path(path)
         self._metrics = metrics
         self._poll_seconds = poll_seconds
-        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._stopped = False
+        self._asked = False
         self._thread: threading.Thread | None = None
         self.book = RuleBook()
         self._status = LiveStatus(revision=self.book.revision, loaded_at=None, files=(), problem=None)
@@ -81,7 +93,8 @@ class LiveRules:
         """Begin to watch, in a daemon thread; does nothing where the watch is on. A forked process, which inherits the
         object without its thread, calls it again."""
         if self._thread is None or not self._thread.is_alive():
-            self._stop.clear()
+            self._wake.clear()
+            self._stopped = False
             self._thread = threading.Thread(target=self._watch, name="adproxy-live-rules", daemon=True)
             self._thread.start()
 
@@ -89,19 +102,33 @@ class LiveRules:
         """End the watch and wait for its thread, at most `STOP_SECONDS`. The rules stay in force."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            self._stop.set()
+            self._stopped = True
+            self._wake.set()
             thread.join(STOP_SECONDS)
             if thread.is_alive():
                 log.warning(
                     "the rules are still being loaded after %g s; their thread ends with the process", STOP_SECONDS
                 )
 
+    def reload(self) -> None:
+        """Have the watch load the rules at once, whether they seem to have changed or not. Safe from any thread."""
+        self._asked = True
+        self._wake.set()
+
     # --- the watch ------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        while not self._stop.wait(self._poll_seconds):
+        while True:
+            self._wake.wait(self._poll_seconds)
+            self._wake.clear()
+            if self._stopped:
+                return
             try:
-                self.poll()
+                if self._asked:
+                    self._asked = False
+                    self._load(self._look(self._status.files))
+                else:
+                    self.poll()
             except Exception:
                 # the watch must outlive anything that one look can meet, or the next edit would never be seen
                 log.exception(

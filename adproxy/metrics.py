@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -79,16 +80,26 @@ class _Site:
     """In the order of `DEVICES`."""
 
 
-class _RulesState(Collector):
+class RulesState(Collector):
     """The rules in force, told at each scrape; nothing is said before the first load."""
 
     def __init__(self) -> None:
         self.revision: str | None = None
-        self.loaded_at = 0.0
-        self.successful: bool | None = None
+        self._loaded_at = 0.0
+        self._successful: bool | None = None
+
+    def rules_loaded(self, book: RuleBook) -> None:
+        """The rules in force are now these."""
+        self.revision = book.revision
+        self._loaded_at = time.time()
+        self._successful = True
+
+    def rules_failed(self) -> None:
+        """The last attempt to load the rules failed; those from before, if any, stay in force."""
+        self._successful = False
 
     def collect(self) -> Iterator[Metric]:
-        revision, loaded_at, successful = self.revision, self.loaded_at, self.successful
+        revision, loaded_at, successful = self.revision, self._loaded_at, self._successful
         if successful is not None:
             yield GaugeMetricFamily(
                 "adproxy_rules_last_reload_successful",
@@ -104,25 +115,71 @@ class _RulesState(Collector):
             )
 
 
-class _WithoutCreated:
-    """A registry as a scrape should see it: without the client's ``_created`` series, which would double the bill."""
+class Exposition(ABC):
+    """Metrics to be read: by Prometheus, and by people."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
+    @abstractmethod
+    def _collect(self) -> Iterable[Metric]:
+        """All families with their samples."""
 
-    def collect(self) -> Iterator[Metric]:
-        for family in self._registry.collect():
+    def families(self) -> Iterator[Metric]:
+        """All metrics with their samples, as a scrape sees them: without the client library's ``_created`` series,
+        which would double the bill."""
+        for family in self._collect():
             created = family.name + "_created"
             family.samples = [sample for sample in family.samples if sample.name != created]
             yield family
 
+    def exposition(self, accept: str | None = None) -> tuple[bytes, str]:
+        """The answer to a scrape: its body and its content type, in the format that the `Accept` header asks for."""
+        try:
+            encode, content_type = choose_encoder(accept or "")
+        except (TypeError, ValueError):  # a version that is no version
+            encode, content_type = choose_encoder("")
+        return encode(_Registry(self)), content_type
 
-class Metrics:
+    def totals(self) -> tuple[SiteTotals, ...]:
+        """The counters by site, sites by name, for a page that people read."""
+        pages: dict[str, dict[str, float]] = {}
+        placements: dict[str, float] = {}
+        for sample in (sample for family in self._collect() for sample in family.samples):
+            site = sample.labels.get("site", "")
+            if sample.name == "adproxy_pages_total":
+                outcomes = pages.setdefault(site, {})
+                outcome = sample.labels["outcome"]
+                outcomes[outcome] = outcomes.get(outcome, 0) + sample.value
+            elif sample.name == "adproxy_slot_placements_total":
+                placements[site] = placements.get(site, 0) + sample.value
+        return tuple(
+            SiteTotals(
+                site=site,
+                rewritten=int(outcomes.get("rewritten", 0)),
+                skipped=int(outcomes.get("skipped", 0)),
+                failed_open=int(outcomes.get("failed_open", 0)),
+                placements=int(placements.get(site, 0)),
+            )
+            for site, outcomes in sorted(pages.items())
+        )
+
+
+class _Registry(Collector):
+    """An exposition in the shape in which the client library's encoders take metrics."""
+
+    def __init__(self, metrics: Exposition) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        return self._metrics.families()
+
+
+class Metrics(Exposition):
     """All metrics of one process. Safe to call from several threads; no method ever raises for what it is given."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        """`registry`: where to register; None makes one of our own, so two instances never meet."""
+    def __init__(self, registry: CollectorRegistry | None = None, *, max_series: int = MAX_SERIES) -> None:
+        """`registry`: where to register; None makes one of our own, so two instances never meet. `max_series`: how many
+        series with labels may be made, `MAX_SERIES` at most; those of ``_other`` always are."""
         self.registry = registry if registry is not None else CollectorRegistry()
+        self._max_series = MAX_SERIES
         self._pages = Counter(
             "adproxy_pages_total",
             "HTML pages that passed through, by what became of them and why.",
@@ -166,7 +223,7 @@ class Metrics:
             ("kind",),
             registry=self.registry,
         )
-        self._state = _RulesState()
+        self._state = RulesState()
         self.registry.register(self._state)
 
         self._lock = threading.Lock()  # around making series; counting takes only the client library's own locks
@@ -179,6 +236,7 @@ class Metrics:
         # made first, while there is room for certain
         self._other = _Site(OTHER)
         self._make(self._other, (OTHER,))
+        self._max_series = min(max_series, MAX_SERIES)
 
     # --- events ---------------------------------------------------------------------------
 
@@ -237,51 +295,14 @@ class Metrics:
             for name, slots in slots_of.items():
                 self._learn_locked(name, slots)
             self._zero_refusals_locked(slots_of)
-        self._state.revision = book.revision
-        self._state.loaded_at = time.time()
-        self._state.successful = True
+        self._state.rules_loaded(book)
 
     def rules_failed(self) -> None:
         """The last attempt to load the rules failed; those from before, if any, stay in force."""
-        self._state.successful = False
+        self._state.rules_failed()
 
-    # --- reading --------------------------------------------------------------------------
-
-    def families(self) -> Iterable[Metric]:
-        """All metrics with their samples, as a scrape sees them."""
-        return _WithoutCreated(self.registry).collect()
-
-    def exposition(self, accept: str | None = None) -> tuple[bytes, str]:
-        """The answer to a scrape: its body and its content type, in the format that the `Accept` header asks for."""
-        try:
-            encode, content_type = choose_encoder(accept or "")
-        except (TypeError, ValueError):  # a version that is no version
-            encode, content_type = choose_encoder("")
-        return encode(_WithoutCreated(self.registry)), content_type
-
-    def totals(self) -> tuple[SiteTotals, ...]:
-        """The counters by site, sites by name, for a page that people read."""
-        pages: dict[str, dict[str, float]] = {}
-        placements: dict[str, float] = {}
-        for family in (*self._pages.collect(), *self._placements.collect()):
-            for sample in family.samples:
-                site = sample.labels.get("site", "")
-                if sample.name == "adproxy_pages_total":
-                    outcomes = pages.setdefault(site, {})
-                    outcome = sample.labels["outcome"]
-                    outcomes[outcome] = outcomes.get(outcome, 0) + sample.value
-                elif sample.name == "adproxy_slot_placements_total":
-                    placements[site] = placements.get(site, 0) + sample.value
-        return tuple(
-            SiteTotals(
-                site=site,
-                rewritten=int(outcomes.get("rewritten", 0)),
-                skipped=int(outcomes.get("skipped", 0)),
-                failed_open=int(outcomes.get("failed_open", 0)),
-                placements=int(placements.get(site, 0)),
-            )
-            for site, outcomes in sorted(pages.items())
-        )
+    def _collect(self) -> Iterable[Metric]:
+        return self.registry.collect()
 
     # --- series ---------------------------------------------------------------------------
 
@@ -331,7 +352,7 @@ class Metrics:
             for reason in Reason
             if (slot, reason) not in site.refusals
         ]
-        if self._series + len(wanted) <= MAX_SERIES // 2:
+        if self._series + len(wanted) <= self._max_series // 2:
             for site, slot, reason in wanted:
                 self._make_refusal(site, slot, reason)
 
@@ -358,7 +379,7 @@ class Metrics:
             return child
 
     def _room(self, series: int) -> bool:
-        if self._series + series <= MAX_SERIES:
+        if self._series + series <= self._max_series:
             self._series += series
             return True
         if not self._said_full:

@@ -31,6 +31,7 @@ from adproxy.live_rules import LiveRules
 from adproxy.metrics import OTHER, Metrics
 from adproxy.model import Skip, SkipReason
 from adproxy.own_paths import OwnPaths
+from adproxy.page.tree import before_body
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rewrite_pool import RewritePool
 from adproxy.rules.match import choose
@@ -129,6 +130,9 @@ class AdMiddleware:
         exchange = _Exchange(self, method, path, judgement.policy, answer_with, validated=judgement.validated)
         try:
             await self.app(child, receive, exchange.send)
+        except Exception:
+            await exchange.broken()
+            raise
         finally:
             await exchange.end()
 
@@ -273,13 +277,16 @@ class _Exchange:
         self._size = 0
         self._since = 0.0
         """When the answer's head came."""
+        self._ahead = 0
+        """Bytes of the page that were sent before it was complete, with its head."""
         self._passing = False
         self._swallowing = False
         """The page was sent changed: what may still come (trailers) was about the bytes that it replaced."""
         self._turn = asyncio.Lock()
         """The application's messages and the deadline take turns."""
         self._timer: asyncio.TimerHandle | None = None
-        self._late: asyncio.Task[None] | None = None
+        self._late: list[asyncio.Task[None]] = []
+        """What the timers began."""
 
     async def send(self, message: Message) -> None:
         """What the application calls."""
@@ -303,20 +310,25 @@ class _Exchange:
                 await self._release(self._start, Skip(SkipReason.ERROR, kind), None)
                 await self._send(message)
 
+    async def broken(self) -> None:
+        """The application failed: what it sent of a page goes out as it would have without us, so that whoever serves
+        us can end the answer as the broken one that it is."""
+        async with self._turn:
+            if self._start is not None and not self._passing and not self._swallowing and self._chunks:
+                await self._release(self._start, Skip(SkipReason.INCOMPLETE, "the application failed"), True)
+
     async def end(self) -> None:
         """The application has returned or failed: nothing may fire any more, and what is held is given back."""
         if self._timer is not None:
             self._timer.cancel()
         self._forget()
-        late = self._late
-        if late is None:
-            return
-        if not late.done():
-            late.cancel()
-            await asyncio.wait([late], timeout=self._settings.rewrite_seconds)
-        if late.done() and not late.cancelled() and (problem := late.exception()) is not None:
-            # most likely the client left; the application's own next message met the same
-            log.debug("sending a page after its deadline failed", exc_info=problem)
+        for late in self._late:
+            if not late.done():
+                late.cancel()
+                await asyncio.wait([late], timeout=self._settings.rewrite_seconds)
+            if late.done() and not late.cancelled() and (problem := late.exception()) is not None:
+                # most likely the client left; the application's own next message met the same
+                log.debug("sending a page before it was complete failed", exc_info=problem)
 
     async def _begin(self, start: Message) -> None:
         try:
@@ -330,7 +342,12 @@ class _Exchange:
             await self._pass(passing)
             return
         self._start, self._since = start, time.perf_counter()
-        self._timer = asyncio.get_running_loop().call_later(self._settings.buffer_seconds, self._on_deadline)
+        early, most = self._settings.early_seconds, self._settings.buffer_seconds
+        loop = asyncio.get_running_loop()
+        if 0 < early < most and head.gives_nothing_up(start["headers"]):
+            self._timer = loop.call_later(early, self._on_early)
+        else:
+            self._timer = loop.call_later(most, self._on_deadline)
 
     def _head_to_pass(self, start: Message) -> Message | None:
         """The head of an answer whose body is not touched; None for a page that is to be held."""
@@ -424,7 +441,7 @@ class _Exchange:
             start.pop("trailers", None)
         self._forget()
         await self._first(start)
-        await self._send({"type": "http.response.body", "body": body})
+        await self._send({"type": "http.response.body", "body": body[self._ahead :]})
         metrics = self._middleware.metrics
         metrics.page(self._policy.site, "rewritten")
         metrics.planned(self._policy.site, self._policy, result.plan)
@@ -441,10 +458,13 @@ class _Exchange:
         self._forget()
         self._middleware.count(self._method, self._policy.site, start["headers"], skip)
         await self._first(start)
+        body = body[self._ahead :]
         if body or more is not None:
             await self._send({"type": "http.response.body", "body": body, "more_body": more is not False})
 
     async def _first(self, start: Message) -> None:
+        if self._ahead:
+            return  # went ahead
         self._middleware.metrics.observe_added_first_byte(time.perf_counter() - self._since)
         await self._send(start)
 
@@ -453,8 +473,24 @@ class _Exchange:
         self._size = 0
         self._chunks.clear()
 
+    def _on_early(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._settings.buffer_seconds - self._settings.early_seconds, self._on_deadline)
+        self._late.append(loop.create_task(self._send_ahead()))
+
+    async def _send_ahead(self) -> None:
+        """Send what came so far of a page up to where its body begins: nothing is ever inserted before that."""
+        async with self._turn:
+            if self._start is None or self._passing or self._swallowing:
+                return
+            ready = before_body(b"".join(self._chunks))
+            if ready:
+                await self._first(self._start)
+                self._ahead = len(ready)
+                await self._send({"type": "http.response.body", "body": ready, "more_body": True})
+
     def _on_deadline(self) -> None:
-        self._late = asyncio.get_running_loop().create_task(self._release_late())
+        self._late.append(asyncio.get_running_loop().create_task(self._release_late()))
 
     async def _release_late(self) -> None:
         async with self._turn:

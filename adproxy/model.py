@@ -284,10 +284,14 @@ class SkipReason(str, Enum):
     # something went wrong this time (fail open)
     TIMEOUT = "timeout"
     OVERLOAD = "overload"
+    INCOMPLETE = "incomplete"
+    """The application broke its answer off."""
     ERROR = "error"
 
 
-FAIL_OPEN: frozenset[SkipReason] = frozenset({SkipReason.TIMEOUT, SkipReason.OVERLOAD, SkipReason.ERROR})
+FAIL_OPEN: frozenset[SkipReason] = frozenset(
+    {SkipReason.TIMEOUT, SkipReason.OVERLOAD, SkipReason.INCOMPLETE, SkipReason.ERROR}
+)
 """Reasons that the same bytes and rules need not give again: no validator goes with such an answer."""
 
 

@@ -17,8 +17,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adproxy import __version__
+from adproxy.board import Board, WorkerState
 from adproxy.live_rules import LiveRules, LiveStatus
-from adproxy.metrics import Metrics, SiteTotals
+from adproxy.metrics import Exposition, SiteTotals
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -31,7 +32,7 @@ HEADERS = {
 """On every answer of the office."""
 
 
-def metrics_app(metrics: Metrics) -> ASGIApp:
+def metrics_app(metrics: Exposition) -> ASGIApp:
     """An ASGI application that answers a scrape, on whatever path it is mounted; for users of the middleware."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,10 +49,11 @@ def metrics_app(metrics: Metrics) -> ASGIApp:
     return app
 
 
-def office_app(metrics: Metrics, live_rules: LiveRules | None = None) -> Starlette:
+def office_app(metrics: Exposition, live_rules: LiveRules | None = None, board: Board | None = None) -> Starlette:
     """The second listener's application: `/metrics`, `/healthz`, `/readyz`, and `/` for people.
 
-    `live_rules`: whose state to show; None where the rules are fixed, so that there is nothing to wait for.
+    `live_rules`: whose state to show; None where the rules are fixed, so that there is nothing to wait for. `board`: on
+    which page workers tell how they are; None where pages are served in this process.
     """
 
     async def scrape(request: Request) -> Response:
@@ -62,17 +64,22 @@ def office_app(metrics: Metrics, live_rules: LiveRules | None = None) -> Starlet
 
     async def readyz(_: Request) -> Response:
         status = live_rules.status() if live_rules is not None else None
-        ready = status is None or status.loaded_at is not None
-        answer = {
+        workers = sum(state.ready for state in board.states()) if board is not None else None
+        ready = (status is None or status.loaded_at is not None) and workers != 0
+        answer: dict[str, object] = {
             "ready": ready,
             "revision": status.revision if status is not None else None,
             "problem": status.problem if status is not None else None,
         }
+        if workers is not None:
+            answer["workers"] = workers
         return JSONResponse(answer, 200 if ready else 503, HEADERS)
 
     async def overview(_: Request) -> Response:
         status = live_rules.status() if live_rules is not None else None
-        return HTMLResponse(_overview(status, await run_in_threadpool(metrics.totals)), headers=HEADERS)
+        states = board.states() if board is not None else ()
+        page = _overview(status, states, await run_in_threadpool(metrics.totals))
+        return HTMLResponse(page, headers=HEADERS)
 
     async def stylesheet(_: Request) -> Response:
         return Response(_STYLESHEET, media_type="text/css", headers=HEADERS)
@@ -88,26 +95,28 @@ def office_app(metrics: Metrics, live_rules: LiveRules | None = None) -> Starlet
     )
 
 
-async def _scrape(metrics: Metrics, request: Request) -> Response:
+async def _scrape(metrics: Exposition, request: Request) -> Response:
     # in a thread: thousands of series take tens of milliseconds, and the event loop may be serving pages
     body, content_type = await run_in_threadpool(metrics.exposition, request.headers.get("accept"))
     return Response(body, media_type=content_type, headers=HEADERS)
 
 
-def _overview(status: LiveStatus | None, totals: tuple[SiteTotals, ...]) -> str:
+def _overview(status: LiveStatus | None, states: tuple[WorkerState, ...], totals: tuple[SiteTotals, ...]) -> str:
+    headline = _headline(status, states)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{_headline(status)} – adproxy</title>
+<title>{headline} – adproxy</title>
 <link rel="stylesheet" href="office.css">
 </head>
 <body>
 <main>
-<h1>{_headline(status)}</h1>
+<h1>{headline}</h1>
 {_rules(status)}
-{_counters(totals)}
+{_workers(states, status)}
+{_counters(totals, "Counted so far" if states else "Since this process started")}
 <nav aria-label="For machines">
 <a href="metrics">Metrics</a> <a href="readyz">Readiness</a> <a href="healthz">Health</a>
 </nav>
@@ -118,7 +127,12 @@ def _overview(status: LiveStatus | None, totals: tuple[SiteTotals, ...]) -> str:
 """
 
 
-def _headline(status: LiveStatus | None) -> str:
+def _headline(status: LiveStatus | None, states: tuple[WorkerState, ...]) -> str:
+    missing = sum(not state.ready for state in states)
+    if missing and missing == len(states):
+        return "No worker is running: no page is served"
+    if missing:
+        return f"{missing} of {len(states)} workers {'is' if missing == 1 else 'are'} missing"
     if status is None:
         return "Pages are served with fixed rules"
     if status.loaded_at is None:
@@ -153,14 +167,49 @@ def _rules(status: LiveStatus | None) -> str:
     return "\n".join(parts)
 
 
-def _counters(totals: tuple[SiteTotals, ...]) -> str:
+def _workers(states: tuple[WorkerState, ...], status: LiveStatus | None) -> str:
+    if not states:
+        return ""
+    rows = "\n".join(_worker(state, status.revision if status is not None else None) for state in states)
+    return f"""<section aria-labelledby="workers">
+<h2 id="workers">Workers</h2>
+<div class="wide" role="region" aria-labelledby="workers" tabindex="0">
+<table>
+<thead><tr><th scope="col">Worker</th><th scope="col">Process</th><th scope="col">Running since</th>
+<th scope="col">Replaced</th><th scope="col">Rules</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+</div>
+</section>"""
+
+
+def _worker(state: WorkerState, revision: str | None) -> str:
+    if not state.pid:
+        process, since = "none", "–"
+    else:
+        started = datetime.fromtimestamp(state.since, UTC)
+        process = str(state.pid) if state.ready else f"{state.pid}, starting"
+        since = f'<time datetime="{started:%Y-%m-%dT%H:%M:%SZ}">{started:%m-%d %H:%M:%S}</time>'
+    if state.revision is None:
+        rules = "none"
+    else:
+        rules = f"<code>{state.revision}</code>{'' if state.revision == revision else ', not those above'}"
+    times = f"{state.restarts} {'time' if state.restarts == 1 else 'times'}"
+    return (
+        f'<tr><th scope="row">{state.slot}</th><td>{process}</td><td>{since}</td><td>{times}</td><td>{rules}</td></tr>'
+    )
+
+
+def _counters(totals: tuple[SiteTotals, ...], heading: str) -> str:
     rows = "\n".join(
         f'<tr><th scope="row">{escape(site.site)}</th><td>{site.rewritten}</td><td>{site.skipped}</td>'
         f"<td>{site.failed_open}</td><td>{site.placements}</td></tr>"
         for site in totals
     )
     return f"""<section aria-labelledby="counters">
-<h2 id="counters">Since this process started</h2>
+<h2 id="counters">{heading}</h2>
 <div class="wide" role="region" aria-labelledby="counters" tabindex="0">
 <table>
 <thead><tr><th scope="col">Site</th><th scope="col">Pages rewritten</th><th scope="col">Left alone</th>

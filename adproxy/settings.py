@@ -7,6 +7,7 @@ Given to `Settings` by name, or in the environment as ``ADPROXY_`` and the name 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -60,6 +61,16 @@ class Settings(BaseSettings):
             "s",
         ),
     ] = 5.0
+    early_seconds: Annotated[
+        float,
+        Field(ge=0, le=60),
+        About(
+            "The head of a page that is still incomplete by then is sent ahead, so that style sheets load; 0: never. "
+            "Only where that gives nothing up: no coding, length, validator, or shared lifetime.",
+            "The status is committed: a page that breaks off later can't become a 502 any more.",
+            "s",
+        ),
+    ] = 0.1
     rewrite_seconds: Annotated[
         float,
         Field(gt=0, le=60),
@@ -105,23 +116,29 @@ class Settings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SettingsError("\n".join(_problem(problem) for problem in error.errors())) from error
+            known = type(self).model_fields
+            raise SettingsError("\n".join(_problem(problem, known) for problem in error.errors())) from error
 
     @classmethod
     def table(cls) -> str:
-        """All settings as a Markdown table, for the documentation."""
+        """The settings that this class adds, as a Markdown table, for the documentation."""
         lines = ["| setting | default | what it means | what it costs |", "|---|---|---|---|"]
+        inherited = {name for base in cls.__bases__ for name in getattr(base, "model_fields", {})}
         for name, field in cls.model_fields.items():
+            if name in inherited:
+                continue
             about = next(note for note in field.metadata if isinstance(note, About))
-            default = str(field.default).lower()
-            shown = f"`{default}` {about.unit}".strip()
+            default = "" if field.is_required() or field.default is None else str(field.default)
+            shown = f"`{default.lower() or '–'}` {about.unit}".strip()
             lines.append(f"| `ADPROXY_{name.upper()}` | {shown} | {about.means} | {about.costs} |")
         return "\n".join(lines)
 
 
-def _problem(problem: Any) -> str:
+def _problem(problem: Any, known: Iterable[str]) -> str:
     """One wrong value: its setting, what was found, what was expected."""
     name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"{name}: found nothing; expected a value, given here or as ADPROXY_{name.upper()}"
     if problem["type"] == "extra_forbidden":
-        return f"{name}: found an unknown setting; expected one of {', '.join(Settings.model_fields)}"
+        return f"{name}: found an unknown setting; expected one of {', '.join(known)}"
     return f"{name}: found {problem['input']!r}; expected otherwise: {problem['msg']}"

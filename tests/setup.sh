@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Makes the environment in .venv, and for the tests installs what they drive: a browser, Prometheus, Node with parse5.
+# Makes the environment in .venv, and for the tests installs what they drive: a browser, Prometheus, Node with parse5,
+# nginx and Varnish, and what reads compose files and units of systemd.
 # Debian packages are installed only as root (or through sudo without a password); otherwise this says what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin  # where Debian keeps servers
 say() { printf 'adproxy setup: %s\n' "$*"; }
 
 debian_packages() {  # debian_packages COMMAND=PACKAGE …: installs the packages whose command is missing
@@ -20,7 +22,20 @@ debian_packages() {  # debian_packages COMMAND=PACKAGE …: installs the package
   command -v apt-get >/dev/null || { say "not installed: ${missing[*]}, and there is no apt-get here"; return 0; }
   say "installing ${missing[*]} from Debian"
   "${run[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # Servers among them would start, now and with the machine; the tests start their own. 101 is Debian's "not allowed".
+  local policy=/usr/sbin/policy-rc.d ours='' status=0 package
+  if [ ! -e $policy ]; then
+    ours=yes
+    printf '#!/bin/sh\nexit 101\n' | "${run[@]}" tee $policy >/dev/null
+    "${run[@]}" chmod 755 $policy
+  fi
+  DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null \
+    || status=$?
+  [ -z "$ours" ] || "${run[@]}" rm $policy
+  if [ -d /run/systemd/system ]; then
+    for package in "${missing[@]}"; do "${run[@]}" systemctl disable --quiet "$package" 2>/dev/null || true; done
+  fi
+  return $status
 }
 
 environment() {
@@ -48,7 +63,8 @@ case "${1:-}" in
   tests)
     say "installing what the tests need"
     .venv/bin/pip install --quiet --group dev
-    debian_packages chromium=chromium promtool=prometheus node=nodejs npm=npm
+    debian_packages chromium=chromium promtool=prometheus node=nodejs npm=npm \
+      nginx=nginx varnishd=varnish docker-compose=docker-compose systemd-analyze=systemd
     if command -v npm >/dev/null && [ ! -d .tools/node_modules/parse5 ]; then
       mkdir -p .tools
       npm install --silent --no-audit --no-fund --prefix .tools parse5@8 >/dev/null

@@ -13,9 +13,28 @@ PACKAGE = ROOT / "adproxy"
 # From the ground up; a module may import from its own layer and from those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "errors", "labels"),
-    ("rules", "page", "plan", "markup", "splice", "rewrite", "charset", "csp", "eligibility", "headers", "codings"),
-    ("metrics", "live_rules", "settings", "own_paths", "rewrite_pool", "middleware"),
-    ("office", "account", "page_source", "demo", "cli", "__main__"),
+    (
+        *(
+            "rules",
+            "page",
+            "plan",
+            "markup",
+            "splice",
+            "rewrite",
+            "charset",
+            "csp",
+            "eligibility",
+            "headers",
+            "codings",
+        ),
+        *("target", "hops", "peers", "request_head"),
+    ),
+    (
+        *("metrics", "live_rules", "settings", "own_paths", "rewrite_pool", "middleware"),
+        *("listening", "state_dir", "board"),
+    ),
+    ("proxy_settings", "upstream", "relay", "gateway", "connections", "server", "shared_metrics", "supervisor"),
+    ("office", "account", "page_source", "proxy", "asgi", "worker", "serve", "demo", "cli", "__main__"),
 )
 # Within the pure layer the flow has a direction too: what comes first knows nothing of what comes later.
 FLOW = ("rules", "page", "plan", "markup", "rewrite")

@@ -324,3 +324,18 @@ def test_stop_ends_the_thread_and_start_begins_anew(folder: Path, watch: Callabl
     (folder / "site.yaml").write_text(rules("second"))
     live.start()
     wait_for_slot(live, "second")
+
+
+def test_a_reload_that_is_asked_for_does_not_wait_for_the_next_look(folder: Path) -> None:
+    live = LiveRules(folder, poll_seconds=3600)
+    live.start()
+    try:
+        (folder / "site.yaml").write_text(rules("second"))
+        live.reload()
+        wait_for_slot(live, "second")
+        (folder / "site.yaml").write_text(BAD)
+        live.reload()
+        wait_until(lambda: live.problem is not None, "the mistake is told")
+        assert slots_in(live.book) == {"second"}
+    finally:
+        live.stop()

@@ -375,7 +375,7 @@ def test_held_bytes_are_given_back_whatever_happens() -> None:
         assert body_of(asyncio.run(call(middleware, http_scope("/page")))) == with_slots()
 
 
-def test_c8_nothing_is_sent_of_a_page_whose_application_fails_midway() -> None:
+def test_c8_a_page_whose_application_fails_midway_breaks_off_as_it_would_without_us() -> None:
     async def run() -> list[Message]:
         sent: list[Message] = []
 
@@ -391,7 +391,28 @@ def test_c8_nothing_is_sent_of_a_page_whose_application_fails_midway() -> None:
             await wrapped(fails)(http_scope("/page"), lambda: asyncio.sleep(0), send)
         return sent
 
-    assert asyncio.run(run()) == []
+    assert asyncio.run(run()) == [
+        {"type": "http.response.start", "status": 200, "headers": [HTML]},
+        {"type": "http.response.body", "body": PAGE[:100], "more_body": True},
+    ]
+
+
+def test_c8_nothing_is_sent_for_an_application_that_fails_before_a_body() -> None:
+    async def run() -> list[Message]:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def fails(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [HTML]})
+            raise RuntimeError("at once")
+
+        with pytest.raises(RuntimeError, match="at once"):
+            await wrapped(fails)(http_scope("/page"), lambda: asyncio.sleep(0), send)
+        return sent
+
+    assert asyncio.run(run()) == [], "a server can still say 500"
 
 
 def test_a_large_page_is_rewritten_in_a_thread_to_the_same_bytes() -> None:

@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
+from adproxy.board import Board
 from adproxy.live_rules import LiveRules
 from adproxy.metrics import Metrics
 from adproxy.model import SkipReason
@@ -216,6 +217,34 @@ def test_text_stands_out_from_the_paper_in_light_and_in_dark() -> None:
         for name, least in (("ink", 4.5), ("alarm", 4.5), ("link", 4.5), ("line", 3.0)):
             light, dark = sorted((relative_luminance(colours[name]), paper), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= least, name
+
+
+def test_the_page_shows_each_worker(rules_file: Path) -> None:
+    board = Board(3)
+    live = LiveRules(rules_file)
+    for slot, revision in enumerate((live.book.revision, "00000000000a")):
+        board.started(slot, 4711 + slot)
+        board.alive(slot)
+        board.has_rules(slot, revision)
+    board.started(2, 4713)
+    with serving(office_app(Metrics(), live, board)) as ask:
+        page = ask("/").text
+        assert json.loads(ask("/readyz").text)["workers"] == 2
+    assert "<h1>1 of 3 workers is missing</h1>" in page
+    rows = re.findall(r'<tr><th scope="row">(\d)</th><td>([^<]*)</td>.*<td>(\d) times</td><td>(.*?)</td></tr>', page)
+    assert rows == [
+        ("0", "4711", "0", f"<code>{live.book.revision}</code>"),
+        ("1", "4712", "0", "<code>00000000000a</code>, not those above"),
+        ("2", "4713, starting", "0", "none"),
+    ]
+
+
+def test_without_any_worker_nothing_is_ready(rules_file: Path) -> None:
+    with serving(office_app(Metrics(), LiveRules(rules_file), Board(2))) as ask:
+        ready = ask("/readyz")
+        page = ask("/").text
+    assert (ready.status, json.loads(ready.text)["workers"]) == (503, 0)
+    assert "<h1>No worker is running: no page is served</h1>" in page
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/", "/office.css"])

@@ -20,7 +20,8 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
-from adproxy.metrics import Metrics
+from adproxy.board import Board
+from adproxy.metrics import Exposition, Metrics
 from adproxy.model import Anchor, Edge, PerDevice, Placement, Plan, Reason, Refusal, SkipReason
 from adproxy.office import office_app
 from adproxy.rules.ruleset import (
@@ -36,6 +37,7 @@ from adproxy.rules.ruleset import (
     SizeMap,
     Slot,
 )
+from adproxy.shared_metrics import SharedMetrics
 
 pytestmark = pytest.mark.prometheus
 
@@ -175,8 +177,12 @@ def query_until_found(url: str, expression: str) -> list[tuple[dict[str, str], f
     return found
 
 
-@pytest.mark.parametrize("metrics", [Metrics(), busy_metrics()], ids=["before-the-first-event", "busy"])
-def test_promtool_has_nothing_to_say(metrics: Metrics) -> None:
+@pytest.mark.parametrize(
+    "metrics",
+    [Metrics(), busy_metrics(), SharedMetrics(Path("/nowhere"), Board(2))],
+    ids=["before-the-first-event", "busy", "of-workers"],
+)
+def test_promtool_has_nothing_to_say(metrics: Exposition) -> None:
     checked = subprocess.run(
         [binary("promtool"), "check", "metrics"],
         input=metrics.exposition()[0],

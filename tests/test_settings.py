@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from adproxy.errors import SettingsError
+from adproxy.proxy_settings import ProxySettings
 from adproxy.settings import About, Settings
 
 README = Path(__file__).parent.parent / "README.md"
@@ -54,8 +55,19 @@ def test_the_table_has_a_line_for_each_setting() -> None:
     assert "| `ADPROXY_MAX_PAGE_BYTES` | `2097152` bytes | " in Settings.table()
 
 
-def test_the_readme_shows_the_settings_as_they_are() -> None:
-    text = README.read_text(encoding="utf-8")
-    if "<!-- settings -->" in text:
-        shown = text.split("<!-- settings -->")[1].split("<!-- /settings -->")[0]
-        assert shown.strip() == Settings.table()
+def test_the_table_of_the_proxys_settings_has_only_those_that_it_adds() -> None:
+    lines = ProxySettings.table().splitlines()
+    assert len(lines) == 2 + len(ProxySettings.model_fields) - len(Settings.model_fields)
+    assert "| `ADPROXY_UPSTREAM` | `–` | " in ProxySettings.table()
+
+
+def test_what_is_missing_is_told_with_the_ways_to_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ADPROXY_UPSTREAM", raising=False)
+    with pytest.raises(SettingsError, match="upstream: found nothing; expected a value, given here or as ADPROXY_UPST"):
+        ProxySettings.from_environment()
+
+
+@pytest.mark.parametrize(("mark", "settings"), [("settings", Settings), ("proxy settings", ProxySettings)])
+def test_the_readme_shows_the_settings_as_they_are(mark: str, settings: type[Settings]) -> None:
+    shown = README.read_text(encoding="utf-8").split(f"<!-- {mark} -->")[1].split(f"<!-- /{mark} -->")[0]
+    assert shown.strip() == settings.table()

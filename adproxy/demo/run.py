@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import signal
 import socket
@@ -15,6 +14,7 @@ from types import FrameType
 from adproxy.demo.newsroom import PAPER
 from adproxy.demo.site import create_site
 from adproxy.errors import SettingsError
+from adproxy.listening import address_of, listen
 from adproxy.live_rules import LiveRules
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
@@ -35,31 +35,12 @@ GRACE_SECONDS = 1
 """How long requests under way may take to finish when the demo ends."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket on the first free port from `port` on; 0 takes any. Raises `SettingsError` where none is free
-    or the address is not ours."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for candidate in range(port, min(port + PORTS_TRIED, 65536)):
-        try:
-            return socket.create_server((host, candidate), family=family)
-        except OSError as exc:
-            # a port below 1024 may be refused as well; the next one is no better, so say so at once
-            if exc.errno != errno.EADDRINUSE:
-                raise SettingsError(f"can't listen on {host}, port {candidate}: {exc.strerror}") from exc
-    raise SettingsError(f"found no free port from {port} on at {host}; expected one of {PORTS_TRIED}: name another one")
-
-
 class _Server(uvicorn.Server):
     """Leaves the signals to `main`: two servers in one process can't both have them."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _welcome(site: str, office: str, rules: Path, moved: list[str]) -> str:
@@ -107,7 +88,7 @@ def main(host: str = "127.0.0.1", port: int = 8080, office_port: int = 8081, rul
         listeners = []
         moved = []
         for name, address, wanted in (("site", host, port), ("office", OFFICE_HOST, office_port)):
-            listener = cleanup.enter_context(bind(address, wanted))
+            listener = cleanup.enter_context(listen(address, wanted, tries=PORTS_TRIED))
             listeners.append(listener)
             got = listener.getsockname()[1]
             if wanted not in (0, got):
@@ -133,7 +114,7 @@ def main(host: str = "127.0.0.1", port: int = 8080, office_port: int = 8081, rul
         for number in (signal.SIGINT, signal.SIGTERM):
             cleanup.callback(signal.signal, number, signal.signal(number, on_signal))
         # the sockets listen already: whoever follows the addresses at once waits a moment, and is served
-        print(_welcome(_address(listeners[0]), _address(listeners[1]), rules, moved), flush=True)
+        print(_welcome(address_of(listeners[0]), address_of(listeners[1]), rules, moved), flush=True)
         asyncio.run(_serve(list(zip(servers, listeners, strict=True))))
 
 

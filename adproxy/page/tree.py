@@ -67,6 +67,13 @@ def _leaves_nothing_behind(noscript: LexborNode) -> bool:
     return is_balanced(content, 0, len(content))
 
 
+def before_body(html: bytes) -> bytes:
+    """The beginning of a page, complete or not, in which no anchor can lie whatever follows; empty where that is not
+    known yet."""
+    found = _BODY.search(html)
+    return html[: found.start()] if found else b""
+
+
 class Tree:
     """One parse of one page.
 

@@ -1,0 +1,79 @@
+"""What belongs to one connection and goes no further, and the traces that a gateway leaves (RFC 9110, 7.6).
+
+``Via`` names us to the upstream; ``CDN-Loop`` (RFC 8586) tells us our own requests when they come back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from adproxy.eligibility import RawHeaders, split_list, values
+
+HeaderList = list[tuple[bytes, bytes]]
+
+NAME = "adproxy"
+MAX_VIAS = 8
+"""So often may a request have passed an adproxy: a chain is possible, a longer one is a loop that lost `CDN-Loop`."""
+
+# Trailers are not passed on, so neither is what announces them.
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    }
+)
+# ``Connection: cookie`` would make us strip what the site or we rely on: such an option is not obeyed.
+_ESSENTIAL = frozenset(
+    b"""accept accept-encoding accept-language authorization cache-control cdn-loop content-encoding content-length
+    content-type cookie date etag expect expires forwarded host if-match if-modified-since if-none-match if-range
+    if-unmodified-since last-modified location max-forwards origin range referer set-cookie user-agent vary via
+    x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip content-security-policy""".split()
+)
+
+
+def end_to_end(headers: RawHeaders) -> HeaderList:
+    """The fields that go further, names in lower case, order and duplicates kept."""
+    named = {
+        option.strip().lower().encode("latin-1")
+        for line in values(headers, b"connection")
+        for option in line.split(",")
+    }
+    gone = _HOP_BY_HOP | (named - _ESSENTIAL)
+    return [(lower, value) for name, value in headers if (lower := name.lower()) not in gone]
+
+
+def is_loop(headers: RawHeaders, instance: str) -> bool:
+    """Whether a request was sent by us. `instance`: what tells us from other adproxies in the same chain."""
+    for line in values(headers, b"cdn-loop"):
+        for element in split_list(line):
+            cdn, _, parameters = element.partition(";")
+            if cdn.strip().lower() == NAME and f"id={instance}" in parameters.replace(" ", "").split(";"):
+                return True
+    vias = [element for line in values(headers, b"via") for element in split_list(line)]
+    return sum(re.match(rf"\S+[ \t]+{NAME}(?:\s|$)", via.strip()) is not None for via in vias) >= MAX_VIAS
+
+
+def traces(http_version: str, instance: str) -> HeaderList:
+    """The fields that are added to a request: the version that it came by, and who passes it on."""
+    return [
+        (b"via", f"{http_version} {NAME}".encode()),
+        (b"cdn-loop", f"{NAME}; id={instance}".encode()),
+    ]
+
+
+def max_forwards(headers: RawHeaders) -> int | None:
+    """The request's ``Max-Forwards``; None where it has none that is a number."""
+    found = values(headers, b"max-forwards")
+    return int(found[0][:9]) if len(found) == 1 and found[0].isascii() and found[0].isdigit() else None
+
+
+def counted_down(headers: Iterable[tuple[bytes, bytes]], left: int) -> HeaderList:
+    """`headers` with one forward less."""
+    return [(name, b"%d" % left if name.lower() == b"max-forwards" else value) for name, value in headers]

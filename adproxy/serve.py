@@ -1,0 +1,104 @@
+"""`adproxy serve` put together: sockets, state, processes."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import resource
+import socket
+from pathlib import Path
+
+from adproxy.board import Board
+from adproxy.errors import RulesError, SettingsError
+from adproxy.listening import address_of, listen
+from adproxy.metrics import Metrics
+from adproxy.proxy import create_proxy
+from adproxy.proxy_settings import ProxySettings
+from adproxy.rules.compile import load_rules
+from adproxy.rules.ruleset import RuleBook
+from adproxy.shared_metrics import tidy
+from adproxy.state_dir import default_path, take
+from adproxy.supervisor import Supervisor
+from adproxy.worker import Outfit, be_the_office, serve_pages
+
+MAX_FILES = 65_536
+"""Open files that a process asks for, connections included; where the system allows fewer, as many as it allows."""
+
+
+def main(settings: ProxySettings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. Raises `SettingsError` where it can't listen or keep its state."""
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    logging.getLogger("adproxy").setLevel(logging.INFO)
+    create_proxy(settings, RuleBook(), Metrics())  # a certificate that can't be read shows now
+    with listen(settings.host, settings.port) as public, listen(settings.office_host, settings.office_port) as office:
+        port = public.getsockname()[1]
+        state = take(settings.state_dir if settings.state_dir is not None else default_path(port))
+        book, about = _rules(settings.rules)
+        try:
+            tidy(state.metrics, book)
+        except OSError as error:
+            raise SettingsError(f"can't keep metrics in {state.metrics}: {error.strerror}") from error
+        _allow_many_files()
+        lifeline, alive = os.pipe()
+        board = Board(settings.worker_count)
+        outfit = Outfit(settings, state, board, public, office, lifeline)
+
+        def work(slot: int) -> None:
+            os.close(alive)
+            if slot == board.office:
+                public.close()
+                be_the_office(outfit)
+            else:
+                office.close()
+                serve_pages(outfit, slot)
+
+        print(_welcome(settings, public, office, state.path, about), flush=True)
+        gc.collect()
+        gc.freeze()  # memory stays shared with the children as long as nobody writes to it, the collector included
+        supervisor = Supervisor(
+            board,
+            work,
+            drain_seconds=settings.drain_seconds,
+            hang_seconds=settings.hang_seconds,
+            let_go=public.close,
+        )
+        return supervisor.run()
+
+
+def _rules(path: Path | None) -> tuple[RuleBook, str]:
+    """The rules at the start, and how to speak of them."""
+    if path is None:
+        return RuleBook(), "none: every page passes as it is (--rules)"
+    try:
+        book = load_rules(path)
+    except RulesError:
+        return RuleBook(), f"{path}, which can't be used: see below"
+    return book, f"{path} (revision {book.revision})"
+
+
+def _allow_many_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _welcome(settings: ProxySettings, public: socket.socket, office: socket.socket, state: Path, rules: str) -> str:
+    site, desk = address_of(public), address_of(office)
+    named = settings.rules if settings.rules is not None else "RULES"
+    workers = settings.worker_count
+    return f"""adproxy in front of {settings.upstream}
+
+  the site     {site}/
+  the office   {desk}/   (metrics: {desk}/metrics)
+  the rules    {rules}
+  the state    {state}
+  the workers  {workers}
+
+Try this:
+  - Look at a page as readers get it: curl -si {site}/
+  - Ask why each slot is where it is: adproxy explain --rules {named} {site}/some/article
+  - Edit the rules: they are in force within two seconds. If they can't be, {desk}/ says why.
+
+Ctrl-C ends it."""

@@ -1,0 +1,120 @@
+"""What a process of `adproxy serve` does once it is forked: serve pages, or be the office.
+
+Everything that a process owns alone is made here, after the fork: its event loop, its threads, its metrics, its view of
+the rules, its connections to the upstream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import uvloop
+from starlette.types import ASGIApp
+
+from adproxy.board import Board
+from adproxy.live_rules import Listener, LiveRules
+from adproxy.office import office_app
+from adproxy.proxy import create_proxy
+from adproxy.proxy_settings import ProxySettings
+from adproxy.rules.ruleset import RuleBook
+from adproxy.server import Server
+from adproxy.shared_metrics import SharedMetrics, worker_metrics
+from adproxy.state_dir import StateDir
+from adproxy.supervisor import SIGNALS
+
+ORPHAN_SECONDS = 5.0
+"""How long requests under way get when the supervisor is gone: nobody would replace us, and the next adproxy waits for
+our state directory."""
+OFFICE_DRAIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """What every process of one `adproxy serve` is given."""
+
+    settings: ProxySettings
+    state: StateDir
+    board: Board
+    public: socket.socket
+    office: socket.socket
+    lifeline: int
+    """A pipe's reading end; the supervisor alone holds the other, so its end is the supervisor's."""
+
+
+def serve_pages(outfit: Outfit, slot: int) -> None:
+    """One page worker, until it is told to stop."""
+    # every worker watches the same files; the office says what becomes of them
+    logging.getLogger("adproxy.live_rules").setLevel(logging.CRITICAL)
+    metrics = worker_metrics(outfit.state.metrics, slot)
+    with ExitStack() as cleanup:
+        live = _live_rules(outfit, metrics, cleanup)
+        app = create_proxy(outfit.settings, live if live is not None else RuleBook(), metrics)
+        _serve(outfit, slot, app, outfit.settings, outfit.public, live)
+
+
+def be_the_office(outfit: Outfit) -> None:
+    """The office, until it is told to stop."""
+    metrics = SharedMetrics(outfit.state.metrics, outfit.board)
+    settings = outfit.settings.model_copy(update={"drain_seconds": OFFICE_DRAIN_SECONDS})
+    with ExitStack() as cleanup:
+        live = _live_rules(outfit, metrics, cleanup)
+        app = office_app(metrics, live, outfit.board)
+        _serve(outfit, outfit.board.office, app, settings, outfit.office, live)
+
+
+def _live_rules(outfit: Outfit, listener: Listener, cleanup: ExitStack) -> LiveRules | None:
+    if outfit.settings.rules is None:
+        return None
+    live = LiveRules(outfit.settings.rules, metrics=listener)
+    live.start()
+    cleanup.callback(live.stop)
+    return live
+
+
+def _serve(
+    outfit: Outfit, slot: int, app: ASGIApp, settings: ProxySettings, listener: socket.socket, live: LiveRules | None
+) -> None:
+    def beat() -> None:
+        outfit.board.alive(slot)
+        if live is not None:
+            outfit.board.has_rules(slot, live.book.revision)
+
+    server = Server(app, settings, beat)
+    threading.Thread(target=_outlive_nobody, args=(outfit.lifeline, server), daemon=True).start()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_told(server, listener, live))
+
+
+async def _until_told(server: Server, listener: socket.socket, live: LiveRules | None) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    def reload() -> None:
+        if live is not None:
+            live.reload()
+
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    # Ctrl-C reaches every process of the terminal; what it means is the supervisor's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    await server.serve(sockets=[listener])
+
+
+def _outlive_nobody(lifeline: int, server: Server) -> None:
+    """Waits for the supervisor's end, which should not come before ours, and ends this process then."""
+    os.read(lifeline, 1)
+    server.drain_seconds = min(server.drain_seconds, ORPHAN_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(server.drain_seconds + ORPHAN_SECONDS)
+    os._exit(1)  # an event loop that hangs would not have noticed
