@@ -46,6 +46,8 @@ _CONTAINERS = frozenset("div section article main header center hgroup address t
 _SENTENCE_ENDS = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS = frozenset(":：")
 _CAPTION_WORDS = 40
+# A post of fewer words is not torn apart: there is a better place before the next one.
+_WHOLE_POST = 200
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ class _Piece:
     """A paragraph of the article itself."""
     line_break: LexborNode | None = None
     """The last of the line breaks that separate a run of text from the one before."""
+    joined: bool = False
+    """It stands in the same paragraph as the piece before: there is no place for a slot between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,10 +280,28 @@ def _add(
     walk.pieces.append(_Piece(Block(kind, words, len(text), height, flags, tag, text[:80], avoided), node, good))
 
 
-def _paragraph(walk: _Walk, node: LexborNode) -> None:
+def _illustrated(walk: _Walk, node: LexborNode, depth: int) -> None:
+    """A paragraph of text and pictures: a block for each, as readers see them, so that distances are true.
+
+    Old editors put a picture into the paragraph that it follows. A slot may stand before and behind them all.
+    """
+    before = len(walk.pieces)
+    _visit(walk, node, depth + 1)
+    good = node.mem_id in walk.article.paragraphs
+    for i, piece in enumerate(walk.pieces[before:]):
+        piece.node, piece.joined = node, i > 0
+        if good and piece.block.kind in (BlockKind.PARAGRAPH, BlockKind.ASIDE):  # a line with a link is no other's
+            piece.block = piece.block._replace(kind=BlockKind.PARAGRAPH)
+            piece.good = True
+
+
+def _paragraph(walk: _Walk, node: LexborNode, depth: int) -> None:
     mem_id = node.mem_id
     text, words = walk.read(node)
     size = walk.contents.media.get(mem_id)
+    if size is not None and words >= GOOD_WORDS and depth < _MAX_DEPTH:  # a shorter text is the picture's caption
+        _illustrated(walk, node, depth)
+        return
     if text:
         linked = len(text) < 300 and mem_id not in walk.article.paragraphs and _linked(node, len(text))
         _text_piece(walk, node, "p", text, words, linked)
@@ -291,7 +313,7 @@ def _paragraph(walk: _Walk, node: LexborNode) -> None:
 
 def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if tag == "p":
-        _paragraph(walk, node)
+        _paragraph(walk, node, depth)
         return
     attributes = node.attributes
     if is_hidden(attributes):
@@ -337,6 +359,10 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         kind = BlockKind.MEDIA if said & Says.MEDIA else BlockKind.QUOTE
         _leaf(walk, node, tag, kind)
         return
+    if tag == "pre" and node.mem_id in walk.article.paragraphs:  # a page of typewriter text, not code
+        text, words = walk.read(node)
+        _text_piece(walk, node, tag, text, words)
+        return
     if tag in ("pre", "listing", "xmp"):
         _leaf(walk, node, tag, BlockKind.CODE)
         return
@@ -376,6 +402,9 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     before = len(walk.pieces)
     _visit(walk, node, depth + 1)
     made = walk.pieces[before:]
+    if node.mem_id in walk.article.posts and sum(p.block.words for p in made) < _WHOLE_POST:
+        for piece in made[:-1]:
+            piece.block = piece.block._replace(flags=piece.block.flags | BlockFlag.KEEP_WITH_NEXT)
     if len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
         piece = made[0]
         good = piece.good or node.mem_id in walk.article.paragraphs
@@ -421,6 +450,8 @@ def _trimmed(pieces: list[_Piece]) -> list[_Piece]:
 def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
     anchor: Anchor | None = None
     if i < len(pieces):
+        if pieces[i].joined:
+            return Gap(None, Reason.NO_LEGAL_ANCHOR.value)
         node = pieces[i].node
         if node is not None:
             anchor = tree.before(node, i)
