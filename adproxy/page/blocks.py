@@ -14,6 +14,7 @@ from selectolax.lexbor import LexborNode
 from adproxy.labels import is_label
 from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Gap, PerDevice, Reason
 from adproxy.page import ads, heights
+from adproxy.page.ad_room import likely_room
 from adproxy.page.article import GOOD_WORDS, Article, Folded
 from adproxy.page.contents import Contents, contents
 from adproxy.page.names import Says, says
@@ -251,7 +252,7 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
         quote.block = quote.block._replace(flags=quote.block.flags | BlockFlag.KEEP_WITH_NEXT)
     if node is not None and node.mem_id in walk.contents.ads and words < ads.MAX_WORDS:
         kind = BlockKind.AD
-        height = heights.existing_ad(words, media)
+        height = likely_room(node, heights.existing_ad(words, media))
     _add(walk, node, kind, tag, text, height, words, flags, good=good)
 
 
@@ -306,7 +307,7 @@ def _paragraph(walk: _Walk, node: LexborNode, depth: int) -> None:
         linked = len(text) < 300 and mem_id not in walk.article.paragraphs and _linked(node, len(text))
         _text_piece(walk, node, "p", text, words, linked)
     elif mem_id in walk.contents.ads:
-        _add(walk, node, BlockKind.AD, "p", "", heights.existing_ad(0, size), 0)
+        _add(walk, node, BlockKind.AD, "p", "", likely_room(node, heights.existing_ad(0, size)), 0)
     elif size is not None:
         _add(walk, node, BlockKind.MEDIA, "p", "", heights.media(*size), 0)
 
@@ -328,7 +329,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if (said & Says.AD or ads.is_ad(tag, attributes)) and not walk.holds_good(node):
         text, words = walk.read(node)
         if words < ads.MAX_WORDS:
-            height = heights.existing_ad(words, size)
+            height = likely_room(node, heights.existing_ad(words, size))
             _add(walk, node, BlockKind.AD, tag, text, height, 0)
             return
     if tag in _ASIDES or (said & _BESIDE and not walk.holds_good(node)):
@@ -343,7 +344,8 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             count = len(node.css("li,dt,dd")) or 1
             kind = BlockKind.MEDIA if size is not None else BlockKind.LIST
             kind = BlockKind.ASIDE if _linked(node, len(text)) else kind
-            _add(walk, node, kind, tag, text, heights.items(words, count), words)
+            good = kind is BlockKind.LIST and words >= GOOD_WORDS and walk.holds_good(node)
+            _add(walk, node, kind, tag, text, heights.items(words, count), words, good=good)
         return
     if tag == "table":
         if depth < _MAX_DEPTH and walk.holds_good(node):

@@ -83,4 +83,4 @@ def _leads_on(node: LexborNode, host: str) -> bool:
     elsewhere = _HOST.match(target)
     if elsewhere and elsewhere[1].lower() != host:
         return False
-    return len(link.text()) * 2 > len(heading.text())
+    return len(link.text(strip=True)) * 2 > len(heading.text(strip=True))
