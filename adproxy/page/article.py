@@ -40,8 +40,9 @@ _FEWEST_POSTS = 4
 # What says when, or by whom, a post was written.
 _DATED = "time,[datetime],[itemprop~=datePublished],[itemprop~=author]"
 
-# Those that hold others (by an object or a table) are left out: no text is read twice, however deep they nest.
-_PARAGRAPHS = "p:not(:has(p))"
+# Those that hold others (by an object or a table) are left out: no text is read twice, however deep they nest. So are
+# those that nobody sees.
+_PARAGRAPHS = "p:not(:has(p),[hidden],[style*='display:none' i],[style*='display: none' i])"
 # Where there are no p: elements with text of their own. Typewriter text is read whole; a program's code is none.
 _TEXT_BOXES = "div,section,article,td,main,center,font,span,li,pre:not(:has(code))"
 _LIST_PARTS = frozenset(["ul", "ol", "li"])

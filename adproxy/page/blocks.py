@@ -313,11 +313,14 @@ def _paragraph(walk: _Walk, node: LexborNode, depth: int) -> None:
 
 
 def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
-    if tag == "p":
+    if tag == "p" and node.mem_id in walk.article.paragraphs:
         _paragraph(walk, node, depth)
         return
     attributes = node.attributes
     if is_hidden(attributes):
+        return
+    if tag == "p":
+        _paragraph(walk, node, depth)
         return
     if tag in _HEADINGS or attributes.get("role") == "heading":
         text, words = walk.read(node)

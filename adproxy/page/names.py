@@ -71,7 +71,7 @@ _COMPANY = frozenset(
 # Names that speak about ads without holding one.
 _NOT_AN_AD = frozenset(
     """free blocker adblock adblocker choices choice policy whitelist has hasads noads disabled off no non without load
-    loaded ready manager enabled refresh disclaimer targeting hoc count report byline""".split()
+    loaded ready manager enabled disclaimer targeting hoc count report byline""".split()
 )
 # "AdBlockModal" is about readers who block ads, "ad-block" is a block with one.
 _BLOCKING = frozenset("modal message notice promo detect detected detector detection warning wall popup overlay".split())
