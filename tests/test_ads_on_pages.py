@@ -66,12 +66,16 @@ def test_the_advertising_of_real_pages_is_found(capsys: pytest.CaptureFixture[st
             found = ads.is_ad(row["tag"], node.attributes) and count_words(visible_text(node)) < ads.MAX_WORDS
             counts[name.partition("/")[0], row["what"], found] += 1
             if found != (row["what"] == "ad"):
-                wrong.append(f"{name[:24]:24} {row['what']:5} {row['tag']} .{row['class'][:60]} #{row['id'][:40]} {row['src']}")
+                wrong.append(
+                    f"{name[:24]:24} {row['what']:5} {row['tag']} .{row['class'][:60]} #{row['id'][:40]} {row['src']}"
+                )
     lines = [f"{'':8} {'ads':>5} {'found':>6} {'others':>7} {'taken for ads':>14} {'precision':>10} {'recall':>7}"]
     figures = []
     for corpus in ("news", "mixed", "both"):
         of = {
-            (what, found): sum(n for (c, w, f), n in counts.items() if (w, f) == (what, found) and corpus in (c, "both"))
+            (what, found): sum(
+                n for (c, w, f), n in counts.items() if (w, f) == (what, found) and corpus in (c, "both")
+            )
             for what in ("ad", "other")
             for found in (True, False)
         }

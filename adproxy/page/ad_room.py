@@ -40,7 +40,7 @@ _LONGEST_VALUE = 600
 _OUT_OF_PAGE = 3
 # The widest ad that a phone has room for, the widest of all, CSS px; the label over an ad.
 _PHONE_ROOM, _DESKTOP_ROOM, _LABEL = 390, 1366, 24
-# Of several sizes the tallest that is not higher than this is likely: half pages and skyscrapers stand beside an article.
+# Of several sizes the tallest of at most so many px is likely: half pages and skyscrapers stand beside an article.
 _LIKELY = 300
 
 

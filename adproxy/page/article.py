@@ -151,7 +151,7 @@ def find(body: LexborNode) -> Article | None:
     while node.tag in _LIST_PARTS and node.parent is not None:  # what stands before and behind a list belongs to it
         node = node.parent
     found = _article(node, inside, texts, _posts(branches, root))
-    return None if teasers.is_list(found.nodes, found.words, host()) else found
+    return None if teasers.is_list(found.nodes, found.words, host) else found
 
 
 class _HostOf:
@@ -230,7 +230,7 @@ def _leave_out_teasers(branches: list[_Branch], host: _HostOf) -> int:
     boxes = [b for b in branches if b.around is not None and b.words <= teasers.MOST_WORDS < b.around.words]
     if len(boxes) < teasers.FEWEST:
         return 0
-    found = [b for b in boxes if teasers.is_teaser(b.node, host())]
+    found = [b for b in boxes if teasers.is_teaser(b.node, host)]
     if len(found) < teasers.FEWEST:
         return 0
     for branch in found:

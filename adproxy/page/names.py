@@ -74,7 +74,9 @@ _NOT_AN_AD = frozenset(
     loaded ready manager enabled disclaimer targeting hoc count report byline""".split()
 )
 # "AdBlockModal" is about readers who block ads, "ad-block" is a block with one.
-_BLOCKING = frozenset("modal message notice promo detect detected detector detection warning wall popup overlay".split())
+_BLOCKING = frozenset(
+    "modal message notice promo detect detected detector detection warning wall popup overlay".split()
+)
 # Generated ids: their letters spell anything.
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 # "has-sidebar", "no-js": said of the whole page, not of the element's own content.
@@ -88,7 +90,7 @@ _EMBED_WORDS = frozenset(
 @lru_cache(maxsize=8192)
 def tokens(value: str) -> tuple[str, ...]:
     """Lower-case words of one class or id name: split at case changes and at everything that is no letter."""
-    return tuple(t for t in _SPLIT.split(_CAMEL.sub(r"\1 \2", value[:400]).lower()) if t)
+    return tuple(t for t in _SPLIT.split(_CAMEL.sub(r"\1 \2", _UUID.sub(" ", value[:400])).lower()) if t)
 
 
 def _is_ad_name(words: set[str]) -> bool:
@@ -102,7 +104,7 @@ def _is_ad_name(words: set[str]) -> bool:
 def says(classes: str, ident: str) -> int:
     """What an element's class attribute and id say together. Sites repeat their names, so the answers are kept."""
     result = Says.NOTHING
-    for name in (*classes.split()[:24], _UUID.sub(" ", ident)):
+    for name in (*classes.split()[:24], ident):
         if not name:
             continue
         words = tokens(name)

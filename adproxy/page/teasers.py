@@ -6,7 +6,7 @@ An article's own sections may be headed by links too: to themselves, or, where i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from selectolax.lexbor import LexborNode
 
@@ -17,10 +17,12 @@ FEWEST = 3
 # Share of a list's paragraphs that stand right below such a headline.
 _MOSTLY = 0.6
 
-_LINKED_HEADINGS = ",".join(f"h{n} a[href],a[href] h{n}" for n in range(1, 7))
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
+_ANY_HEADING = "h1,h2,h3,h4,h5,h6"
 # Between a headline and its text: a date, a byline, a picture.
 _BETWEEN = 3
+# Boxes between a headline and the link that is around it.
+_AROUND = 3
 _HOST = re.compile(r"\s*(?:https?:)?//(?:www\.)?([^/?#:\s]+)", re.I)
 
 
@@ -37,19 +39,20 @@ def own_host(body: LexborNode) -> str:
     return ""
 
 
-def is_teaser(node: LexborNode, host: str) -> bool:
-    """True for a box of few words with a linked headline; `host`: the site's own."""
-    return any(_leads_on(found, host) for found in node.css(_LINKED_HEADINGS))
+def is_teaser(node: LexborNode, host: Callable[[], str]) -> bool:
+    """True for a box of few words below a linked headline; `host`: tells the site's own."""
+    heading = node.css_first(_ANY_HEADING)
+    return heading is not None and _leads_on(heading, host)
 
 
-def is_list(paragraphs: Sequence[LexborNode], words: int, host: str) -> bool:
+def is_list(paragraphs: Sequence[LexborNode], words: int, host: Callable[[], str]) -> bool:
     """True if most of these paragraphs, of so many words together, are the text below a headline that leads on."""
     if len(paragraphs) < FEWEST or words > len(paragraphs) * MOST_WORDS:
         return False
     allowed = len(paragraphs) * (1 - _MOSTLY)
     for node in paragraphs:
         heading = _heading_before(node)
-        if heading is None or not is_teaser(heading, host):
+        if heading is None or not _leads_on(heading, host):
             allowed -= 1
             if allowed < 0:
                 return False
@@ -67,20 +70,21 @@ def _heading_before(node: LexborNode) -> LexborNode | None:
     return None
 
 
-def _leads_on(node: LexborNode, host: str) -> bool:
-    """True if a link in a heading, or a heading in a link, is the headline of another page of the site."""
-    heading, link = (node.parent, node) if node.tag == "a" else (node, node.parent)
-    for _ in range(4):
-        if heading is not None and heading.tag not in _HEADINGS:
-            heading = heading.parent
-        if link is not None and link.tag != "a":
+def _leads_on(heading: LexborNode, host: Callable[[], str]) -> bool:
+    """True if a link in a heading, or around it, leads to another page of the site and is most of what it says."""
+    link = heading.css_first("a[href]")
+    if link is None:
+        link = heading.parent
+        for _ in range(_AROUND):
+            if link is None or link.tag == "a":
+                break
             link = link.parent
-    if heading is None or link is None:
-        return False
+        if link is None or link.tag != "a":
+            return False
     target = (link.attributes.get("href") or "").strip()
     if not target or target[0] == "#":
         return False
     elsewhere = _HOST.match(target)
-    if elsewhere and elsewhere[1].lower() != host:
+    if elsewhere and elsewhere[1].lower() != host():
         return False
     return len(link.text(strip=True)) * 2 > len(heading.text(strip=True))
