@@ -78,7 +78,7 @@ _BLOCKING = frozenset(
     "modal message notice promo detect detected detector detection warning wall popup overlay".split()
 )
 # Generated ids: their letters spell anything.
-_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 # "has-sidebar", "no-js": said of the whole page, not of the element's own content.
 _ABOUT_THE_PAGE = frozenset("has with no without is js".split())
 _EMBED_WORDS = frozenset(
