@@ -221,3 +221,16 @@ def test_words_of_ads_and_asides_are_not_the_articles() -> None:
 def test_an_article_of_more_blocks_than_any_has_is_cut() -> None:
     found = read(f"<body><main>{P * 2500}</main>".encode(), AUTO)
     assert len(found.blocks) == 2000
+
+
+def test_a_picture_in_a_paragraph_divides_it_but_leaves_no_place_within() -> None:
+    sentence = "The ferry left at seven and carried the children over to their school. "
+    found = page(f"<p>{sentence}<a href=x><img src=x width=600 height=400></a>{sentence * 2}</p><p>{sentence}</p>")
+    inner = [(b.kind, b.words) for b in found.blocks[2:-2]]
+    assert inner == [
+        (BlockKind.PARAGRAPH, 13),
+        (BlockKind.MEDIA, 0),
+        (BlockKind.PARAGRAPH, 26),
+        (BlockKind.PARAGRAPH, 13),
+    ]
+    assert [gap.anchor is not None for gap in found.gaps[2:-2]] == [True, False, False, True, True]

@@ -30,7 +30,7 @@ def test_text_that_nobody_reads_is_known_in_all_that_holds_it_but_not_in_the_art
 
 @pytest.mark.parametrize(
     "html",
-    ["<ins class=adsbygoogle></ins>", "<i id=ad-slot-1></i>", "<iframe src=//x.doubleclick.net></iframe>", "<amp-ad/>"],
+    ["<ins class=adsbygoogle></ins>", "<b id=ad-slot-1></b>", "<iframe src=//x.doubleclick.net></iframe>", "<amp-ad/>"],
 )
 def test_advertising_is_known_in_all_that_holds_it(html: str) -> None:
     root, found = look(f"<p>a</p><section><p>{html}</p></section>")

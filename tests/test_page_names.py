@@ -36,7 +36,9 @@ def test_names_of_advertising_are_known(name: str) -> None:
     "name",
     """address header gradient loading adaptive shadow badge load-ad-free ad-free no-ads has-ads adblock-notice
     adchoices
-    leaderboard-table read download roadmap thread team-leaderboard""".split(),
+    leaderboard-table read download roadmap thread team-leaderboard
+    AdBlockModal ad-disclaimer non-ad-column ad-hoc-query
+    block-7ad01536-0b4a-4c1e-9ad2-0123456789ab""".split(),
 )
 def test_names_that_only_contain_those_letters_or_speak_about_ads_are_none(name: str) -> None:
     assert not says(name, "") & Says.AD

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from adproxy.labels import is_label
 from adproxy.page.names import Says, says
 
 # What may be advertising within a block whose own name does not show it: elements, and a selector for all others.
@@ -13,19 +14,22 @@ TAGS = frozenset(["ins", "iframe", "amp-ad", "amp-embed"])
 NAMED = "[class*=ad i],[id*=ad i]"
 
 _AD_ID = re.compile(
-    r"^(div-gpt-ad|google_ads_|gpt-|dfp-|taboola-|outbrain|ad-slot|adslot|zergnet-widget|rc-widget|aswift_)", re.I
+    r"^(div-gpt-|google_ads_|gpt-|dfp-|taboola-|outbrain|ad-slot|adslot|zergnet-widget|rc-widget|aswift_)", re.I
 )
 _AD_ATTRIBUTES = frozenset(
     """data-ad-client data-ad-slot data-ad-unit data-google-query-id data-ad-format data-slot-sizes data-slot-adsizemap
-    data-ad-size data-ad-pos data-freestar-ad data-widget-id-ad""".split()
+    data-ad-size data-ad-pos data-ad-type data-ad-name data-ad-id data-ad-group data-ad-text data-ad-unit-path
+    data-adpos data-adslot data-adunit data-adsize data-adtype data-adjs data-freestar-ad data-widget-id-ad""".split()
 )
+# The large ad servers, and a path that says so.
 _AD_FRAME = re.compile(
     r"doubleclick\.net|googlesyndication|adservice|amazon-adsystem|/adserver|adnxs\.com|taboola\.com|outbrain\.com"
-    r"|adform\.net|criteo\.|google_ads|aswift_",
+    r"|adform\.net|criteo[._]|google_ads|aswift_|pos\.baidu\.com|tanxssp|/yads/|smartadserver|rubiconproject|pubmatic"
+    r"|openx\.net|teads\.tv|adfox|an\.yandex|/ads?[/_.?]",
     re.I,
 )
 _AMP = frozenset(("amp-ad", "amp-embed", "amp-sticky-ad"))
-_NEVER = frozenset("html body main article head p h1 h2 h3 h4 h5 h6".split())
+_NEVER = frozenset("html body main article head p h1 h2 h3 h4 h5 h6 nav form button input select label i svg".split())
 
 # A box with more words than this is content that is called after an ad, not an ad.
 MAX_WORDS = 60
@@ -42,7 +46,10 @@ def is_ad(tag: str, attributes: Mapping[str, str | None]) -> bool:
     classes, ident = attributes.get("class"), attributes.get("id")
     if (classes or ident) and _is_named_as_ad(classes or "", ident or ""):
         return True
-    return not _AD_ATTRIBUTES.isdisjoint(attributes)
+    if not _AD_ATTRIBUTES.isdisjoint(attributes):
+        return True
+    label = attributes.get("aria-label")
+    return label is not None and is_label(label)
 
 
 @lru_cache(maxsize=8192)

@@ -1,8 +1,18 @@
 """Where the article is: the deepest element that holds nearly all of the page's good paragraphs.
 
 A good paragraph has words of its own that are not mostly links and stands in nothing that its names call navigation,
-related, comments and the like. The words of good paragraphs are added up along their ancestors; then, from the body
-down, the way goes on into a child as long as that child alone holds most of what its parent holds.
+related, comments and the like, nor in a teaser of another page. The words of good paragraphs are added up along their
+ancestors; then, from the body down, the way goes on into a child as long as that child alone holds most of what its
+parent holds.
+
+What holds more than one text is told apart:
+
+- A list of teasers (a home page, a section, search results) has no article, and a slot between teasers would stand in
+  the way of those who are looking for something to read.
+- Articles one below the other, each with its own h1 (endless scroll): the first is the article. It is what the address
+  stands for, and what the reader sees; the others have addresses, and advertising, of their own.
+- Posts (a live blog, a blog's latest entries in full): all of them together are the article, and a short post is not
+  torn apart, so that slots come between posts.
 """
 
 from __future__ import annotations
@@ -12,6 +22,7 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborNode
 
+from adproxy.page import teasers
 from adproxy.page.names import Says, says
 from adproxy.page.words import count_words, fold
 
@@ -22,9 +33,19 @@ _MOST = 0.7
 # An element whose names say "related" but which holds so much of the page's text is the article with a strange name.
 _TOO_MUCH_TO_IGNORE = 0.5
 MIN_ARTICLE_WORDS = 40
+# An article of its own among others has so many words: fewer are a post or a teaser.
+_WHOLE_ARTICLE = 150
+# Fewer boxes with a date each are comments or related stories as well.
+_FEWEST_POSTS = 4
+# What says when, or by whom, a post was written.
+_DATED = "time,[datetime],[itemprop~=datePublished],[itemprop~=author]"
 
-# Those that hold others (by an object or a table) are left out: no text is read twice, however deep they nest.
-_PARAGRAPHS = "p:not(:has(p))"
+# Those that hold others (by an object or a table) are left out: no text is read twice, however deep they nest. So are
+# those that nobody sees.
+_PARAGRAPHS = "p:not(:has(p),[hidden],[style*='display:none' i],[style*='display: none' i])"
+# Where there are no p: elements with text of their own. Typewriter text is read whole; a program's code is none.
+_TEXT_BOXES = "div,section,article,td,main,center,font,span,li,pre:not(:has(code))"
+_LIST_PARTS = frozenset(["ul", "ol", "li"])
 _NOT_ARTICLE = Says.NOT_ARTICLE | Says.AD | Says.CAPTION | Says.SIDEBAR
 _NOT_ARTICLE_ROLES = frozenset("navigation complementary contentinfo dialog search".split())
 _NOT_ARTICLE_TAGS = frozenset("a nav aside footer form figure figcaption button dialog menu details template".split())
@@ -53,6 +74,8 @@ class Article:
     """Their `mem_id`s."""
     texts: Mapping[int, Folded]
     """By `mem_id`: the whole text of the page's good p elements, scripts in them included."""
+    posts: frozenset[int] = frozenset()
+    """`mem_id`s of the elements in it that are posts, one below the other."""
 
 
 @dataclass(slots=True)
@@ -104,7 +127,7 @@ def _paragraphs(root: LexborNode) -> tuple[dict[int, Group], dict[int, Folded]]:
 
 
 def find(body: LexborNode) -> Article | None:
-    """The article of a page, or None where there are too few good words for one."""
+    """The article of a page, or None where there are too few good words for one, or where it is a list."""
     groups, texts = _paragraphs(body)
     if sum(g.words for g in groups.values()) < MIN_ARTICLE_WORDS * 2:
         # Some sites have no p at all: elements that hold text of their own, and text between line breaks.
@@ -113,20 +136,43 @@ def find(body: LexborNode) -> Article | None:
     if total < MIN_ARTICLE_WORDS:
         return None
     branches = _branches(body, groups)
+    _add_up(branches)
+    host = _HostOf(body)
+    total -= _leave_out_teasers(branches, host)
     _weigh(branches, total)
-    root = branches[0]
-    for branch in branches[1:]:  # what is in an element comes behind it, so one pass leads all the way down
-        if branch.around is root and branch.weight >= root.weight * _MOST:
-            root = branch
+    root = _deepest(branches, branches[0])
+    wholes = _whole_articles(branches, root)
+    if wholes:
+        root = _deepest(branches, wholes[0])
     if root.weight < MIN_ARTICLE_WORDS:
         return None
-    return _article(root.node, _groups_in(root, branches, groups), texts)
+    inside = _groups_in(root, branches, groups)
+    node = root.node
+    while node.tag in _LIST_PARTS and node.parent is not None:  # what stands before and behind a list belongs to it
+        node = node.parent
+    found = _article(node, inside, texts, _posts(branches, root))
+    return None if teasers.is_list(found.nodes, found.words, host) else found
 
 
-def _article(root: LexborNode, groups: Iterable[Group], texts: dict[int, Folded]) -> Article:
+class _HostOf:
+    """A page's own host, looked for when it is asked for: most pages have nothing that could be a teaser."""
+
+    def __init__(self, body: LexborNode) -> None:
+        self._body = body
+        self._known: str | None = None
+
+    def __call__(self) -> str:
+        if self._known is None:
+            self._known = teasers.own_host(self._body)
+        return self._known
+
+
+def _article(
+    root: LexborNode, groups: Iterable[Group], texts: dict[int, Folded], posts: frozenset[int] = frozenset()
+) -> Article:
     groups = list(groups)
     nodes = tuple(p for g in groups for p in g.paragraphs)
-    return Article(root, sum(g.words for g in groups), nodes, frozenset(p.mem_id for p in nodes), texts)
+    return Article(root, sum(g.words for g in groups), nodes, frozenset(p.mem_id for p in nodes), texts, posts)
 
 
 def within(root: LexborNode) -> Article:
@@ -137,14 +183,15 @@ def within(root: LexborNode) -> Article:
 
 def _own_text(body: LexborNode) -> dict[int, Group]:
     groups: dict[int, Group] = {}
-    for node in body.css("div,section,article,td,main,center,font,span"):
-        own = node.text(deep=False)
+    for node in body.css(_TEXT_BOXES):
+        preformatted = node.tag == "pre"
+        own = node.text(deep=preformatted)
         if len(own) < 80:
             continue
         words = count_words(own)
         if words < GOOD_WORDS:
             continue
-        parent = node if words > 150 else node.parent
+        parent = node if words > 150 and not preformatted else node.parent
         if parent is None:
             continue
         group = groups.setdefault(parent.mem_id, Group(parent))
@@ -171,15 +218,31 @@ def _branches(body: LexborNode, groups: dict[int, Group]) -> list[_Branch]:
     return branches
 
 
-def _weigh(branches: list[_Branch], total: int) -> None:
-    """Fill in what the words of groups mean for the elements around them; `total`: the words of all groups."""
+def _add_up(branches: list[_Branch]) -> None:
     for branch in reversed(branches):
         branch.words += branch.own_words
         if branch.around is not None:
             branch.around.words += branch.words
+
+
+def _leave_out_teasers(branches: list[_Branch], host: _HostOf) -> int:
+    """Ignore the boxes that are teasers, if there are enough for a list; returns how many words that leaves out."""
+    boxes = [b for b in branches if b.around is not None and b.words <= teasers.MOST_WORDS < b.around.words]
+    if len(boxes) < teasers.FEWEST:
+        return 0
+    found = [b for b in boxes if teasers.is_teaser(b.node, host)]
+    if len(found) < teasers.FEWEST:
+        return 0
+    for branch in found:
+        branch.ignored = True
+    return sum(b.words for b in found)
+
+
+def _weigh(branches: list[_Branch], total: int) -> None:
+    """Say what is no part of an article, and weigh the rest; `total`: words of the page that are no teasers."""
     for branch in branches[1:]:
         around = branch.around
-        branch.ignored = (around is not None and around.ignored) or _is_ignored(branch, total)
+        branch.ignored = branch.ignored or (around is not None and around.ignored) or _is_ignored(branch, total)
     for branch in reversed(branches):
         if branch.ignored:
             continue
@@ -201,6 +264,35 @@ def _is_ignored(branch: _Branch, total: int) -> bool:
         or attributes.get("role") in _NOT_ARTICLE_ROLES
         or "display:none" in (attributes.get("style") or "").replace(" ", "")
     )
+
+
+def _deepest(branches: list[_Branch], root: _Branch) -> _Branch:
+    """From an element down into the child that holds most of it, and on."""
+    for branch in branches:  # what is in an element comes behind it, so one pass leads all the way down
+        if branch.around is root and branch.weight >= root.weight * _MOST:
+            root = branch
+    return root
+
+
+def _whole_articles(branches: list[_Branch], root: _Branch) -> list[_Branch]:
+    """The articles that stand one below the other in an element, if there is more than one."""
+    found = [
+        b
+        for b in branches
+        if b.around is root and b.weight >= _WHOLE_ARTICLE and b.node.tag == "article" and b.node.css_first("h1")
+    ]
+    return found if len(found) > 1 else []
+
+
+def _posts(branches: list[_Branch], root: _Branch) -> frozenset[int]:
+    """Elements right below the article's that are posts, each with its date or its author."""
+    children = [b for b in branches if b.around is root and b.weight]
+    if len(children) < _FEWEST_POSTS or sum(b.weight for b in children) < root.weight * _MOST:
+        return frozenset()
+    posts = [b for b in children if b.node.tag == "article" or b.node.css_first(_DATED) is not None]
+    if len(posts) < _FEWEST_POSTS or len(posts) < len(children) * _MOST:
+        return frozenset()
+    return frozenset(b.node.mem_id for b in posts)
 
 
 def _groups_in(root: _Branch, branches: list[_Branch], groups: dict[int, Group]) -> list[Group]:

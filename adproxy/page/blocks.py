@@ -14,6 +14,7 @@ from selectolax.lexbor import LexborNode
 from adproxy.labels import is_label
 from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Gap, PerDevice, Reason
 from adproxy.page import ads, heights
+from adproxy.page.ad_room import likely_room
 from adproxy.page.article import GOOD_WORDS, Article, Folded
 from adproxy.page.contents import Contents, contents
 from adproxy.page.names import Says, says
@@ -46,6 +47,8 @@ _CONTAINERS = frozenset("div section article main header center hgroup address t
 _SENTENCE_ENDS = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS = frozenset(":：")
 _CAPTION_WORDS = 40
+# A post of fewer words is not torn apart: there is a better place before the next one.
+_WHOLE_POST = 200
 
 
 @dataclass(slots=True)
@@ -59,6 +62,8 @@ class _Piece:
     """A paragraph of the article itself."""
     line_break: LexborNode | None = None
     """The last of the line breaks that separate a run of text from the one before."""
+    joined: bool = False
+    """It stands in the same paragraph as the piece before: there is no place for a slot between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +252,7 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
         quote.block = quote.block._replace(flags=quote.block.flags | BlockFlag.KEEP_WITH_NEXT)
     if node is not None and node.mem_id in walk.contents.ads and words < ads.MAX_WORDS:
         kind = BlockKind.AD
-        height = heights.existing_ad(words, media)
+        height = likely_room(node, heights.existing_ad(words, media))
     _add(walk, node, kind, tag, text, height, words, flags, good=good)
 
 
@@ -276,25 +281,46 @@ def _add(
     walk.pieces.append(_Piece(Block(kind, words, len(text), height, flags, tag, text[:80], avoided), node, good))
 
 
-def _paragraph(walk: _Walk, node: LexborNode) -> None:
+def _illustrated(walk: _Walk, node: LexborNode, depth: int) -> None:
+    """A paragraph of text and pictures: a block for each, as readers see them, so that distances are true.
+
+    Old editors put a picture into the paragraph that it follows. A slot may stand before and behind them all.
+    """
+    before = len(walk.pieces)
+    _visit(walk, node, depth + 1)
+    good = node.mem_id in walk.article.paragraphs
+    for i, piece in enumerate(walk.pieces[before:]):
+        piece.node, piece.joined = node, i > 0
+        if good and piece.block.kind in (BlockKind.PARAGRAPH, BlockKind.ASIDE):  # a line with a link is no other's
+            piece.block = piece.block._replace(kind=BlockKind.PARAGRAPH)
+            piece.good = True
+
+
+def _paragraph(walk: _Walk, node: LexborNode, depth: int) -> None:
     mem_id = node.mem_id
     text, words = walk.read(node)
     size = walk.contents.media.get(mem_id)
+    if size is not None and words >= GOOD_WORDS and depth < _MAX_DEPTH:  # a shorter text is the picture's caption
+        _illustrated(walk, node, depth)
+        return
     if text:
         linked = len(text) < 300 and mem_id not in walk.article.paragraphs and _linked(node, len(text))
         _text_piece(walk, node, "p", text, words, linked)
     elif mem_id in walk.contents.ads:
-        _add(walk, node, BlockKind.AD, "p", "", heights.existing_ad(0, size), 0)
+        _add(walk, node, BlockKind.AD, "p", "", likely_room(node, heights.existing_ad(0, size)), 0)
     elif size is not None:
         _add(walk, node, BlockKind.MEDIA, "p", "", heights.media(*size), 0)
 
 
 def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
-    if tag == "p":
-        _paragraph(walk, node)
+    if tag == "p" and node.mem_id in walk.article.paragraphs:
+        _paragraph(walk, node, depth)
         return
     attributes = node.attributes
     if is_hidden(attributes):
+        return
+    if tag == "p":
+        _paragraph(walk, node, depth)
         return
     if tag in _HEADINGS or attributes.get("role") == "heading":
         text, words = walk.read(node)
@@ -306,7 +332,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if (said & Says.AD or ads.is_ad(tag, attributes)) and not walk.holds_good(node):
         text, words = walk.read(node)
         if words < ads.MAX_WORDS:
-            height = heights.existing_ad(words, size)
+            height = likely_room(node, heights.existing_ad(words, size))
             _add(walk, node, BlockKind.AD, tag, text, height, 0)
             return
     if tag in _ASIDES or (said & _BESIDE and not walk.holds_good(node)):
@@ -321,7 +347,8 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             count = len(node.css("li,dt,dd")) or 1
             kind = BlockKind.MEDIA if size is not None else BlockKind.LIST
             kind = BlockKind.ASIDE if _linked(node, len(text)) else kind
-            _add(walk, node, kind, tag, text, heights.items(words, count), words)
+            good = kind is BlockKind.LIST and words >= GOOD_WORDS and walk.holds_good(node)
+            _add(walk, node, kind, tag, text, heights.items(words, count), words, good=good)
         return
     if tag == "table":
         if depth < _MAX_DEPTH and walk.holds_good(node):
@@ -336,6 +363,10 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if tag == "blockquote":
         kind = BlockKind.MEDIA if said & Says.MEDIA else BlockKind.QUOTE
         _leaf(walk, node, tag, kind)
+        return
+    if tag == "pre" and node.mem_id in walk.article.paragraphs:  # a page of typewriter text, not code
+        text, words = walk.read(node)
+        _text_piece(walk, node, tag, text, words)
         return
     if tag in ("pre", "listing", "xmp"):
         _leaf(walk, node, tag, BlockKind.CODE)
@@ -376,6 +407,9 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     before = len(walk.pieces)
     _visit(walk, node, depth + 1)
     made = walk.pieces[before:]
+    if node.mem_id in walk.article.posts and sum(p.block.words for p in made) < _WHOLE_POST:
+        for piece in made[:-1]:
+            piece.block = piece.block._replace(flags=piece.block.flags | BlockFlag.KEEP_WITH_NEXT)
     if len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
         piece = made[0]
         good = piece.good or node.mem_id in walk.article.paragraphs
@@ -421,6 +455,8 @@ def _trimmed(pieces: list[_Piece]) -> list[_Piece]:
 def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
     anchor: Anchor | None = None
     if i < len(pieces):
+        if pieces[i].joined:
+            return Gap(None, Reason.NO_LEGAL_ANCHOR.value)
         node = pieces[i].node
         if node is not None:
             anchor = tree.before(node, i)

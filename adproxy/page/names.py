@@ -64,12 +64,21 @@ _AD_WORDS = frozenset(
 )
 # Common words of other meanings: they count only with company.
 _WEAK = frozenset("leaderboard sponsor sponsored dfp gpt teads adv".split())
-_COMPANY = frozenset("container wrapper wrap slot unit box tag top bottom".split())
+_COMPANY = frozenset(
+    """container wrapper wrap slot unit box tag top bottom header footer sidebar article atf btf widget links content
+    posts stories recommendations""".split()
+)
 # Names that speak about ads without holding one.
 _NOT_AN_AD = frozenset(
-    """free blocker adblock adblocker choices choice policy whitelist has hasads noads disabled off no without load
-    loaded ready manager enabled""".split()
+    """free blocker adblock adblocker choices choice policy whitelist has hasads noads disabled off no non without load
+    loaded ready manager enabled disclaimer targeting hoc count report byline""".split()
 )
+# "AdBlockModal" is about readers who block ads, "ad-block" is a block with one.
+_BLOCKING = frozenset(
+    "modal message notice promo detect detected detector detection warning wall popup overlay".split()
+)
+# Generated ids: their letters spell anything.
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 # "has-sidebar", "no-js": said of the whole page, not of the element's own content.
 _ABOUT_THE_PAGE = frozenset("has with no without is js".split())
 _EMBED_WORDS = frozenset(
@@ -81,12 +90,12 @@ _EMBED_WORDS = frozenset(
 @lru_cache(maxsize=8192)
 def tokens(value: str) -> tuple[str, ...]:
     """Lower-case words of one class or id name: split at case changes and at everything that is no letter."""
-    return tuple(t for t in _SPLIT.split(_CAMEL.sub(r"\1 \2", value[:400]).lower()) if t)
+    return tuple(t for t in _SPLIT.split(_CAMEL.sub(r"\1 \2", _UUID.sub(" ", value[:400])).lower()) if t)
 
 
 def _is_ad_name(words: set[str]) -> bool:
     found = words & _AD_WORDS
-    if not found or words & _NOT_AN_AD:
+    if not found or words & _NOT_AN_AD or ("block" in words and words & _BLOCKING):
         return False
     return not found <= _WEAK or len(words) == 1 or len(found) > 1 or bool(words & _COMPANY)
 

@@ -1,0 +1,90 @@
+"""Teasers: a headline that leads to another page of the site, with a few words below it. A page of those is a list.
+
+An article's own sections may be headed by links too: to themselves, or, where it presents products, to shops.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from selectolax.lexbor import LexborNode
+
+# A text of more words is no teaser but a post that is shown whole.
+MOST_WORDS = 90
+# Two boxes of the kind stand in many an article ("read also"); a list has more.
+FEWEST = 3
+# Share of a list's paragraphs that stand right below such a headline.
+_MOSTLY = 0.6
+
+_HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
+_ANY_HEADING = "h1,h2,h3,h4,h5,h6"
+# Between a headline and its text: a date, a byline, a picture.
+_BETWEEN = 3
+# Boxes between a headline and the link that is around it.
+_AROUND = 3
+_HOST = re.compile(r"\s*(?:https?:)?//(?:www\.)?([^/?#:\s]+)", re.I)
+
+
+def own_host(body: LexborNode) -> str:
+    """The site's host as the page's head says it, without "www."; empty where it does not."""
+    html = body.parent
+    if html is None:
+        return ""
+    for selector, attribute in (("link[rel=canonical]", "href"), ("meta[property='og:url']", "content")):
+        node = html.css_first(selector)
+        found = _HOST.match(node.attributes.get(attribute) or "") if node is not None else None
+        if found:
+            return found[1].lower()
+    return ""
+
+
+def is_teaser(node: LexborNode, host: Callable[[], str]) -> bool:
+    """True for a box of few words below a linked headline; `host`: tells the site's own."""
+    heading = node.css_first(_ANY_HEADING)
+    return heading is not None and _leads_on(heading, host)
+
+
+def is_list(paragraphs: Sequence[LexborNode], words: int, host: Callable[[], str]) -> bool:
+    """True if most of these paragraphs, of so many words together, are the text below a headline that leads on."""
+    if len(paragraphs) < FEWEST or words > len(paragraphs) * MOST_WORDS:
+        return False
+    allowed = len(paragraphs) * (1 - _MOSTLY)
+    for node in paragraphs:
+        heading = _heading_before(node)
+        if heading is None or not _leads_on(heading, host):
+            allowed -= 1
+            if allowed < 0:
+                return False
+    return True
+
+
+def _heading_before(node: LexborNode) -> LexborNode | None:
+    at = node.prev
+    for _ in range(2 * _BETWEEN):  # white space stands between elements
+        if at is None or at.tag == "p":
+            return None
+        if at.tag in _HEADINGS:
+            return at
+        at = at.prev
+    return None
+
+
+def _leads_on(heading: LexborNode, host: Callable[[], str]) -> bool:
+    """True if a link in a heading, or around it, leads to another page of the site and is most of what it says."""
+    link = heading.css_first("a[href]")
+    if link is None:
+        link = heading.parent
+        for _ in range(_AROUND):
+            if link is None or link.tag == "a":
+                break
+            link = link.parent
+        if link is None or link.tag != "a":
+            return False
+    target = (link.attributes.get("href") or "").strip()
+    if not target or target[0] == "#":
+        return False
+    elsewhere = _HOST.match(target)
+    if elsewhere and elsewhere[1].lower() != host():
+        return False
+    return len(link.text(strip=True)) * 2 > len(heading.text(strip=True))
