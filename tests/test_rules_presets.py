@@ -122,6 +122,7 @@ def test_each_key_has_a_sentence_and_an_example_that_is_valid(model: type[schema
         "RulesFile": "{}",
         "Ads": "ads: {{{}}}",
         "PageEntry": "pages: [{{path: /zzz, {}}}]",
+        "When": "when: {{{}}}",
         "Limits": "limits: {{{}}}",
         "KeepClear": "keep_clear: {{{}}}",
         "Slot": "slots: {{x: {{{}}}}}",
@@ -142,7 +143,8 @@ def test_each_key_has_a_sentence_and_an_example_that_is_valid(model: type[schema
         file = tmp_path / "part.yaml"
         # an entry of pages needs its path once
         file.write_text(head + (line.replace("path: /zzz, ", "") if name == "path" else line) + "\n")
-        problems = [p for p in check_paths([file]) if "another place than mid-article" not in p.found]
+        lonely = ("another place than mid-article", "'shift' without")
+        problems = [p for p in check_paths([file]) if not any(words in p.found for words in lonely)]
         assert problems == [], (name, line)
 
 
