@@ -114,9 +114,10 @@ class PolicyMaker:
         """What the gap grows by, in the gap's own unit: of nothing, any unit is right."""
         units = {distance.unit for distance in (gap.phone, gap.desktop)} if gap else {grows.unit}
         if grows.amount and units != {grows.unit}:
-            expected = f"{grows.amount:g} of {one_of(sorted(units))}, the unit of 'gap'"
-            hint = "" if len(units) == 1 else "State 'gap' in the same unit for both devices"
-            self._problem(("limits", "gap_grows"), f"'{grows}'", expected, hint)
+            expected = f"{' or '.join(sorted(units))}, the unit of 'gap'"
+            if len(units) > 1:
+                expected = f"'gap' in {grows.unit} on both devices, as what it grows by has one unit"
+            self._problem(("limits", "gap_grows"), f"'{grows}'", expected)
         return grows
 
     def _keep_clear(self) -> KeepClear:

@@ -116,11 +116,14 @@ def parse_clearance(value: object) -> Clearance:
             return parse_distance(value)
         except Mismatch as mismatch:
             raise Mismatch(f"{mismatch.expected}, or a map of {one_of(_SIDES)}", mismatch.hint) from mismatch
-    _check_keys(value, _SIDES)
     wrong: list[Mismatch] = []
     made: dict[str, Distance] = {}
     try:
-        made = each(((key, part) for key, part in value.items() if key != "unless_heading"), parse_distance)
+        _check_keys(value, _SIDES)
+    except Mismatch as mismatch:
+        wrong += (mismatch, *mismatch.also)
+    try:
+        made = each(((key, value[key]) for key in ("above", "below") if key in value), parse_distance)
     except Mismatch as mismatch:
         wrong += (mismatch, *mismatch.also)
     waived = value.get("unless_heading", False)
@@ -513,10 +516,10 @@ def parse_markers(value: object) -> tuple[str, ...] | None:
         return None
     if value == "off":
         return ()
-    if isinstance(value, bool):
-        raise Mismatch(MARKER_SLOTS, f"Write '{'on' if value else 'off'}'")
     if not isinstance(value, list) or not 1 <= len(value) <= 50:
-        raise Mismatch(MARKER_SLOTS, f"Write '[{value}]'" if isinstance(value, str) and len(value) < 40 else "")
+        spelt = {"yes": "on", "true": "on", "no": "off", "false": "off"}.get(str(value).lower())
+        one = f"[{value}]" if isinstance(value, str) and re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value) else ""
+        raise Mismatch(MARKER_SLOTS, f"Write '{spelt or one}'" if spelt or one else "")
     for index, name in enumerate(value):
         if not isinstance(name, str):
             raise Mismatch("a slot's name", "", (index,))
