@@ -215,7 +215,7 @@ def test_merge_file_raises_what_is_wrong(folder: Folder) -> None:
 
 
 def test_presets_are_found_by_name() -> None:
-    assert preset_names() == ["blog", "longform", "news"]
+    assert preset_names() == ["blog", "live-blog", "longform", "news"]
 
 
 def words(amount: int) -> Distance:
