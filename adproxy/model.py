@@ -159,6 +159,8 @@ class Facts:
     """The nonce on the page's own first script or style, empty where there is none."""
     ids: frozenset[str] = frozenset()
     """Those of the wanted ids that the page already has."""
+    matched: frozenset[str] = frozenset()
+    """Those of the wanted CSS selectors that something on the page matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +178,12 @@ class Page:
     sidebar: tuple[Spot | None, ...] = ()
     """Before each widget in order, then after the last; None where no slot's place is near. Empty: no sidebar."""
     named: Mapping[str, tuple[Spot, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    """For each wanted selector placement (key: `ruleset.SelectorPlace.key`), a spot per match in document order."""
+    """For each wanted selector placement (key: `ruleset.SelectorPlace.key`), a spot per match in document order; and
+    for each slot that the page's own markers place, a spot per marker."""
     facts: Facts = Facts()
     already_rewritten: bool = False
+    marked_off: bool = False
+    """An editor's marker says that the page is to have no ads."""
 
     @property
     def words(self) -> int:
@@ -211,6 +216,8 @@ class Reason(str, Enum):
     NOT_AT_POSITION = "not_at_position"
     NO_SIZES = "no_sizes"
     ID_TAKEN = "id_taken"
+    CONDITION = "condition"
+    """The page doesn't meet what the rules' `when` asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +287,7 @@ class SkipReason(str, Enum):
     CSP = "csp"
     HOSTILE = "hostile"
     ALREADY_REWRITTEN = "already_rewritten"
+    MARKED_OFF = "marked_off"
     BAD_CODING = "bad_coding"
     # something went wrong this time (fail open)
     TIMEOUT = "timeout"

@@ -63,6 +63,8 @@ def rewrite(
     page = read(html, wanted_by(policy), encoding, scanned)
     if page.already_rewritten:
         return Skip(SkipReason.ALREADY_REWRITTEN, "our marks are on the page")
+    if page.marked_off:
+        return Skip(SkipReason.MARKED_OFF, "a comment on the page says adproxy:off")
     planned = plan(page, policy)
     if not planned.placements:
         return Rewritten(html, (), planned, page)

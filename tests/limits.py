@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from adproxy.model import (
     Spot,
 )
 from adproxy.rules.ruleset import (
+    Clearance,
     Distance,
     FixedPlace,
     HtmlCreative,
@@ -35,6 +37,7 @@ from adproxy.rules.ruleset import (
     Policy,
     SelectorPlace,
     SidebarPlace,
+    Sides,
     Slot,
 )
 
@@ -56,6 +59,7 @@ def content(blocks: tuple[Block, ...], unit: str, device: Device = "phone") -> f
 
 def check_plan(page: Page, policy: Policy, plan: Plan) -> None:
     """Law 3: no limit of the policy is exceeded; `LawBroken` says which one is, and by what."""
+    policy = _with_markers(page, policy)
     slots = {slot.name: slot for slot in policy.slots}
     _check_placements(page, slots, plan)
     for slot in policy.slots:
@@ -135,26 +139,52 @@ def _check_slot(page: Page, slot: Slot, placements: list[Placement]) -> None:
                 raise LawBroken(f"every of {slot.name}: {place.every} between gaps {a} and {b}")
 
 
+def _with_markers(page: Page, policy: Policy) -> Policy:
+    """The policy with each slot that the page's markers name at these."""
+    places = {slot.name: SelectorPlace("marked", slot.name) for slot in policy.slots}
+    return replace(
+        policy,
+        slots=tuple(replace(s, place=p) if (p := places[s.name]).key in page.named else s for s in policy.slots),
+    )
+
+
 def _check_keep_clear(page: Page, policy: Policy, gap: int) -> None:
     keep = policy.keep_clear
     blocks = page.blocks
-    headings = BlockFlag.PSEUDO_HEADING
-    for j in range(gap):
-        if blocks[j].kind is BlockKind.HEADING or blocks[j].flags & headings:
-            if content(blocks[j + 1 : gap], keep.after_heading.unit) < keep.after_heading.amount:
-                raise LawBroken(f"after_heading: gap {gap} lies too near after block {j}")
-    kinds: list[tuple[str, Distance, Callable[[Block], bool]]] = [
+
+    def is_heading(block: Block) -> bool:
+        return block.kind is BlockKind.HEADING or bool(block.flags & BlockFlag.PSEUDO_HEADING)
+
+    def of(*of_kinds: BlockKind) -> Callable[[Block], bool]:
+        return lambda block: block.kind in of_kinds
+
+    kinds: list[tuple[str, Clearance, Callable[[Block], bool]]] = [
+        ("after_heading", Sides(above=keep.after_heading), is_heading),
+        ("before_heading", Sides(below=keep.before_heading, unless_heading=True), is_heading),
         ("around_media", keep.around_media, lambda b: b.kind in _LOOKED_AT or bool(b.flags & BlockFlag.HAS_MEDIA)),
-        ("around_existing_ads", keep.around_existing_ads, lambda b: b.kind is BlockKind.AD),
-        ("around_asides", keep.around_asides, lambda b: b.kind is BlockKind.ASIDE),
+        ("around_existing_ads", keep.around_existing_ads, of(BlockKind.AD)),
+        ("around_asides", keep.around_asides, of(BlockKind.ASIDE)),
+        ("around_lists", keep.around_lists, of(BlockKind.LIST)),
+        ("around_tables", keep.around_tables, of(BlockKind.TABLE)),
+        ("around_quotes", keep.around_quotes, of(BlockKind.QUOTE)),
+        ("around_code", keep.around_code, of(BlockKind.CODE)),
+        ("around_captions", keep.around_captions, of(BlockKind.CAPTION)),
     ]
     kinds += [(f"around {s}", d, lambda b, n=n: n in b.avoided) for n, (s, d) in enumerate(keep.around)]  # type: ignore[misc]
-    for name, distance, is_it in kinds:
+    for name, clearance, is_it in kinds:
+        waived = isinstance(clearance, Sides) and clearance.unless_heading
+        if waived and gap < len(blocks) and is_heading(blocks[gap]):
+            continue
         for j, block in enumerate(blocks):
-            if is_it(block):
-                between = blocks[j + 1 : gap] if j < gap else blocks[gap:j]
-                if content(between, distance.unit) < distance.amount:
-                    raise LawBroken(f"{name}: gap {gap} lies nearer than {distance} to block {j}")
+            if not is_it(block):
+                continue
+            if isinstance(clearance, Distance):
+                distance = clearance
+            else:
+                distance = clearance.above if j < gap else clearance.below
+            between = blocks[j + 1 : gap] if j < gap else blocks[gap:j]
+            if content(between, distance.unit) < distance.amount:
+                raise LawBroken(f"{name}: gap {gap} lies nearer than {distance} to block {j}")
 
 
 def _gap_of(page: Page, placement: Placement, slot: Slot) -> int:
@@ -250,6 +280,9 @@ def measured_pages(draw: st.DrawFn, policy: Policy) -> Page:
         for slot in policy.slots
         if isinstance(slot.place, SelectorPlace)
     }
+    for slot in policy.slots:  # what an editor marked, on a page in four
+        if draw(st.sampled_from([False, False, False, True])):
+            named[SelectorPlace("marked", slot.name).key] = tuple(draw(st.lists(spots, max_size=3)))
     sidebar = any(isinstance(slot.place, SidebarPlace) for slot in policy.slots)
     return Page(
         blocks=blocks,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from adproxy.model import PerDevice
 from adproxy.rules.ruleset import (
     ByPage,
+    Clearance,
     Creative,
     Distance,
     DistancePerDevice,
@@ -27,6 +28,7 @@ from adproxy.rules.ruleset import (
     Policy,
     SelectorPlace,
     SidebarPlace,
+    Sides,
     Size,
     SizeMap,
     Slot,
@@ -264,6 +266,9 @@ _distances = st.builds(
     st.sampled_from([0, 0, 0, 0, 0, 1, 2, 5, 20, 60, 150]),
     st.sampled_from(["words", "characters", "blocks", "px"]),
 )
+_clearances: st.SearchStrategy[Clearance] = st.one_of(
+    _distances, st.builds(Sides, _distances, _distances, st.booleans())
+)
 _sizes = st.sampled_from([
     EVERYWHERE, SizeMap(((0, (Size(300, 250),)),)), SizeMap(((0, ()), (1024, (Size(970, 250), Size(728, 90))))),
     SizeMap(((0, (Size(320, 100),)), (768, ()))), SizeMap(((0, ()),)), SizeMap(((0, (Size(320, 50),)), (1024, (Size(300, 600),)))),
@@ -293,7 +298,7 @@ def strict_policies() -> st.SearchStrategy[Policy]:
         )
     )  # fmt: skip
     around = st.lists(
-        st.tuples(st.sampled_from(["h2", "img", ".x", "b"]), _distances), max_size=2, unique_by=lambda pair: pair[0]
+        st.tuples(st.sampled_from(["h2", "img", ".x", "b"]), _clearances), max_size=2, unique_by=lambda pair: pair[0]
     )
     return st.builds(
         Policy,
@@ -306,6 +311,19 @@ def strict_policies() -> st.SearchStrategy[Policy]:
             gap=st.builds(DistancePerDevice, _distances, _distances),
             in_article=st.sampled_from([0, 1, 2, 3, 5, 8, 8, 8]),
         ),
-        keep_clear=st.builds(KeepClear, _distances, _distances, _distances, _distances, around.map(tuple)),
+        keep_clear=st.builds(
+            KeepClear,
+            after_heading=_distances,
+            around_media=_clearances,
+            around_existing_ads=_clearances,
+            around_asides=_clearances,
+            around=around.map(tuple),
+            before_heading=_distances,
+            around_lists=_clearances,
+            around_tables=_clearances,
+            around_quotes=_clearances,
+            around_code=_clearances,
+            around_captions=_clearances,
+        ),
         slots=named,
     )

@@ -42,6 +42,7 @@ from adproxy.rules.ruleset import (
     Size,
     SizeMap,
     Slot,
+    When,
 )
 
 EVERYWHERE = SizeMap(((0, (Size(300, 250),)),))
@@ -142,6 +143,7 @@ REASONS: dict[Reason, tuple[Page, Policy]] = {
     Reason.MAX_IN_ARTICLE: (TEN, policy(mid(), limits=replace(ROOMY, in_article=2))),
     Reason.NOT_AT_POSITION: (TEN, policy(mid(every=Distance(2, "blocks")))),
     Reason.NO_SIZES: (TEN, policy(mid(sizes=NOWHERE))),
+    Reason.CONDITION: (TEN, policy(mid(when=When(min_words=1001)))),
     Reason.ID_TAKEN: (
         replace(TEN, facts=Facts(ids=frozenset({"ad-mid"}))),
         policy(mid(creative=ByPage(id="ad-{slot}"))),

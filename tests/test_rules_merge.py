@@ -17,7 +17,9 @@ from adproxy.rules.ruleset import (
     HtmlCreative,
     MidArticle,
     Policy,
+    Said,
     SelectorPlace,
+    Sides,
     Size,
     Slot,
 )
@@ -213,4 +215,104 @@ def test_merge_file_raises_what_is_wrong(folder: Folder) -> None:
 
 
 def test_presets_are_found_by_name() -> None:
-    assert preset_names() == ["blog", "longform", "news"]
+    assert preset_names() == ["blog", "live-blog", "longform", "news"]
+
+
+def words(amount: int) -> Distance:
+    return Distance(amount, "words")
+
+
+def test_one_side_of_a_distance_is_changed_and_the_other_stays(folder: Folder) -> None:
+    folder.write(
+        base="keep_clear: {around_media: 40 words, around_lists: 10 words, around: {.x: 2 blocks}}\n",
+        site="site: s\nuse: ./base.yaml\nkeep_clear:\n  around_media: {below: 80 words}\n  around_lists: 5 words\n"
+        "  around: {.x: {unless_heading: true}}\n",
+    )
+    clear = folder.policy().keep_clear
+    assert clear.around_media == Sides(words(40), words(80))
+    assert clear.around_lists == words(5)
+    assert clear.around == ((".x", Sides(Distance(2, "blocks"), Distance(2, "blocks"), True)),)
+
+
+def test_one_distance_over_two_sides_replaces_both(folder: Folder) -> None:
+    folder.write(
+        base="keep_clear: {around_media: {above: 40 words, unless_heading: true}}\n",
+        site="site: s\nuse: ./base.yaml\nkeep_clear: {around_media: 10 words}\n",
+    )
+    assert folder.policy().keep_clear.around_media == words(10)
+
+
+def test_a_side_over_the_defaults_leaves_the_other_as_it_is_by_default(folder: Folder) -> None:
+    folder.write(site="site: s\nkeep_clear: {around_media: {above: 10 words}, around_quotes: {above: 1 block}}\n")
+    clear = folder.policy().keep_clear
+    assert clear.around_media == Sides(words(10), words(40))
+    assert clear.around_quotes == Sides(Distance(1, "blocks"), words(0))
+
+
+def test_conditions_merge_by_field_and_each_field_is_replaced_whole(folder: Folder) -> None:
+    folder.write(
+        base="slots:\n  a:\n"
+        + SLOT
+        + "    when:\n      words: {at_least: 300}\n      json_ld: {articleSection: {not: News}, x: y}\n",
+        site="site: s\nuse: ./base.yaml\nslots:\n  a:\n    when:\n      words: {at_most: 900}\n"
+        "      json_ld: {articleSection: Sport}\n      language: [en, DE]\n",
+    )
+    when = folder.slot().when
+    assert (when.min_words, when.max_words) == (0, 900)
+    assert dict(when.json_ld) == {"articleSection": Said(one_of=("sport",)), "x": Said(one_of=("y",))}
+    assert when.language == Said(one_of=("en", "de"))
+
+
+def test_a_shift_stays_with_a_new_position_and_goes_with_the_place(folder: Folder) -> None:
+    folder.write(
+        base="slots:\n  a:\n" + SLOT + "    at: 50%\n    shift: 2 blocks\n",
+        site="site: s\nuse: ./base.yaml\nslots:\n  a: {after: paragraph 3}\n",
+        every="site: s\nuse: ./base.yaml\nslots:\n  a: {every: 300 words}\n",
+        end="site: s\nuse: ./base.yaml\nslots:\n  a: {place: end-of-article}\n",
+        only="site: s\nuse: ./base.yaml\nslots:\n  a: {shift: 1 block}\n",
+    )
+    assert folder.slot().place == MidArticle(after_paragraph=3, shift=Distance(2, "blocks"))
+    assert folder.policy("every").slots[0].place == MidArticle(every=words(300))
+    assert folder.policy("end").slots[0].place is FixedPlace.END_OF_ARTICLE
+    assert folder.policy("only").slots[0].place == MidArticle(at=0.5, shift=Distance(1, "blocks"))
+
+
+def test_pages_have_conditions_and_markers_of_their_own(folder: Folder) -> None:
+    folder.write(
+        site="site: s\nmarkers: [a]\npages:\n  - {path: /opinion/**, markers: off, when: {has_not: .sponsored}}\n"
+        "  - {path: /**}\nslots:\n  a:\n" + SLOT
+    )
+    opinion, rest = folder.policy(page=0), folder.policy(page=1)
+    assert (opinion.markers, opinion.when.has_not) == ((), (".sponsored",))
+    assert (rest.markers, rest.when.has_not) == (("a",), ())
+
+
+def test_markers_mean_every_slot_where_no_file_says_anything(folder: Folder) -> None:
+    folder.write(site="site: s\n")
+    assert folder.policy().markers is None
+
+
+def test_what_may_differ_by_page_is_shown_with_its_origin(folder: Folder) -> None:
+    folder.write(
+        base="keep_clear: {around_media: 40 words}\n",
+        site="site: s\nuse: ./base.yaml\nkeep_clear: {around_media: {above: 10 words}}\nwhen: {language: en}\n",
+    )
+    shown = {key: (value, Path(origin.split(":")[0]).name) for key, value, origin in describe_policy(
+        load_rules(folder.path / "site.yaml"), "https://any.example/"
+    )}  # fmt: skip
+    assert shown["keep_clear.around_media.above"] == ("10 words", "site.yaml")
+    assert shown["keep_clear.around_media.below"] == ("40 words", "base.yaml")
+    assert shown["when.language"] == ("en", "site.yaml")
+    assert shown["markers"] == ("on", "default")
+    assert shown["limits.gap_grows"] == ("0 words", "default")
+
+
+def test_the_revision_changes_with_conditions_markers_and_sides(folder: Folder) -> None:
+    folder.write(
+        a="site: s\n",
+        b="site: s\nmarkers: off\n",
+        c="site: s\nwhen: {language: en}\n",
+        d="site: s\nkeep_clear: {around_media: {above: 1 word}}\n",
+        e="site: s\nlimits: {gap_grows: 10 words}\n",
+    )
+    assert len({folder.policy(name).revision for name in "abcde"}) == 5

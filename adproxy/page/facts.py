@@ -15,8 +15,16 @@ MAX_JSON_LD = 128 * 1024
 _ARTICLE_TYPES = ("article", "newsarticle", "blogposting", "reportagenewsarticle", "liveblogposting", "webpage")
 
 
-def read(tree: Tree, *, metas: Iterable[str] = (), json_ld: Iterable[str] = (), ids: Iterable[str] = ()) -> Facts:
-    """Facts of a page. `metas`, `json_ld`, `ids`: those that the rules ask for; nothing else is looked for."""
+def read(
+    tree: Tree,
+    *,
+    metas: Iterable[str] = (),
+    json_ld: Iterable[str] = (),
+    ids: Iterable[str] = (),
+    selectors: Iterable[str] = (),
+) -> Facts:
+    """Facts of a page. `metas`, `json_ld`, `ids`, `selectors`: those that the rules ask for; nothing else is looked
+    for."""
     root = tree.parser.root
     attributes = root.attributes if root is not None else {}
     lang = (attributes.get("lang") or attributes.get("xml:lang") or "").strip().lower()[:35]
@@ -37,6 +45,7 @@ def read(tree: Tree, *, metas: Iterable[str] = (), json_ld: Iterable[str] = (), 
         csp=tuple(policies),
         nonce=nonce,
         ids=wanted_ids.intersection([node.id or "" for node in tree.css("[id]")]) if wanted_ids else wanted_ids,
+        matched=frozenset(s for s in selectors if tree.parser.css_first(s) is not None),
     )
 
 
@@ -65,7 +74,7 @@ def _json_ld(tree: Tree, fields: tuple[str, ...]) -> dict[str, str]:
             if isinstance(item, dict):
                 graph = item.get("@graph")
                 objects.extend(o for o in (graph if isinstance(graph, list) else [item]) if isinstance(o, dict))
-    objects.sort(key=lambda o: str(o.get("@type", "")).lower() not in _ARTICLE_TYPES)
+    objects.sort(key=lambda o: not _is_article(o.get("@type")))
     found: dict[str, str] = {}
     for one in objects:
         for name in fields:
@@ -74,6 +83,12 @@ def _json_ld(tree: Tree, fields: tuple[str, ...]) -> dict[str, str]:
                 if text:
                     found[name] = text[:500]
     return found
+
+
+def _is_article(kind: object) -> bool:
+    """An object may be of several types at once."""
+    kinds = kind if isinstance(kind, list) else [kind]
+    return any(isinstance(k, str) and k.lower() in _ARTICLE_TYPES for k in kinds)
 
 
 def _text(value: object) -> str:

@@ -320,10 +320,11 @@ MAX_MATCHES = 40
 
 def at_selector(tree: Tree, edge: Literal["before", "after", "prepend", "append"], selector: str) -> tuple[Spot, ...]:
     """A spot for each element that matches, in document order."""
-    return tuple(_at_element(tree, edge, node) for node in tree.css(selector)[:MAX_MATCHES])
+    return tuple(at_element(tree, edge, node) for node in tree.css(selector)[:MAX_MATCHES])
 
 
-def _at_element(tree: Tree, edge: Literal["before", "after", "prepend", "append"], node: LexborNode) -> Spot:
+def at_element(tree: Tree, edge: Literal["before", "after", "prepend", "append"], node: LexborNode) -> Spot:
+    """The spot on one side of an element, or at one end of what it holds."""
     if is_hidden(node.attributes) or _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
     if edge == "before":

@@ -9,11 +9,12 @@ from typing import Literal
 
 from adproxy.model import NO_SPOT, Page, Reason, Spot
 from adproxy.page import article as articles
-from adproxy.page import blocks, facts, places
+from adproxy.page import blocks, facts, markers, places
 from adproxy.page.marks import mark
 from adproxy.page.scan import Scanned
 from adproxy.page.tree import Tree
 from adproxy.rules.ruleset import (
+    ALWAYS,
     ByPage,
     FixedPlace,
     FromJsonLd,
@@ -49,6 +50,10 @@ class Wanted:
     ids: tuple[str, ...] = ()
     avoid: tuple[str, ...] = ()
     """Selectors of content that slots keep a distance from."""
+    asked: tuple[str, ...] = ()
+    """Selectors of which conditions ask whether anything matches."""
+    marked: frozenset[str] | None = None
+    """Slots that the page's own markers may place; None: markers mean nothing."""
 
 
 def compile_wanted(policy: Policy) -> Wanted:
@@ -60,6 +65,8 @@ def compile_wanted(policy: Policy) -> Wanted:
             numbers = range(1, _MAX_NUMBERED_IDS + 1) if "{n}" in slot.creative.id else (1,)
             ids.extend(slot.creative.numbered_id(slot.name, n) for n in numbers)
     values = [value for _, value in policy.key_values]
+    conditions = [when for when in (policy.when, *(slot.when for slot in policy.slots)) if when is not ALWAYS]
+    names = frozenset(slot.name for slot in policy.slots)
     return Wanted(
         article=policy.article,
         above_headline=FixedPlace.ABOVE_HEADLINE in places_of,
@@ -69,10 +76,18 @@ def compile_wanted(policy: Policy) -> Wanted:
         sidebar=tuple(p.widget for p in places_of if isinstance(p, SidebarPlace)),
         sidebar_selector=policy.sidebar,
         selectors=tuple(p for p in places_of if isinstance(p, SelectorPlace)),
-        metas=tuple(v.name for v in values if isinstance(v, FromMeta)),
-        json_ld=tuple(v.field for v in values if isinstance(v, FromJsonLd)),
+        metas=(
+            *(v.name for v in values if isinstance(v, FromMeta)),
+            *(name for when in conditions for name, _ in when.meta),
+        ),
+        json_ld=(
+            *(v.field for v in values if isinstance(v, FromJsonLd)),
+            *(name for when in conditions for name, _ in when.json_ld),
+        ),
         ids=tuple(ids),
         avoid=tuple(selector for selector, _ in policy.keep_clear.around),
+        asked=tuple(selector for when in conditions for selector in when.has + when.has_not),
+        marked=None if policy.markers == () else names if policy.markers is None else names & {*policy.markers},
     )
 
 
@@ -91,7 +106,10 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
         return Page(article_problem=Reason.NO_ARTICLE.value, facts=facts.read(tree))
     if _OUR_BYTES in html and tree.css(_OURS):
         return Page(already_rewritten=True, article_problem=Reason.NO_ARTICLE.value)
-    known = facts.read(tree, metas=wanted.metas, json_ld=wanted.json_ld, ids=wanted.ids)
+    marked_places = markers.NONE if wanted.marked is None else markers.find(tree)
+    if marked_places.off:
+        return Page(marked_off=True, article_problem=Reason.NO_ARTICLE.value)
+    known = facts.read(tree, metas=wanted.metas, json_ld=wanted.json_ld, ids=wanted.ids, selectors=wanted.asked)
     problem: str | None = None
     found: articles.Article | None
     if wanted.article is None:
@@ -120,7 +138,10 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     sidebar: tuple[Spot | None, ...] = ()
     if wanted.sidebar:
         sidebar = places.sidebar(tree, wanted.sidebar_selector, root, wanted.sidebar)
-    named = {p.key: places.at_selector(tree, p.edge, p.selector) for p in wanted.selectors}
+    named = {p.key: places.at_selector(tree, p.edge, p.selector) for p in wanted.selectors if p.edge != "marked"}
+    for name, nodes in marked_places.slots.items():
+        if wanted.marked is not None and name in wanted.marked:
+            named[SelectorPlace("marked", name).key] = markers.spots(tree, nodes)
     return Page(
         blocks=outline.blocks,
         gaps=outline.gaps,

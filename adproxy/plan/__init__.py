@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from adproxy.model import DEVICES, Page, PerDevice, Placement, Plan, Reason
 from adproxy.plan import between_blocks, single_spots
+from adproxy.plan.for_page import for_page
 from adproxy.plan.ruler import found
 from adproxy.plan.state import State
 from adproxy.rules.ruleset import ByPage, MidArticle, Policy, SelectorPlace, Slot
@@ -19,7 +20,9 @@ def plan(page: Page, policy: Policy) -> Plan:
 
     Never exceeds a limit of the policy; the same page and policy always give the same plan.
     """
+    policy, unasked = for_page(page, policy)
     state = State.of(page, policy)
+    state.refusals.extend(unasked)
     for slot in sorted(policy.slots, key=lambda s: -s.priority):
         _place(state, slot)
     return Plan(

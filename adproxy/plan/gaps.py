@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from adproxy.model import Block, BlockFlag, BlockKind, Page, Reason
 from adproxy.plan.ruler import Ruler, found, is_heading, is_media
-from adproxy.rules.ruleset import Distance, KeepClear
+from adproxy.rules.ruleset import Distance, KeepClear, Sides, sides
 
 Verdict = tuple[Reason, str, str]
 """Reason, what was required, what was found."""
@@ -60,41 +60,63 @@ def _beside(before: Block, after: Block) -> Verdict | None:
 
 
 def _too_near(page: Page, ruler: Ruler, keep: KeepClear, beside: Mapping[int, Verdict]) -> dict[int, Verdict]:
-    """By gap: the first of the rules' distances that is not kept there, the nearest such block before it first."""
+    """By gap: the first of the rules' distances that is not kept there, the nearest such block above it first."""
+    blocks = page.blocks
     # Plain text is nothing that a rule keeps a distance from.
-    notable = [(i, b) for i, b in enumerate(page.blocks) if b.kind is not _PARAGRAPH or b.flags or b.avoided]
-    checks: list[tuple[Reason, Distance, str, Callable[[Block], bool]]] = [
-        (Reason.AFTER_HEADING, keep.after_heading, "after a heading", is_heading),
-        (Reason.NEAR_MEDIA, keep.around_media, "from media", is_media),
-        (Reason.NEAR_EXISTING_AD, keep.around_existing_ads, "from the page's own ads", _is(BlockKind.AD)),
-        (Reason.NEAR_ASIDE, keep.around_asides, "from foreign boxes", _is(BlockKind.ASIDE)),
-    ]
-    for n, (selector, distance) in enumerate(keep.around):
-        checks.append((Reason.NEAR_AVOIDED, distance, f"from {selector}", _matches(n)))
+    notable = [(i, b) for i, b in enumerate(blocks) if b.kind is not _PARAGRAPH or b.flags or b.avoided]
     verdicts: dict[int, Verdict] = {}
-    for reason, distance, of_what, is_it in checks:
-        hits = [i for i, block in notable if is_it(block)] if distance.amount > 0 else []
+    for reason, clearance, of_what, is_it in _checks(keep):
+        above, below = clearance.above, clearance.below
+        hits = [i for i, block in notable if is_it(block)] if above.amount > 0 or below.amount > 0 else []
         if not hits:
             continue
-        required, sums = f"{distance} {of_what}", ruler.sums(distance.unit)
         # Every gap is looked at from the nearest hit on either side of it, and no farther than the distance goes.
-        for hit, following in pairwise((*hits, len(page.blocks))):
+        near: list[tuple[int, Distance, float]] = []
+        sums = ruler.sums(above.unit)
+        for hit, following in pairwise((*hits, len(blocks))):
             for gap in range(hit + 1, following + 1):
                 amount = sums[gap] - sums[hit + 1]
-                if amount >= distance.amount:
+                if amount >= above.amount:
                     break
-                if gap not in verdicts and gap not in beside:
-                    verdicts[gap] = reason, required, found(amount, distance)
-        if reason is Reason.AFTER_HEADING:
-            continue  # before a heading is fine
+                near.append((gap, above, amount))
+        sums = ruler.sums(below.unit)
         for preceding, hit in pairwise((-1, *hits)):
             for gap in range(hit, preceding, -1):
                 amount = sums[hit] - sums[gap]
-                if amount >= distance.amount:
+                if amount >= below.amount:
                     break
-                if gap not in verdicts and gap not in beside:
-                    verdicts[gap] = reason, required, found(amount, distance)
+                near.append((gap, below, amount))
+        for gap, distance, amount in near:
+            if gap in verdicts or gap in beside:
+                continue
+            if clearance.unless_heading and gap < len(blocks) and is_heading(blocks[gap]):
+                continue
+            verdicts[gap] = reason, f"{distance} {of_what}", found(amount, distance)
     return verdicts
+
+
+_Check = tuple[Reason, Sides, str, Callable[[Block], bool]]
+"""The reason to refuse a gap, how far it must stay away on either side, from what (in words), and how that is told."""
+
+
+def _checks(keep: KeepClear) -> list[_Check]:
+    """All that the rules keep clear of, in the order in which it is told."""
+    return [
+        (Reason.AFTER_HEADING, Sides(above=keep.after_heading), "after a heading", is_heading),
+        (Reason.NEAR_MEDIA, sides(keep.around_media), "from media", is_media),
+        (Reason.NEAR_EXISTING_AD, sides(keep.around_existing_ads), "from the page's own ads", _is(BlockKind.AD)),
+        (Reason.NEAR_ASIDE, sides(keep.around_asides), "from foreign boxes", _is(BlockKind.ASIDE)),
+        (Reason.NEAR_AVOIDED, Sides(below=keep.before_heading, unless_heading=True), "before a heading", is_heading),
+        (Reason.NEAR_AVOIDED, sides(keep.around_lists), "from a list", _is(BlockKind.LIST)),
+        (Reason.NEAR_AVOIDED, sides(keep.around_tables), "from a table", _is(BlockKind.TABLE)),
+        (Reason.NEAR_AVOIDED, sides(keep.around_quotes), "from a quotation", _is(BlockKind.QUOTE)),
+        (Reason.NEAR_AVOIDED, sides(keep.around_code), "from code", _is(BlockKind.CODE)),
+        (Reason.NEAR_AVOIDED, sides(keep.around_captions), "from a caption", _is(BlockKind.CAPTION)),
+        *(
+            (Reason.NEAR_AVOIDED, sides(clearance), f"from {selector}", _matches(n))
+            for n, (selector, clearance) in enumerate(keep.around)
+        ),
+    ]
 
 
 def _is(kind: BlockKind) -> Callable[[Block], bool]:

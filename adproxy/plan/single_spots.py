@@ -9,7 +9,7 @@ from adproxy.model import Device, Page, Reason, Spot
 from adproxy.plan.gaps import Verdict
 from adproxy.plan.ruler import found
 from adproxy.plan.state import State
-from adproxy.rules.ruleset import FixedPlace, SelectorPlace, SidebarPlace, Slot, needs_settled
+from adproxy.rules.ruleset import FixedPlace, SelectorPlace, SidebarPlace, Slot, needs_settled, sides
 
 # Inside the main content by definition, though between no two of its blocks.
 _IN_MAIN_CONTENT = (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
@@ -102,13 +102,14 @@ def _forbidden(state: State, slot: Slot, spot: Spot) -> Verdict | None:
         return Reason.TOO_NEAR_SLOT, "a place of its own", "another slot is there"
     if needs_settled(slot) and not spot.anchor.settled:
         return Reason.PENDING_FORMATTING, "no formatting left open", "some is, and would leak into the slot"
-    if keep.around_existing_ads.amount > 0:
+    ads = sides(keep.around_existing_ads)
+    for words, distance in ((spot.ad_before, ads.above), (spot.ad_after, ads.below)):
         # A spot knows words alone; by any other unit, an ad within its reach is too near.
-        enough = keep.around_existing_ads.amount if keep.around_existing_ads.unit == "words" else math.inf
-        for words in (spot.ad_before, spot.ad_after):
-            if words is not None and words < enough:
-                return Reason.NEAR_EXISTING_AD, f"{keep.around_existing_ads} from the page's own ads", f"{words} words"
-    if keep.around_media.amount > 0 and (spot.media_before or spot.media_after):
+        enough = distance.amount if distance.unit == "words" else math.inf
+        if words is not None and distance.amount > 0 and words < enough:
+            return Reason.NEAR_EXISTING_AD, f"{distance} from the page's own ads", f"{words} words"
+    media = sides(keep.around_media)
+    if (spot.media_before and media.above.amount > 0) or (spot.media_after and media.below.amount > 0):
         return Reason.NEAR_MEDIA, "text between slot and media", "media directly beside it"
     if spot.lead_in_before:
         return Reason.AFTER_LEAD_IN, "no text that ends in a colon before", "one directly before"

@@ -5,7 +5,9 @@ Numbers come from `adproxy.rules.ruleset`, the one place that states them.
 
 from __future__ import annotations
 
-from adproxy.rules.ruleset import Distance, KeepClear, Limits
+from dataclasses import fields
+
+from adproxy.rules.ruleset import Distance, KeepClear, Limits, MidArticle
 from adproxy.rules.strict_yaml import Map, Mark, Node, Scalar
 
 DEFAULT = Mark("default", 0, 0)
@@ -33,6 +35,7 @@ def default_layer() -> Map:
             "ads": _map({"filled_by": _scalar("page")}),
             "article": _scalar("auto"),
             "sidebar": _scalar("auto"),
+            "markers": _scalar("on"),
             "limits": _map(
                 {
                     "ad_share": _map(
@@ -47,13 +50,15 @@ def default_layer() -> Map:
                             "desktop": _scalar(distance_text(limits.gap.desktop)),
                         }
                     ),
+                    "gap_grows": _scalar(distance_text(limits.gap_grows)),
                     "in_article": _scalar(limits.in_article),
                 }
             ),
             "keep_clear": _map(
                 {
-                    name: _scalar(distance_text(getattr(clear, name)))
-                    for name in ("after_heading", "around_media", "around_existing_ads", "around_asides")
+                    field.name: _scalar(distance_text(value))
+                    for field in fields(clear)
+                    if isinstance(value := getattr(clear, field.name), Distance)
                 }
             ),
         }
@@ -64,6 +69,7 @@ SLOT_DEFAULTS = {
     "reserve": "tallest",
     "priority": "0",
     "max": "1; in the article as often as `limits.in_article`",
+    "shift": distance_text(MidArticle().shift),
     "label": '"Advertisement" in the page\'s language',
 }
 """Of a slot's keys, for the reference."""

@@ -29,6 +29,7 @@ STARTING_POINT = "site"
 
 _OWN = frozenset({"use", "site", "hosts", "version"})
 _NARROWS = frozenset({"after", "every", "at"})
+_AROUND = ("keep_clear", "around")
 _PER_DEVICE = frozenset({("limits", "ad_share"), ("limits", "gap")})
 
 
@@ -183,6 +184,8 @@ def overlay(base: Map, over: Map, path: tuple[str, ...] = ()) -> Map:
         here = (*path, name)
         below = entries.get(name)
         laid = _both_devices(node) if here in _PER_DEVICE else node
+        if isinstance(laid, Map) and isinstance(below, Scalar) and _has_sides(here):
+            below = _both_sides(below)
         if isinstance(laid, Map) and not _is_one_choice(here):
             laid = overlay(below if isinstance(below, Map) else Map({}, {}, laid.at), laid, here)
         entries[name] = laid
@@ -198,7 +201,17 @@ def _is_one_choice(path: tuple[str, ...]) -> bool:
     """Is that a map with one of several keys, to be replaced as a whole?"""
     if _is_slot(path[:2]) and len(path) == 3:
         return path[2] in ("place", "creative", "reserve")
+    when = path[2:] if _is_slot(path[:2]) else path
+    if when[:1] == ("when",):
+        return when[1:] in (("words",), ("language",)) or (len(when) == 3 and when[1] in ("json_ld", "meta"))
     return len(path) == 3 and path[:2] == ("ads", "key_values")
+
+
+def _has_sides(path: tuple[str, ...]) -> bool:
+    """Is that a distance that may differ above and below a slot?"""
+    if len(path) == 3:
+        return path[:2] == _AROUND
+    return len(path) == 2 and path[0] == "keep_clear" and path != _AROUND
 
 
 def _outdated(stated: Mapping[str, Node]) -> set[str]:
@@ -206,11 +219,13 @@ def _outdated(stated: Mapping[str, Node]) -> set[str]:
     outdated: set[str] = set()
     place = stated.get("place")
     if place is not None:
-        outdated |= _NARROWS
+        outdated |= {*_NARROWS, "shift"}
         if not (isinstance(place, Scalar) and place.text == "mid-article"):
             outdated |= {"first_after", "before_end"}
     if stated.keys() & _NARROWS:
         outdated |= _NARROWS
+    if "every" in stated:
+        outdated.add("shift")
     if "creative" in stated:
         outdated.add("div")
     if "div" in stated:
@@ -223,6 +238,11 @@ def _both_devices(node: Node) -> Node:
     if isinstance(node, Scalar):
         return Map({"phone": node, "desktop": node}, {"phone": node.at, "desktop": node.at}, node.at)
     return node
+
+
+def _both_sides(node: Scalar) -> Map:
+    """One distance as a map of two, so that a layer over it can change one side."""
+    return Map({"above": node, "below": node}, {"above": node.at, "below": node.at}, node.at)
 
 
 def without(node: Map, names: set[str] | frozenset[str]) -> Map:

@@ -16,9 +16,11 @@ from adproxy.rules.creative_html import CheckedHtml, check_html
 from adproxy.rules.merge import Sources, overlay, problem
 from adproxy.rules.revision import revision_of
 from adproxy.rules.ruleset import (
+    ALWAYS,
     NO_DISTANCE,
     ByPage,
     Creative,
+    Distance,
     DistancePerDevice,
     GptCreative,
     HtmlCreative,
@@ -31,6 +33,7 @@ from adproxy.rules.ruleset import (
     Policy,
     SizeMap,
     Slot,
+    When,
 )
 from adproxy.rules.strict_yaml import Map, Mark, Scalar, quoted
 from adproxy.rules.values import TEMPLATE_NAMES, Mismatch, nearest, one_of, template_names
@@ -87,6 +90,8 @@ class PolicyMaker:
             limits=limits,
             keep_clear=clear,
             slots=slots,
+            when=self._when(rules.when),
+            markers=self._markers(rules),
             filled_by="adproxy" if self.filled_by == "adproxy" else "page",
             network=self.network,
             key_values=tuple((name, self._filled(value)) for name, value in self.key_values.items()),
@@ -102,7 +107,18 @@ class PolicyMaker:
             ad_share=PerDevice(share.phone, share.desktop) if share else default.ad_share,
             gap=DistancePerDevice(gap.phone, gap.desktop) if gap else default.gap,
             in_article=default.in_article if stated.in_article is None else stated.in_article,
+            gap_grows=self._gap_grows(stated.gap_grows or default.gap_grows, gap),
         )
+
+    def _gap_grows(self, grows: Distance, gap: schema.OnDevice | None) -> Distance:
+        """What the gap grows by, in the gap's own unit: of nothing, any unit is right."""
+        units = {distance.unit for distance in (gap.phone, gap.desktop)} if gap else {grows.unit}
+        if grows.amount and units != {grows.unit}:
+            expected = f"{' or '.join(sorted(units))}, the unit of 'gap'"
+            if len(units) > 1:
+                expected = f"'gap' in {grows.unit} on both devices, as what it grows by has one unit"
+            self._problem(("limits", "gap_grows"), f"'{grows}'", expected)
+        return grows
 
     def _keep_clear(self) -> KeepClear:
         stated, default = (self.rules and self.rules.keep_clear) or schema.KeepClear(), KeepClear()
@@ -112,7 +128,35 @@ class PolicyMaker:
             around_existing_ads=stated.around_existing_ads or default.around_existing_ads,
             around_asides=stated.around_asides or default.around_asides,
             around=tuple((stated.around or {}).items()),
+            before_heading=stated.before_heading or default.before_heading,
+            around_lists=stated.around_lists or default.around_lists,
+            around_tables=stated.around_tables or default.around_tables,
+            around_quotes=stated.around_quotes or default.around_quotes,
+            around_code=stated.around_code or default.around_code,
+            around_captions=stated.around_captions or default.around_captions,
         )
+
+    def _when(self, stated: schema.When | None) -> When:
+        if stated is None:
+            return ALWAYS
+        low, high = stated.words or (0, None)
+        return When(
+            min_words=low,
+            max_words=high,
+            language=stated.language,
+            json_ld=tuple((stated.json_ld or {}).items()),
+            meta=tuple((stated.meta or {}).items()),
+            has=stated.has or (),
+            has_not=stated.has_not or (),
+        )
+
+    def _markers(self, rules: schema.RulesFile) -> tuple[str, ...] | None:
+        """The slots that markers may place; a name that no slot has would do nothing, and is refused."""
+        names = list(rules.slots or {})
+        for index, name in enumerate(rules.markers or ()):
+            if self.whole and name not in names:
+                self._problem(("markers", index), f"the slot '{name}'", one_of(names), nearest(name, names))
+        return rules.markers
 
     def _check_breakpoints(self) -> None:
         by_width: dict[int, str] = {}
@@ -142,7 +186,7 @@ class PolicyMaker:
         if place is None:
             self._missing(where, "place", "place: mid-article")
         elif not isinstance(place, MidArticle):
-            for word in ("after", "every", "at", "first_after", "before_end"):
+            for word in ("after", "every", "at", "shift", "first_after", "before_end"):
                 if getattr(stated, word) is not None:
                     found = f"'{word}' with another place than mid-article"
                     self._problem_at(self._key_at((*where, word)), found, "'place: mid-article', or no such key")
@@ -171,16 +215,21 @@ class PolicyMaker:
             ad_unit=ad_unit,
             reserve=stated.reserve,
             label=stated.label,
+            when=self._when(stated.when),
         )
 
     def _narrowed(self, where: tuple[str, ...], stated: schema.Slot, place: Place | None) -> Place | None:
         if not isinstance(place, MidArticle):
             return place
         narrows = [word for word in ("after", "every", "at") if getattr(stated, word) is not None]
+        if stated.shift is not None and stated.after is None and stated.at is None:
+            found = "'shift' without 'after' and 'at'"
+            self._problem_at(self._key_at((*where, "shift")), found, "one of the two, from where it shifts")
         if len(narrows) > 1:
             found = f"'{narrows[1]}' beside '{narrows[0]}'"
             self._problem_at(self._key_at((*where, narrows[1])), found, "one of 'after', 'every' and 'at'")
-        return MidArticle(after_paragraph=stated.after, every=stated.every, at=stated.at)
+        default = place.shift
+        return MidArticle(stated.after, stated.every, stated.at, default if stated.shift is None else stated.shift)
 
     def _sizes(self, where: tuple[str, ...], stated: schema.Slot, creative: Creative | None) -> SizeMap | None:
         breakpoints = (self.rules and self.rules.breakpoints) or {}
@@ -326,7 +375,7 @@ class PolicyMaker:
 
     # --- problems ---
 
-    def _at(self, where: tuple[str, ...]) -> Mark:
+    def _at(self, where: tuple[str | int, ...]) -> Mark:
         return schema.find(self.merged, where)[1]
 
     def _key_at(self, where: tuple[str, ...]) -> Mark:
@@ -338,7 +387,7 @@ class PolicyMaker:
             hint = "" if where[-1] != "in-article" else "A preset has one: 'use: [news]'"
             self._problem_at(self._key_at(where), f"no '{key}' in '{where[-1]}'", f"'{example}'", hint)
 
-    def _problem(self, where: tuple[str, ...], found: str, expected: str, hint: str = "") -> None:
+    def _problem(self, where: tuple[str | int, ...], found: str, expected: str, hint: str = "") -> None:
         self._problem_at(self._at(where), found, expected, hint)
 
     def _problem_at(self, at: Mark, found: str, expected: str, hint: str = "") -> None:

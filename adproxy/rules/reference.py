@@ -68,6 +68,7 @@ _TITLES = {
     "RulesFile": "The file",
     "Ads": "`ads`",
     "PageEntry": "`pages`, each entry",
+    "When": "`when`, for pages and for slots",
     "Limits": "`limits`",
     "KeepClear": "`keep_clear`",
     "Slot": "`slots`, each one",

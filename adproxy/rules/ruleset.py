@@ -32,6 +32,27 @@ NO_DISTANCE = Distance(0, "words")
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """A distance for either side of a slot."""
+
+    above: Distance = NO_DISTANCE
+    """From what stands above the slot."""
+    below: Distance = NO_DISTANCE
+    """From what stands below it."""
+    unless_heading: bool = False
+    """Waived for a slot right before a heading: it stands between two parts of the article, and disturbs neither."""
+
+
+Clearance = Union[Distance, Sides]
+"""How far a slot stays from something; a distance alone holds on both sides."""
+
+
+def sides(clearance: Clearance) -> Sides:
+    """A clearance with its sides told apart."""
+    return clearance if isinstance(clearance, Sides) else Sides(clearance, clearance)
+
+
+@dataclass(frozen=True, slots=True)
 class DistancePerDevice:
     phone: Distance
     desktop: Distance
@@ -66,6 +87,8 @@ class MidArticle:
     every: Distance | None = None
     at: float | None = None
     """Share of the article's words that should lie before it, 0 to 1."""
+    shift: Distance = Distance(4, "blocks")
+    """With `after_paragraph` or `at`: how far it may stand from there, to either side, where that gap is forbidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +99,10 @@ class SidebarPlace:
 
 @dataclass(frozen=True, slots=True)
 class SelectorPlace:
-    edge: Literal["before", "after", "prepend", "append"]
+    edge: Literal["before", "after", "prepend", "append", "marked"]
+    """"marked": where the page's own markers name the slot; no file states it, `for_page` makes it."""
     selector: str
+    """Of CSS; the slot's name where it is marked."""
 
     @property
     def key(self) -> str:
@@ -139,18 +164,28 @@ class Limits:
     """Between any two ads of ours in the article."""
     in_article: int = 8
     """At most so many slots among the article's blocks."""
+    gap_grows: Distance = NO_DISTANCE
+    """What `gap` grows by with each slot before: n times that much more after the n-th. In the unit of `gap`."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeepClear:
-    """How far a mid-article slot stays from these. Before a heading is always fine."""
+    """How far a mid-article slot stays from these. Right before a heading is always fine."""
 
     after_heading: Distance = Distance(1, "blocks")
-    around_media: Distance = Distance(40, "words")
-    around_existing_ads: Distance = Distance(100, "words")
-    around_asides: Distance = NO_DISTANCE
-    around: tuple[tuple[str, Distance], ...] = ()
+    around_media: Clearance = Distance(40, "words")
+    around_existing_ads: Clearance = Distance(100, "words")
+    around_asides: Clearance = NO_DISTANCE
+    around: tuple[tuple[str, Clearance], ...] = ()
     """Operator's own selectors, each with its distance."""
+    before_heading: Distance = NO_DISTANCE
+    """From a heading below the slot, unless it is the very next block."""
+    around_lists: Clearance = NO_DISTANCE
+    around_tables: Clearance = NO_DISTANCE
+    around_quotes: Clearance = NO_DISTANCE
+    around_code: Clearance = NO_DISTANCE
+    around_captions: Clearance = NO_DISTANCE
+    """Of pictures, where they should stay clearer than the pictures themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +202,44 @@ class SizeMap:
                 found = sizes
         return found
 
+
+# --- on which pages --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a page has to say of itself, in one of its fields. Texts are compared in lower case."""
+
+    one_of: tuple[str, ...] = ()
+    """Empty: anything."""
+    none_of: tuple[str, ...] = ()
+    """A page that says nothing says none of them."""
+    since: str = ""
+    """A date as ``2024-01-31``: on that day or later; empty: at any time."""
+    before: str = ""
+    """Earlier than that day."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Conditions that a page must meet, all of them. They ask the page's bytes alone, never a clock or a visitor."""
+
+    min_words: int = 0
+    max_words: int | None = None
+    language: Said | None = None
+    """``en`` means ``en-gb`` too."""
+    json_ld: tuple[tuple[str, Said], ...] = ()
+    meta: tuple[tuple[str, Said], ...] = ()
+    has: tuple[str, ...] = ()
+    """CSS selectors, each of which something on the page must match."""
+    has_not: tuple[str, ...] = ()
+    """CSS selectors that nothing on the page may match."""
+
+
+ALWAYS = When()
+
+
+# --- slots ----------------------------------------------------------------------------------
 
 LABEL_HEIGHT = 24
 """CSS px of the label line over a creative; part of the reserved height (Guardian's figure)."""
@@ -190,6 +263,8 @@ class Slot:
     """The likeliest size; None: reserve for the tallest."""
     label: str | None = None
     """The operator's own label text; None: "Advertisement" in the page's language; "": no label."""
+    when: When = ALWAYS
+    """Only on pages that meet this."""
 
     def height_at(self, viewport: int) -> int:
         """Reserved height in CSS px at a viewport, label included; 0 where the slot has no sizes."""
@@ -236,6 +311,10 @@ class Policy:
     filled_by: Literal["page", "adproxy"] = "page"
     network: str = ""
     key_values: tuple[tuple[str, KeyValue], ...] = ()
+    when: When = ALWAYS
+    """No ads on pages that don't meet this."""
+    markers: tuple[str, ...] | None = ()
+    """Slots that markers in a page may place there; None: every slot; empty: markers mean nothing."""
     revision: str = ""
     """12 hex digits of a hash over everything above, markup included: the same rules, the same revision."""
 

@@ -19,7 +19,7 @@ from adproxy.errors import Problem
 from adproxy.rules import values
 from adproxy.rules.creative_html import CheckedHtml, check_html
 from adproxy.rules.globs import GlobError, compile_glob
-from adproxy.rules.ruleset import Distance, KeyValue, Place, Size
+from adproxy.rules.ruleset import Clearance, Distance, KeyValue, Place, Said, Size
 from adproxy.rules.strict_yaml import Map, Mark, Node, Scalar, Seq, plain, shown
 from adproxy.rules.values import Mismatch, nearest, one_of
 
@@ -165,6 +165,25 @@ _SIZE = r"^[0-9]{1,4}x[0-9]{1,4}$"
 _SHARE = r"^[0-9]{1,3}(\.[0-9]{1,2})? *%$"
 
 DISTANCE = Notation("distance", values.parse_distance, _text(_DISTANCE))
+CLEARANCE = Notation(
+    "distance, or a map of `above`, `below`, `unless_heading`",
+    values.parse_clearance,
+    {
+        "anyOf": [
+            _text(_DISTANCE),
+            {
+                "type": "object",
+                "properties": {
+                    "above": _text(_DISTANCE),
+                    "below": _text(_DISTANCE),
+                    "unless_heading": {"type": "boolean"},
+                },
+                "additionalProperties": False,
+                "minProperties": 1,
+            },
+        ]
+    },
+)
 SIZE = Notation("size", values.parse_size, _text(_SIZE))
 SELECTOR = Notation("CSS selector", values.parse_selector, _text())
 AUTO_OR_SELECTOR = Notation("`auto` or CSS selector", values.parse_auto_or_selector, _text())
@@ -223,6 +242,58 @@ LABEL = Notation(
     "text or `false`", values.parse_label, {"anyOf": [{"type": "string", "maxLength": 60}, {"const": False}]}
 )
 ONE_OR_MORE_TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+_TEXT = {"type": ["string", "number", "boolean"]}
+_TEXTS = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 50}]}
+_DAY = _text(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+SAID = Notation(
+    "text, a list of them, `{not: text}`, or `{since: day, before: day}`",
+    values.parse_said,
+    {
+        "anyOf": [
+            *_TEXTS["anyOf"],
+            {
+                "type": "object",
+                "properties": {"not": _TEXTS, "since": _DAY, "before": _DAY},
+                "additionalProperties": False,
+                "minProperties": 1,
+            },
+        ]
+    },
+)
+LANGUAGE = Notation(
+    "language, a list of them, or `{not: language}`",
+    values.parse_language,
+    {
+        "anyOf": [
+            *ONE_OR_MORE_TEXTS["anyOf"],
+            {
+                "type": "object",
+                "properties": {"not": ONE_OR_MORE_TEXTS},
+                "required": ["not"],
+                "additionalProperties": False,
+            },
+        ]
+    },
+)
+_COUNT = {"type": "integer", "minimum": 0, "maximum": values.MAX_WORDS}
+WORD_RANGE = Notation(
+    "map of `at_least`, `at_most`",
+    values.parse_word_range,
+    {
+        "type": "object",
+        "properties": {"at_least": _COUNT, "at_most": _COUNT},
+        "additionalProperties": False,
+        "minProperties": 1,
+    },
+)
+SELECTORS = Notation(
+    "CSS selector, or a list of them", _list_of(values.parse_selector, 1, 10, "CSS selectors"), ONE_OR_MORE_TEXTS
+)
+MARKERS = Notation(
+    "`on`, `off`, or a list of slots",
+    values.parse_markers,
+    {"anyOf": [{"enum": ["on", "off"]}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
+)
 USE = Notation("preset or file, or a list of them", _list_of(_use, 1, 16, "presets or files"), ONE_OR_MORE_TEXTS)
 
 
@@ -242,6 +313,9 @@ SLOT_NAME = _key_name(
 )
 BREAKPOINT_NAME = _key_name(r"^[a-z][a-z0-9-]{0,19}$", "a breakpoint's name of lower-case letters, such as 'phone'")
 KEY_NAME = _key_name(r"^[A-Za-z][A-Za-z0-9_]{0,19}$", "a key of at most 20 letters, digits and '_'")
+FIELD_NAME = _key_name(
+    r"^[A-Za-z][A-Za-z0-9_.:-]{0,63}$", "the name of one field, such as 'articleSection' or 'article:section'"
+)
 DATA_NAME = _key_name(
     r"^(?!adproxy)[a-z][a-z0-9-]{0,49}$", "a name of lower-case letters, digits and '-', without 'data-'"
 )
@@ -286,22 +360,71 @@ class Limits(Section):
     gap: Annotated[OnDevice | None, _per_device("distance", values.parse_distance, _text(_DISTANCE))] = key(
         "How much of the article lies between any two ads in it.", "{phone: 200 words, desktop: 250 words}"
     )
+    gap_grows: Annotated[Distance | None, DISTANCE] = key(
+        "How much farther the next ad is with each one before: with a `gap` of 200 words that grows by 50 words, the "
+        "second ad comes 250 words after the first, the third 300 after the second. In the unit of `gap`.",
+        "50 words",
+    )
     in_article: Annotated[int | None, _whole("number", 0, MAX_IN_ARTICLE)] = key(
         "How many slots may stand in one article.", "8"
     )
 
 
 class KeepClear(Section):
-    """How far a slot in the article stays from these. Right before a heading is always fine."""
+    """How far a slot in the article stays from these. Right before a heading is always fine, right beside a picture,
+    a caption, an ad or a foreign box never. `above` is what stands above the slot, `below` what stands below it, and
+    `unless_heading: true` waives the distance for a slot right before a heading."""
 
     after_heading: Annotated[Distance | None, DISTANCE] = key("How much follows a heading before an ad may.", "1 block")
-    around_media: Annotated[Distance | None, DISTANCE] = key("From pictures, videos, embedded posts.", "40 words")
-    around_existing_ads: Annotated[Distance | None, DISTANCE] = key("From ads that the page has already.", "100 words")
-    around_asides: Annotated[Distance | None, DISTANCE] = key(
+    before_heading: Annotated[Distance | None, DISTANCE] = key(
+        "How much lies between an ad and a heading below it, unless the heading is next.", "40 words"
+    )
+    around_media: Annotated[Clearance | None, CLEARANCE] = key(
+        "From pictures, videos, embedded posts.", "{above: 20 words, below: 60 words}"
+    )
+    around_captions: Annotated[Clearance | None, CLEARANCE] = key(
+        "From captions, where more than `around_media` is wanted.", "{above: 2 blocks}"
+    )
+    around_existing_ads: Annotated[Clearance | None, CLEARANCE] = key(
+        "From ads that the page has already.", "100 words"
+    )
+    around_asides: Annotated[Clearance | None, CLEARANCE] = key(
         "From what isn't the article's own text: related links, newsletter boxes, comments.", "1 block"
     )
-    around: dict[Annotated[str, SELECTOR], Annotated[Distance, DISTANCE]] | None = key(
+    around_lists: Annotated[Clearance | None, CLEARANCE] = key("From lists.", "{above: 1 block}")
+    around_tables: Annotated[Clearance | None, CLEARANCE] = key(
+        "From tables.", "{above: 40 words, unless_heading: true}"
+    )
+    around_quotes: Annotated[Clearance | None, CLEARANCE] = key("From quotations.", "20 words")
+    around_code: Annotated[Clearance | None, CLEARANCE] = key("From code.", "1 block")
+    around: dict[Annotated[str, SELECTOR], Annotated[Clearance, CLEARANCE]] | None = key(
         "From whatever these CSS selectors match.", '{".recipe-card": 2 blocks}', max_length=20
+    )
+
+
+class When(Section):
+    """Which pages, by what they are and say themselves; all that is stated must hold. Nothing here depends on who reads
+    the page, or when."""
+
+    words: Annotated[tuple[int, int | None] | None, WORD_RANGE] = key(
+        "How long the article is, in words.", "{at_least: 300, at_most: 2000}"
+    )
+    language: Annotated[Said | None, LANGUAGE] = key(
+        "What the page says its language is (`<html lang>`); `en` means `en-gb` too.", "[en, de]"
+    )
+    json_ld: dict[Annotated[str, FIELD_NAME], Annotated[Said, SAID]] | None = key(
+        "Fields of the page's JSON-LD article; of a list in it, one item is enough.",
+        "{isAccessibleForFree: true, articleSection: [News, Sport], datePublished: {since: 2024-01-01}}",
+        max_length=20,
+    )
+    meta: dict[Annotated[str, FIELD_NAME], Annotated[Said, SAID]] | None = key(
+        "Meta tags, by `name` or `property`.", '{"article:section": {not: Obituaries}}', max_length=20
+    )
+    has: Annotated[tuple[str, ...] | None, SELECTORS] = key(
+        "Something on the page matches each of these CSS selectors.", "main .story"
+    )
+    has_not: Annotated[tuple[str, ...] | None, SELECTORS] = key(
+        "Nothing on the page matches any of these CSS selectors.", '[".sponsored", "body.no-ads"]'
     )
 
 
@@ -402,6 +525,12 @@ class Slot(Section):
     at: Annotated[float | None, Notation("percentage", values.parse_share, _text(_SHARE))] = key(
         "In the article: where this share of its words has passed.", "50%"
     )
+    shift: Annotated[Distance | None, DISTANCE] = key(
+        "With `after` or `at`: how far it may stand from there, to either side, where that spot isn't good.", "4 blocks"
+    )
+    when: When | None = key(
+        "Only on pages of which this holds.", "{words: {at_least: 800}, json_ld: {isAccessibleForFree: true}}"
+    )
     label: Annotated[str | None, LABEL] = key("The line over the ad; `false` for none.", "Anzeige")
     div: Div | None = key(
         "The div that the site's own ad stack looks for (`filled_by: page`).",
@@ -437,6 +566,12 @@ AdsOrOff = Annotated[
     Discriminator(lambda value: "<Ads>" if _kind(value) == "map" else "<word>"),
 ]
 Slots = dict[Annotated[str, SLOT_NAME], SlotOrOff]
+WHEN = "No ads on pages of which this doesn't hold."
+MARKERS_MEAN = (
+    "Whether editors may place slots by hand: `on`, `off`, or which slots. `<!-- adproxy:slot NAME -->` or an element "
+    'with `data-ads-here="NAME"` is then the only place of that slot on the page, and `<!-- adproxy:off -->` keeps the '
+    "page without ads."
+)
 ARTICLE = "Where the article is: found by adproxy (`auto`), or the first match of a CSS selector."
 SIDEBAR = "Where the sidebar is: found by adproxy (`auto`), or the first match of a CSS selector."
 SLOTS = "The slots, each under a name of your own; `false` turns off one that comes from a preset."
@@ -456,6 +591,8 @@ class PageEntry(Section):
         "Presets or files to lay over the rest for these pages.", "longform"
     )
     ads: AdsOrOff | None = key("`false`: no ads on these pages; else as `ads` above.", "false")
+    when: When | None = key(WHEN, "{has_not: .sponsored}")
+    markers: Annotated[tuple[str, ...] | None, MARKERS] = key(MARKERS_MEAN, "off")
     article: Annotated[str | None, AUTO_OR_SELECTOR] = key(ARTICLE, "main .story")
     sidebar: Annotated[str | None, AUTO_OR_SELECTOR] = key(SIDEBAR, "aside.rail")
     limits: Limits | None = key("Upper bounds for these pages.", "{in_article: 2}")
@@ -492,6 +629,8 @@ class RulesFile(Section):
         "without `pages`: every page.",
         '[{path: "/about/**", ads: false}, {path: "/**"}]',
     )
+    when: When | None = key(WHEN, "{meta: {robots: {not: noindex}}}")
+    markers: Annotated[tuple[str, ...] | None, MARKERS] = key(MARKERS_MEAN, "[in-article]")
     article: Annotated[str | None, AUTO_OR_SELECTOR] = key(ARTICLE, "main .story")
     sidebar: Annotated[str | None, AUTO_OR_SELECTOR] = key(SIDEBAR, "aside.rail")
     limits: Limits | None = key("Upper bounds for each page.", "{in_article: 8}")
@@ -501,7 +640,18 @@ class RulesFile(Section):
     slots: Slots | None = key(SLOTS, "{end: false}", max_length=MAX_SLOTS)
 
 
-SECTIONS: tuple[type[Section], ...] = (RulesFile, Ads, PageEntry, Limits, KeepClear, Slot, Div, CreativeMap, Image)
+SECTIONS: tuple[type[Section], ...] = (
+    RulesFile,
+    Ads,
+    PageEntry,
+    When,
+    Limits,
+    KeepClear,
+    Slot,
+    Div,
+    CreativeMap,
+    Image,
+)
 """In the order of the reference."""
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable
+from datetime import date
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from adproxy.rules.ruleset import (
+    NO_DISTANCE,
+    Clearance,
     Distance,
     FixedPlace,
     FromJsonLd,
@@ -20,8 +23,10 @@ from adproxy.rules.ruleset import (
     KeyValue,
     MidArticle,
     Place,
+    Said,
     SelectorPlace,
     SidebarPlace,
+    Sides,
     Size,
     Unit,
 )
@@ -96,6 +101,130 @@ def parse_distance(value: object) -> Distance:
     if int(match[1]) > MAX_AMOUNT:
         raise Mismatch(f"a distance of at most {MAX_AMOUNT} {unit}")
     return Distance(int(match[1]), unit)
+
+
+_SIDES = ("above", "below", "unless_heading")
+
+
+def parse_clearance(value: object) -> Clearance:
+    """A distance for both sides, or ``{above: 40 words, below: 1 block, unless_heading: true}``.
+
+    A side that the map doesn't state has no distance.
+    """
+    if not isinstance(value, dict):
+        try:
+            return parse_distance(value)
+        except Mismatch as mismatch:
+            raise Mismatch(f"{mismatch.expected}, or a map of {one_of(_SIDES)}", mismatch.hint) from mismatch
+    wrong: list[Mismatch] = []
+    made: dict[str, Distance] = {}
+    try:
+        _check_keys(value, _SIDES)
+    except Mismatch as mismatch:
+        wrong += (mismatch, *mismatch.also)
+    try:
+        made = each(((key, value[key]) for key in ("above", "below") if key in value), parse_distance)
+    except Mismatch as mismatch:
+        wrong += (mismatch, *mismatch.also)
+    waived = value.get("unless_heading", False)
+    if not isinstance(waived, bool):
+        wrong.append(Mismatch("true or false", "", ("unless_heading",)))
+    raise_all(wrong)
+    return Sides(made.get("above", NO_DISTANCE), made.get("below", NO_DISTANCE), bool(waived))
+
+
+def _check_keys(value: dict[Any, object], known: tuple[str, ...]) -> None:
+    """Raise `Mismatch` for a map that is empty or has other keys than those."""
+    if not value:
+        raise Mismatch(f"one at least of {one_of(known)}")
+    raise_all(
+        [
+            Mismatch(one_of(known), nearest(str(key), known), (str(key),), f"the key '{key}'")
+            for key in value
+            if key not in known
+        ]
+    )
+
+
+# --- conditions -------------------------------------------------------------------------------------
+
+MAX_WORDS = 100_000
+"""Of an article, as conditions may ask for them."""
+_SAID = ("not", "since", "before")
+
+
+def parse_word_range(value: object) -> tuple[int, int | None]:
+    """``{at_least: 300, at_most: 2000}``, one of them at least, as (300, 2000)."""
+    known = ("at_least", "at_most")
+    if not isinstance(value, dict):
+        number = re.match(r"[0-9]+", str(value))
+        hint = f"Write '{{at_least: {number[0]}}}'" if number else ""
+        raise Mismatch("'{at_least: 300}', '{at_most: 2000}', or both", hint)
+    _check_keys(value, known)
+    for key, number_of in value.items():
+        if type(number_of) is not int or not 0 <= number_of <= MAX_WORDS:
+            raise Mismatch(f"a whole number of words from 0 to {MAX_WORDS}", "", (key,))
+    low, high = int(value.get("at_least", 0)), value.get("at_most")
+    if high is not None and high < low:
+        raise Mismatch(f"{low} at least, or no page could meet it", "", ("at_most",))
+    return low, high
+
+
+def parse_said(value: object) -> Said:
+    """``News``, ``[News, Sport]``, ``false``, ``{not: News}``, ``{since: 2024-01-01, before: 2025-01-01}``."""
+    if not isinstance(value, dict):
+        return Said(one_of=_texts(value))
+    _check_keys(value, _SAID)
+    days = {key: inside(key, _day, value[key]) for key in ("since", "before") if key in value}
+    since, before = days.get("since", ""), days.get("before", "")
+    if since and before and since >= before:
+        raise Mismatch(f"a day after {since}, or no page could meet it", "", ("before",))
+    return Said((), inside("not", _texts, value["not"]) if "not" in value else (), since, before)
+
+
+def parse_language(value: object) -> Said:
+    """``en``, ``[en, de-at]`` or ``{not: en}``."""
+    expected = "a language such as 'en' or 'pt-br', a list of them, or '{not: en}'"
+    if isinstance(value, dict) and list(value) != ["not"]:
+        raise Mismatch(expected)
+    said = parse_said(value)
+    for code in said.one_of + said.none_of:
+        if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{1,8})*", code):
+            raise Mismatch(expected, "Languages have the names that pages give them in '<html lang=...>'")
+    return said
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    if not 1 <= len(items) <= 50:
+        raise Mismatch("1 to 50 texts")
+    if not isinstance(value, list):
+        return (_text(value),)
+    return tuple(each(enumerate(items), _text).values())
+
+
+def _text(value: object) -> str:
+    """A text as conditions compare it: lower case, white space folded."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, (str, int, float)) and 0 < len(text.strip()) <= 200 and text.isprintable():
+        return " ".join(text.lower().split())
+    raise Mismatch("a text of at most 200 characters, true or false, or a list of them")
+
+
+def _day(value: object) -> str:
+    expected = "a day such as 2024-01-31"
+    hint = ""
+    if isinstance(value, str):
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+            try:
+                return date.fromisoformat(value).isoformat()
+            except ValueError as error:
+                raise Mismatch(expected, "There is no such day") from error
+        if re.search(r"\b(days?|weeks?|months?|years?|ago|today|now)\b", value):
+            hint = "What a page gets depends on no clock, or caches would keep yesterday's answer: name the day"
+    raise Mismatch(expected, hint)
 
 
 def parse_share(value: object) -> float:
@@ -376,3 +505,22 @@ def raise_all(wrong: list[Mismatch]) -> None:
     if wrong:
         wrong[0].also = tuple(wrong[1:])
         raise wrong[0]
+
+
+MARKER_SLOTS = "'on', 'off', or a list of the slots that markers may place"
+
+
+def parse_markers(value: object) -> tuple[str, ...] | None:
+    """``on`` as None, ``off`` as nothing, or the names of slots."""
+    if value == "on":
+        return None
+    if value == "off":
+        return ()
+    if not isinstance(value, list) or not 1 <= len(value) <= 50:
+        spelt = {"yes": "on", "true": "on", "no": "off", "false": "off"}.get(str(value).lower())
+        one = f"[{value}]" if isinstance(value, str) and re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value) else ""
+        raise Mismatch(MARKER_SLOTS, f"Write '{spelt or one}'" if spelt or one else "")
+    for index, name in enumerate(value):
+        if not isinstance(name, str):
+            raise Mismatch("a slot's name", "", (index,))
+    return tuple(value)

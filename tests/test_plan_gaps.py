@@ -1,0 +1,104 @@
+"""What keeps a gap of the article free: distances above and below, from every kind of content, and what waives them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from adproxy.model import Anchor, Block, BlockKind, Edge, Gap, Page, PerDevice, Reason
+from adproxy.plan.gaps import Gaps
+from adproxy.plan.ruler import Ruler
+from adproxy.rules.ruleset import NO_DISTANCE, Clearance, Distance, KeepClear, Sides
+
+NOTHING = KeepClear(NO_DISTANCE, NO_DISTANCE, NO_DISTANCE)
+P, HEADING = BlockKind.PARAGRAPH, BlockKind.HEADING
+
+
+def words(n: int) -> Distance:
+    return Distance(n, "words")
+
+
+def page(*kinds: BlockKind) -> Page:
+    """An article of blocks of 50 words, 300 characters and 200 px each."""
+    blocks = tuple(Block(kind, 50, 300, PerDevice(200, 100), 0, "p", "A text.") for kind in kinds)
+    return Page(blocks=blocks, gaps=tuple(Gap(Anchor(10 * i, Edge.BEFORE_START, i)) for i in range(len(blocks) + 1)))
+
+
+def kept_free(of: Page, **keep: object) -> list[int]:
+    """The gaps between blocks that a distance of the rules forbids."""
+    return sorted(Gaps(of, Ruler(of), replace(NOTHING, **keep)).too_near)  # type: ignore[arg-type]
+
+
+KINDS = {
+    "around_media": BlockKind.MEDIA,
+    "around_captions": BlockKind.CAPTION,
+    "around_existing_ads": BlockKind.AD,
+    "around_asides": BlockKind.ASIDE,
+    "around_lists": BlockKind.LIST,
+    "around_tables": BlockKind.TABLE,
+    "around_quotes": BlockKind.QUOTE,
+    "around_code": BlockKind.CODE,
+}
+
+
+@pytest.mark.parametrize("key", KINDS)
+def test_a_distance_holds_on_both_sides_or_on_the_one_that_is_stated(key: str) -> None:
+    of = page(P, P, P, P, KINDS[key], P, P, P, P)
+    # the gap right before and the one right behind may be forbidden whatever the rules say
+    far = {2, 3, 6, 7}
+    assert far & set(kept_free(of, **{key: words(101)})) == {2, 3, 6, 7}
+    assert far & set(kept_free(of, **{key: Sides(above=words(101))})) == {6, 7}
+    assert far & set(kept_free(of, **{key: Sides(below=words(51))})) == {3}
+    assert kept_free(of, **{key: NO_DISTANCE}) == []
+    assert kept_free(of, **{key: Sides(unless_heading=True)}) == []
+
+
+def test_each_side_has_its_own_unit() -> None:
+    of = page(P, P, P, P, BlockKind.QUOTE, P, P, P, P)
+    mixed = Sides(above=Distance(2, "blocks"), below=Distance(201, "px"))
+    assert kept_free(of, around_quotes=mixed) == [3, 4, 5, 6]
+    assert kept_free(of, around_quotes=Sides(below=Distance(601, "characters"))) == [2, 3, 4]
+
+
+def test_a_distance_is_waived_right_before_a_heading_where_the_rules_say_so() -> None:
+    of = page(P, P, BlockKind.QUOTE, P, HEADING, P, P, P)
+    strict, waived = Sides(above=words(201)), Sides(above=words(201), unless_heading=True)
+    assert kept_free(of, around_quotes=strict) == [3, 4, 6, 7]
+    assert kept_free(of, around_quotes=waived) == [3, 6, 7]
+
+
+def test_what_is_beside_stays_forbidden_though_a_heading_waives_the_distance() -> None:
+    of = page(P, P, BlockKind.MEDIA, HEADING, P, P)
+    gaps = Gaps(of, Ruler(of), replace(NOTHING, around_media=Sides(words(9), words(9), unless_heading=True)))
+    assert gaps.beside[3][0] is Reason.NEAR_MEDIA
+
+
+def test_a_heading_below_is_kept_clear_of_but_right_before_it_is_fine() -> None:
+    of = page(P, P, P, P, HEADING, P, P)
+    assert kept_free(of, before_heading=words(51)) == [3]
+    assert kept_free(of, before_heading=words(101)) == [2, 3]
+    assert kept_free(of, before_heading=Distance(1, "blocks")) == []
+
+
+def test_the_rules_own_selectors_have_sides_too() -> None:
+    of = page(*[P] * 7)
+    blocks = tuple(b._replace(avoided=(0,)) if i == 3 else b for i, b in enumerate(of.blocks))
+    around: tuple[tuple[str, Clearance], ...] = ((".x", Sides(below=words(51))),)
+    assert kept_free(replace(of, blocks=blocks), around=around) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("keep", "reason", "required", "found"),
+    [
+        ({"around_quotes": Sides(above=words(60))}, Reason.NEAR_AVOIDED, "60 words from a quotation", "50 words"),
+        ({"around_quotes": Sides(below=words(70))}, Reason.NEAR_AVOIDED, "70 words from a quotation", "50 words"),
+        ({"before_heading": words(120)}, Reason.NEAR_AVOIDED, "120 words before a heading", "100 words"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_from_what_how_far_and_how_near(
+    keep: dict[str, object], reason: Reason, required: str, found: str
+) -> None:
+    of = page(P, P, BlockKind.QUOTE, P, P, P, HEADING, P)
+    verdicts = Gaps(of, Ruler(of), replace(NOTHING, **keep)).too_near.values()  # type: ignore[arg-type]
+    assert (reason, required, found) in verdicts
