@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
 from adproxy.model import Block, BlockFlag, BlockKind, Page, Reason
@@ -15,6 +15,8 @@ Verdict = tuple[Reason, str, str]
 # Python 3.11 takes longer to look a member up in its enum than to compare it: here they are asked for every gap.
 _PARAGRAPH, _MEDIA, _CAPTION, _AD = BlockKind.PARAGRAPH, BlockKind.MEDIA, BlockKind.CAPTION, BlockKind.AD
 _FOREIGN = (BlockKind.ASIDE, BlockKind.OTHER)
+# So many times what the rules want is far enough from anything.
+_ENOUGH = 2.0
 _BELONGS_TO_TEXT_BEFORE = (BlockKind.LIST, BlockKind.TABLE, BlockKind.CODE)
 
 
@@ -22,6 +24,8 @@ class Gaps:
     """By gap between two blocks, why no slot whatever may stand in it; worked out once for all slots."""
 
     def __init__(self, page: Page, ruler: Ruler, keep: KeepClear) -> None:
+        self._page, self._ruler, self._keep = page, ruler, keep
+        self._clearance: dict[int, float] = {}
         self.beside: dict[int, Verdict] = {}
         """For what stands directly beside it."""
         for gap, (before, after) in enumerate(pairwise(page.blocks), 1):
@@ -30,6 +34,35 @@ class Gaps:
                 self.beside[gap] = verdict
         self.too_near = _too_near(page, ruler, keep, self.beside)
         """For a distance that the rules want kept; only gaps that are not forbidden already."""
+
+    def clearance(self, gap: int) -> float:
+        """How far a gap lies from all that the rules keep clear of: the least of the distances, each as a multiple of
+        what the rules want, 2 at most."""
+        known = self._clearance.get(gap)
+        if known is None:
+            known = self._clearance[gap] = min(self._clearances(gap), default=_ENOUGH)
+        return known
+
+    def _clearances(self, gap: int) -> Iterator[float]:
+        blocks = self._page.blocks
+        for reason, distance, _, is_it in _checks(self._keep):
+            if distance.amount <= 0:
+                continue
+            sums, enough = self._ruler.sums(distance.unit), _ENOUGH * distance.amount
+            for i in range(gap - 1, -1, -1):
+                if sums[gap] - sums[i + 1] >= enough:
+                    break
+                if is_it(blocks[i]):
+                    yield (sums[gap] - sums[i + 1]) / distance.amount
+                    break
+            if reason is Reason.AFTER_HEADING:
+                continue
+            for i in range(gap, len(blocks)):
+                if sums[i] - sums[gap] >= enough:
+                    break
+                if is_it(blocks[i]):
+                    yield (sums[i] - sums[gap]) / distance.amount
+                    break
 
 
 def _beside(before: Block, after: Block) -> Verdict | None:
@@ -63,16 +96,8 @@ def _too_near(page: Page, ruler: Ruler, keep: KeepClear, beside: Mapping[int, Ve
     """By gap: the first of the rules' distances that is not kept there, the nearest such block before it first."""
     # Plain text is nothing that a rule keeps a distance from.
     notable = [(i, b) for i, b in enumerate(page.blocks) if b.kind is not _PARAGRAPH or b.flags or b.avoided]
-    checks: list[tuple[Reason, Distance, str, Callable[[Block], bool]]] = [
-        (Reason.AFTER_HEADING, keep.after_heading, "after a heading", is_heading),
-        (Reason.NEAR_MEDIA, keep.around_media, "from media", is_media),
-        (Reason.NEAR_EXISTING_AD, keep.around_existing_ads, "from the page's own ads", _is(BlockKind.AD)),
-        (Reason.NEAR_ASIDE, keep.around_asides, "from foreign boxes", _is(BlockKind.ASIDE)),
-    ]
-    for n, (selector, distance) in enumerate(keep.around):
-        checks.append((Reason.NEAR_AVOIDED, distance, f"from {selector}", _matches(n)))
     verdicts: dict[int, Verdict] = {}
-    for reason, distance, of_what, is_it in checks:
+    for reason, distance, of_what, is_it in _checks(keep):
         hits = [i for i, block in notable if is_it(block)] if distance.amount > 0 else []
         if not hits:
             continue
@@ -95,6 +120,19 @@ def _too_near(page: Page, ruler: Ruler, keep: KeepClear, beside: Mapping[int, Ve
                 if gap not in verdicts and gap not in beside:
                     verdicts[gap] = reason, required, found(amount, distance)
     return verdicts
+
+
+def _checks(keep: KeepClear) -> list[tuple[Reason, Distance, str, Callable[[Block], bool]]]:
+    """All that the rules keep clear of: the reason, the distance, that in words, and how to tell such a block."""
+    checks: list[tuple[Reason, Distance, str, Callable[[Block], bool]]] = [
+        (Reason.AFTER_HEADING, keep.after_heading, "after a heading", is_heading),
+        (Reason.NEAR_MEDIA, keep.around_media, "from media", is_media),
+        (Reason.NEAR_EXISTING_AD, keep.around_existing_ads, "from the page's own ads", _is(BlockKind.AD)),
+        (Reason.NEAR_ASIDE, keep.around_asides, "from foreign boxes", _is(BlockKind.ASIDE)),
+    ]
+    for n, (selector, distance) in enumerate(keep.around):
+        checks.append((Reason.NEAR_AVOIDED, distance, f"from {selector}", _matches(n)))
+    return checks
 
 
 def _is(kind: BlockKind) -> Callable[[Block], bool]:

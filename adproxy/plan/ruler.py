@@ -51,12 +51,6 @@ class Ruler:
             return (0.0 if b.kind in _FOREIGN else b.heights.phone for b in blocks)
         return (0.0 if b.kind in _FOREIGN else b.heights.desktop for b in blocks)
 
-    def stretched(self, distance: Distance, stretch: float) -> float:
-        """An amount between a distance (stretch 1) and several times that; of none, a part of the whole article."""
-        if distance.amount:
-            return distance.amount * stretch
-        return (stretch - 1.0) * self.sums(distance.unit)[-1] / 10
-
     def between(self, a: int, b: int, unit: Unit, device: Device = "phone") -> float:
         """Content from gap `a` to gap `b` ≥ `a`."""
         sums = self.sums(unit, device)
