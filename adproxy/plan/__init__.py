@@ -64,9 +64,9 @@ def _contender(state: State, slot: Slot) -> Contender | None:
 def _refuse_the_rest(state: State, chosen: Chosen, contender: Contender) -> None:
     """A refusal for each of a slot's places that is not taken, or not shown on all of its devices."""
     slot = contender.slot
-    shown = {p.anchor: p.devices for p in chosen.placements if p.slot == slot.name}
+    shown = {p.anchor.offset: p.devices for p in chosen.placements if p.slot == slot.name}
     for anchor in sorted(contender.anchors, key=lambda a: a.offset):
-        devices = shown.get(anchor, ())
+        devices = shown.get(anchor.offset, ())
         if devices == contender.devices:
             continue
         obstacle = chosen.obstacle(contender, anchor) if not devices else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adproxy.model import Anchor, BlockKind, Device, Reason
+from adproxy.model import Anchor, BlockKind, Device, Reason, Refusal
 from adproxy.plan.contender import Contender
 from adproxy.plan.gaps import Verdict
 from adproxy.plan.ruler import found
@@ -17,8 +17,11 @@ def contender(state: State, slot: Slot, where: MidArticle, devices: tuple[Device
     """A slot with the gaps that it may take; None if there are none. Leaves a refusal for all others."""
     gaps = state.page.gaps
     forbidden = _forbidden(state, slot)
-    for i, (reason, required, actual) in forbidden.items():
-        state.refuse(slot, reason, required, actual, anchor=gaps[i].anchor, gap=i)
+    name = slot.name
+    state.refusals += [
+        Refusal(name, reason, required, actual, gaps[i].anchor, i)
+        for i, (reason, required, actual) in forbidden.items()
+    ]
     between = range(1, len(state.page.blocks))
     fitting = [i for i in between if i not in forbidden]
     if not fitting:

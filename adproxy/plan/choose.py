@@ -157,7 +157,7 @@ def _take_evenly(
 ) -> None:
     """Take places in the order of the document, of which each device shows so many: one in the middle of each share."""
     n = len(anchors)
-    shown = {device: {(2 * i + 1) * n // (2 * k) for i in range(k)} for device, k in by_device.items()}
+    shown = {device: {((2 * i + 1) * n - 1) // (2 * k) for i in range(k)} for device, k in by_device.items()}
     for i, anchor in enumerate(anchors):
         chosen.take(contender, anchor, tuple(device for device in contender.devices if i in shown[device]))
 

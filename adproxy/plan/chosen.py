@@ -10,7 +10,7 @@ from adproxy.model import DEVICES, Anchor, Device, Placement, Reason
 from adproxy.plan.contender import Contender
 from adproxy.plan.gaps import Verdict
 from adproxy.plan.ruler import found
-from adproxy.plan.state import State
+from adproxy.plan.state import Spacing, State
 from adproxy.rules.ruleset import Distance
 
 
@@ -30,10 +30,6 @@ class Chosen:
 
     def count(self, contender: Contender) -> int:
         return len(self._of.get(contender.slot.name, ()))
-
-    def has(self, contender: Contender, anchor: Anchor) -> bool:
-        """Whether this slot stands there."""
-        return anchor in self._of.get(contender.slot.name, ())
 
     def take(self, contender: Contender, anchor: Anchor, devices: tuple[Device, ...]) -> None:
         self.placements.append(Placement(contender.slot.name, anchor, 0, devices))
@@ -73,37 +69,34 @@ class Chosen:
 
     def _crowded(self, contender: Contender, gap: int) -> Verdict | None:
         """The nearest slot that is too near."""
-        at = bisect_left(self._gaps, gap)
-        shared = at < len(self._gaps) and self._gaps[at] == gap
-        grows = False
-        for device in DEVICES:
+        gaps = self._gaps
+        at = bisect_left(gaps, gap)
+        for device in contender.devices:
             spacing, others = self._state.spacing[device], self._gaps_on[device]
-            grows = grows or spacing.grows > 0
-            if device not in contender.devices:
-                continue
-            i = bisect_left(others, gap)
-            near: list[tuple[float, float]] = []
+            sums, i = spacing.sums, bisect_left(others, gap)
             if i:
-                before = spacing.needed(bisect_left(self._gaps, others[i - 1]))
-                near.append((spacing.sums[gap] - spacing.sums[others[i - 1]], before))
+                needed = spacing.needed(bisect_left(gaps, others[i - 1]) if spacing.grows else 0)
+                if (amount := sums[gap] - sums[others[i - 1]]) < needed:
+                    return _too_near(spacing, needed, amount)
             if i < len(others):
-                near.append((spacing.sums[others[i]] - spacing.sums[gap], spacing.needed(at)))
-            for amount, needed in near:
-                if amount < needed:
-                    return _too_near(Distance(needed, spacing.distance.unit), amount)
-        if shared:
-            return _too_near(self._state.spacing["phone"].distance, 0)
-        return self._outgrown(gap) if grows else None
+                needed = spacing.needed(at)
+                if (amount := sums[others[i]] - sums[gap]) < needed:
+                    return _too_near(spacing, needed, amount)
+        if at < len(gaps) and gaps[at] == gap:
+            return _too_near(self._state.spacing["phone"], 0, 0)
+        return self._outgrown(gap)
 
     def _outgrown(self, gap: int) -> Verdict | None:
         """Two slots behind a gap that would be too near to each other with one more before them."""
         for device in DEVICES:
             spacing, others = self._state.spacing[device], self._gaps_on[device]
+            if not spacing.grows:
+                continue
             for earlier, later in pairwise(others[bisect_left(others, gap) :]):
                 amount = spacing.sums[later] - spacing.sums[earlier]
                 needed = spacing.needed(bisect_left(self._gaps, earlier) + 1)
                 if amount < needed:
-                    return _too_near(Distance(needed, spacing.distance.unit), amount)
+                    return _too_near(spacing, needed, amount)
         return None
 
     def _since(self, contender: Contender, gap: int, every: Distance) -> float | None:
@@ -127,5 +120,6 @@ class Chosen:
         return self._state.density(device, self.used[device] + self._state.heights[contender.slot.name, device])
 
 
-def _too_near(needed: Distance, amount: float) -> Verdict:
-    return Reason.TOO_NEAR_SLOT, f"{needed} to the next slot", found(amount, needed)
+def _too_near(spacing: Spacing, needed: float, amount: float) -> Verdict:
+    unit = spacing.distance.unit
+    return Reason.TOO_NEAR_SLOT, f"{needed:g} {unit} to the next slot", f"{amount:g} {unit}"

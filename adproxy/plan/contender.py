@@ -12,7 +12,7 @@ from adproxy.rules.ruleset import Distance, FixedPlace, MidArticle, Slot
 _IN_MAIN_CONTENT = (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Contender:
     """A slot with its places."""
 

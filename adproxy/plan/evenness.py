@@ -11,6 +11,7 @@ lines or so): smaller differences nobody sees, and a place farther from a pictur
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from math import inf
 
 from adproxy.model import BlockKind
@@ -38,7 +39,7 @@ class Line:
     def __init__(self, state: State) -> None:
         distance = state.policy.limits.gap.phone
         sums = state.ruler.sums(distance.unit)
-        self.at = [round(amount) for amount in sums]
+        self.at = list(map(round, sums))
         """By gap: where it lies."""
         self.end = self.at[-1]
         self.step = max(1, round(distance.amount / _OF_DISTANCE if distance.amount else self.end / _OF_ARTICLE))
@@ -58,6 +59,14 @@ class Line:
         if n < len(self.own):
             return (self.at[self.own[n]] - self.at[gap]) // self.step
         return (self.end - self.at[gap]) * (1 if end else 2) // self.step
+
+    def around(self, gaps: Sequence[int], *, headline: bool, end: bool) -> tuple[list[int], list[int]]:
+        """Of each gap `before` and `after`."""
+        if self.own:
+            return [self.before(gap, headline) for gap in gaps], [self.after(gap, end) for gap in gaps]
+        at, step, whole = self.at, self.step, self.end
+        a, b = (1 if headline else 2), (1 if end else 2)
+        return [at[gap] * a // step for gap in gaps], [(whole - at[gap]) * b // step for gap in gaps]
 
     def between(self, gap: int, later: int) -> tuple[int, ...]:
         """The stretches from a slot to the next: one, or two where an ad of the page's own lies between them."""

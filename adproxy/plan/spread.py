@@ -23,8 +23,8 @@ MAX_PAIRS = 10_000
 _SLACK = 1e-6
 
 
-_Label = tuple[Stretches, float, tuple[int, ...]]
-"""The stretches so far, the clearances added up, the indices of the gaps taken."""
+_Label = tuple[Stretches, tuple[int, ...]]
+"""The stretches so far, and the indices of the gaps taken."""
 
 
 class Spread:
@@ -33,9 +33,12 @@ class Spread:
     def __init__(self, gaps: Sequence[int], spacing: Sequence[Spacing], line: Line) -> None:
         self._gaps = gaps
         self._spacing = spacing
+        self._grows = any(each.grows for each in spacing)
         self._line = line
-        self._room: Sequence[int] = [0] * len(gaps)
+        self._at = [line.at[gap] for gap in gaps]
+        self._room: Sequence[int] = ()
         """By gap: the longest stretch that a slot there can keep from what stands where it stands."""
+        self._next: dict[tuple[int, int], int] = {}
 
     def count(self, most: int) -> int:
         """How many placements there is room for."""
@@ -47,20 +50,27 @@ class Spread:
 
     def _earliest(self, most: int, stretch: int = 0) -> list[int]:
         """As many as keep such a stretch (in steps), each as early as possible: indices of gaps."""
-        gaps, at, step, room = self._gaps, self._line.at, self._line.step, self._room
+        at, room, known = self._at, self._room, self._next
+        apart, count = stretch * self._line.step, len(at)
         picked: list[int] = []
         i = 0
-        while i < len(gaps) and len(picked) < most:
-            if room[i] < stretch:
+        while i < count and len(picked) < most:
+            if stretch and room[i] < stretch:
                 i += 1
                 continue
-            gap = gaps[i]
-            free_from = bisect_left(at, at[gap] + stretch * step) if stretch else 0
-            for spacing in self._spacing:
-                free_from = max(free_from, spacing.free_from(gap, len(picked)))
+            before = len(picked) if self._grows else 0
             picked.append(i)
-            i = bisect_left(gaps, max(free_from, gap + 1), i + 1)
+            following = known.get((i, before))
+            if following is None:
+                following = known[i, before] = self._following(i, before)
+            i = bisect_left(at, at[i] + apart, following) if stretch else following
         return picked
+
+    def _following(self, i: int, before: int) -> int:
+        """Index of the first gap that is far enough behind another, which has so many slots before it."""
+        gap = self._gaps[i]
+        free_from = [spacing.free_from(gap, before) for spacing in self._spacing]
+        return bisect_left(self._gaps, max(free_from), i + 1)
 
     def _latest(self, n: int, stretch: int) -> list[int]:
         """Each of `n` placements as late as it may be, seen from the end."""
@@ -83,12 +93,16 @@ class Spread:
     def even(self, n: int, clearance: Callable[[int], float], *, headline: bool, end: bool) -> list[int]:
         """The most even `n` ≥ 1 placements (there must be room for so many), the farthest from what is to be avoided
         among equals: their gaps. `headline`, `end`: whether another slot stands there."""
-        before = [self._line.before(gap, headline) for gap in self._gaps]
-        after = [self._line.after(gap, end) for gap in self._gaps]
-        self._room = list(map(min, before, after))
+        before, after = self._line.around(self._gaps, headline=headline, end=end)
+        self._room = room = list(map(min, before, after))
+        if n == 1:
+            pairs = [(near, a + b - near) for near, a, b in zip(room, before, after, strict=True)]
+            best = max(pairs)
+            equals = [gap for gap, pair in zip(self._gaps, pairs, strict=True) if pair == best]
+            return equals if len(equals) == 1 else [max(equals, key=clearance)]
         low, first = 0, self._earliest(n)
         shares = n - 1 + (1 if headline else 0.5) + (1 if end else 0.5)
-        high = min(max(self._room), int(self._line.end / shares / self._line.step))
+        high = min(max(room), int(self._line.end / shares / self._line.step))
         while low < high:
             middle = (low + high + 1) // 2
             picked = self._earliest(n, middle)
@@ -113,29 +127,36 @@ class Spread:
     ) -> list[int]:
         """Dynamic programming over the windows: for each gap the best way there, then the best of all."""
         line, gaps = self._line, self._gaps
-        best: list[_Label] = [(joined(NO_STRETCHES, (before[i],)), clearance(gaps[i]), (i,)) for i in windows[0]]
+
+        def better(label: _Label, other: _Label | None) -> bool:
+            """Whether it is more even, or as even and farther from what is to be avoided (asked for in a tie alone)."""
+            if other is None or label[0] != other[0]:
+                return other is None or label[0] > other[0]
+            mine, others = (sum(clearance(gaps[i]) for i in picked) for _, picked in (label, other))
+            return mine > others
+
+        best: list[_Label] = [(joined(NO_STRETCHES, (before[i],)), (i,)) for i in windows[0]]
         for n, window in enumerate(windows[1:]):
             needed = [(spacing.sums, spacing.needed(n)) for spacing in self._spacing]
             reached: list[_Label] = []
             for i in window:
-                gap = gaps[i]
-                found: _Label | None = None
-                for stretches, clear, picked in best:
+                gap, found = gaps[i], None
+                for stretches, picked in best:
                     earlier = gaps[picked[-1]]
                     if earlier >= gap or any(sums[gap] - sums[earlier] < amount for sums, amount in needed):
                         continue
-                    even = joined(stretches, line.between(earlier, gap))
-                    if found is None or (even, clear + clearance(gap)) > found[:2]:
-                        found = even, clear + clearance(gap), (*picked, i)
+                    label = joined(stretches, line.between(earlier, gap)), (*picked, i)
+                    if better(label, found):
+                        found = label
                 if found is not None:
                     reached.append(found)
             best = reached
-        closed = [(joined(s, (after[picked[-1]],)), clear, picked) for s, clear, picked in best]
-        most_even = closed[0]
-        for candidate in closed[1:]:
-            if candidate[:2] > most_even[:2]:
-                most_even = candidate
-        return [gaps[i] for i in most_even[2]]
+        most_even = None
+        for stretches, picked in best:
+            closed = joined(stretches, (after[picked[-1]],)), picked
+            if better(closed, most_even):
+                most_even = closed
+        return [gaps[i] for i in most_even[1]] if most_even else []
 
 
 def _thinned(window: list[int], width: int) -> list[int]:

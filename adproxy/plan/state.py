@@ -10,6 +10,7 @@ from itertools import groupby
 from adproxy.model import (
     DESKTOP_WIDTH,
     DEVICES,
+    NOTHING,
     PHONE_WIDTH,
     Anchor,
     BlockKind,
@@ -24,6 +25,8 @@ from adproxy.plan.ruler import Ruler
 from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import Distance, Policy, Slot
 
+# Python 3.11 takes longer to look a member up in its enum than to compare it: this one is asked for every block.
+_AD = BlockKind.AD
 _WIDTHS: dict[Device, int] = {"phone": PHONE_WIDTH, "desktop": DESKTOP_WIDTH}
 
 
@@ -122,9 +125,11 @@ class State:
 def _existing(page: Page) -> PerDevice:
     """Height of the page's own advertising. Ads that stand one behind the other are one to the reader: a label and its
     frame, a wrapper for each device."""
+    if not any(block.kind is _AD for block in page.blocks):
+        return NOTHING
     phone = desktop = 0.0
     for kind, run in groupby(page.blocks, key=lambda block: block.kind):
-        if kind is BlockKind.AD:
+        if kind is _AD:
             heights = [block.heights for block in run]
             phone += max(h.phone for h in heights)
             desktop += max(h.desktop for h in heights)
