@@ -1,14 +1,19 @@
 """Which slots go where on a page, and why the others do not. Pure: numbers in, a plan out.
 
-Sees no HTML, clock, socket, metric or visitor. Slots are placed by priority, then in the order of the rules; each takes
-the best of its positions that no rule forbids. Every position and every slot that loses leaves a refusal: the reason,
-what was required, what was found.
+Sees no HTML, clock, socket, metric or visitor. First each slot's places are found (`between_blocks`, `single_spots`),
+then all slots are placed together to the best of one objective (`choose`, which says what it is). Every place and every
+slot that loses leaves a refusal: the reason, what was required, what was found, beside the set that was chosen.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from adproxy.model import DEVICES, Page, PerDevice, Placement, Plan, Reason
 from adproxy.plan import between_blocks, single_spots
+from adproxy.plan.choose import choose
+from adproxy.plan.chosen import Chosen
+from adproxy.plan.contender import Contender
 from adproxy.plan.for_page import for_page
 from adproxy.plan.ruler import found
 from adproxy.plan.state import State
@@ -23,41 +28,62 @@ def plan(page: Page, policy: Policy) -> Plan:
     policy, unasked = for_page(page, policy)
     state = State.of(page, policy)
     state.refusals.extend(unasked)
-    for slot in sorted(policy.slots, key=lambda s: -s.priority):
-        _place(state, slot)
+    contenders = [contender for slot in policy.slots if (contender := _contender(state, slot)) is not None]
+    chosen = choose(state, contenders)
+    for contender in contenders:
+        _refuse_the_rest(state, chosen, contender)
     return Plan(
-        placements=_numbered(state.placements),
+        placements=_numbered(chosen.placements),
         refusals=tuple(state.refusals),
-        density=PerDevice(state.density("phone"), state.density("desktop")),
+        density=PerDevice(*(state.density(device, chosen.used[device]) for device in DEVICES)),
         content=state.content,
     )
 
 
-def _place(state: State, slot: Slot) -> None:
+def _contender(state: State, slot: Slot) -> Contender | None:
+    """A slot with its places; None, and refusals, if it has none."""
     devices = tuple(d for d in DEVICES if state.heights[slot.name, d])
     if not devices:
         state.refuse(slot, Reason.NO_SIZES, "a size on some device", "none")
-        return
+        return None
     creative = slot.creative
     if isinstance(creative, ByPage) and "{n}" not in creative.id:
         own = creative.numbered_id(slot.name, 1)
         if own in state.page.facts.ids:
             state.refuse(slot, Reason.ID_TAKEN, "an id that the page does not have yet", own)
-            return
+            return None
     if not isinstance(slot.place, SelectorPlace) and state.page.article_problem is not None:
         state.refuse(slot, Reason.NO_ARTICLE, "an article on the page", "none found")
-        return
+        return None
     have = state.ruler.between(0, len(state.page.blocks), slot.article_min.unit)
     if have < slot.article_min.amount:
         state.refuse(slot, Reason.ARTICLE_TOO_SHORT, f"at least {slot.article_min}", found(have, slot.article_min))
-        return
+        return None
     if isinstance(slot.place, MidArticle):
-        between_blocks.place(state, slot, slot.place, devices)
-    else:
-        single_spots.place(state, slot, devices)
+        return between_blocks.contender(state, slot, slot.place, devices)
+    return single_spots.contender(state, slot, devices)
 
 
-def _numbered(placements: list[Placement]) -> tuple[Placement, ...]:
+def _refuse_the_rest(state: State, chosen: Chosen, contender: Contender) -> None:
+    """A refusal for each of a slot's places that is not taken, or not shown on all of its devices."""
+    slot = contender.slot
+    shown = {p.anchor.offset: p.devices for p in chosen.placements if p.slot == slot.name}
+    for anchor in sorted(contender.anchors, key=lambda a: a.offset):
+        devices = shown.get(anchor.offset, ())
+        if devices == contender.devices:
+            continue
+        obstacle = chosen.obstacle(contender, anchor) if not devices else None
+        if obstacle is None:
+            missing = [device for device in contender.devices if device not in devices]
+            for device in missing:
+                required = f"at most {state.limit(device):.0%} ads on {device}s"
+                with_it = f"{chosen.density(contender, device):.1%} with it"
+                state.refuse(slot, Reason.DENSITY, required, with_it, anchor=anchor, gap=anchor.gap, device=device)
+        elif anchor.gap >= 0 or obstacle[0] is not Reason.MAX_OF_SLOT:
+            state.refuse(slot, *obstacle, anchor=anchor, gap=anchor.gap)
+
+
+def _numbered(placements: Iterable[Placement]) -> tuple[Placement, ...]:
     counts: dict[str, int] = {}
     result = []
     for placement in sorted(placements, key=lambda p: p.anchor.offset):

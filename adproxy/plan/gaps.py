@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
 from adproxy.model import Block, BlockFlag, BlockKind, Page, Reason
@@ -15,6 +15,8 @@ Verdict = tuple[Reason, str, str]
 # Python 3.11 takes longer to look a member up in its enum than to compare it: here they are asked for every gap.
 _PARAGRAPH, _MEDIA, _CAPTION, _AD = BlockKind.PARAGRAPH, BlockKind.MEDIA, BlockKind.CAPTION, BlockKind.AD
 _FOREIGN = (BlockKind.ASIDE, BlockKind.OTHER)
+# So many times what the rules want is far enough from anything.
+_ENOUGH = 2.0
 _BELONGS_TO_TEXT_BEFORE = (BlockKind.LIST, BlockKind.TABLE, BlockKind.CODE)
 
 
@@ -22,6 +24,8 @@ class Gaps:
     """By gap between two blocks, why no slot whatever may stand in it; worked out once for all slots."""
 
     def __init__(self, page: Page, ruler: Ruler, keep: KeepClear) -> None:
+        self._page, self._ruler, self._keep = page, ruler, keep
+        self._clearance: dict[int, float] = {}
         self.beside: dict[int, Verdict] = {}
         """For what stands directly beside it."""
         for gap, (before, after) in enumerate(pairwise(page.blocks), 1):
@@ -30,6 +34,37 @@ class Gaps:
                 self.beside[gap] = verdict
         self.too_near = _too_near(page, ruler, keep, self.beside)
         """For a distance that the rules want kept; only gaps that are not forbidden already."""
+
+    def clearance(self, gap: int) -> float:
+        """How far a gap lies from all that the rules keep clear of: the least of the distances, each as a multiple of
+        what the rules want, 2 at most."""
+        known = self._clearance.get(gap)
+        if known is None:
+            known = self._clearance[gap] = min(self._clearances(gap), default=_ENOUGH)
+        return known
+
+    def _clearances(self, gap: int) -> Iterator[float]:
+        blocks = self._page.blocks
+        before_heading = gap < len(blocks) and is_heading(blocks[gap])
+        for _, clearance, _, is_it in _checks(self._keep):
+            if clearance.unless_heading and before_heading:
+                continue
+            if (wanted := clearance.above).amount > 0:
+                sums = self._ruler.sums(wanted.unit)
+                for i in range(gap - 1, -1, -1):
+                    if (away := sums[gap] - sums[i + 1]) >= _ENOUGH * wanted.amount:
+                        break
+                    if is_it(blocks[i]):
+                        yield away / wanted.amount
+                        break
+            if (wanted := clearance.below).amount > 0:
+                sums = self._ruler.sums(wanted.unit)
+                for i in range(gap, len(blocks)):
+                    if (away := sums[i] - sums[gap]) >= _ENOUGH * wanted.amount:
+                        break
+                    if is_it(blocks[i]):
+                        yield away / wanted.amount
+                        break
 
 
 def _beside(before: Block, after: Block) -> Verdict | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
-from adproxy.model import Block, BlockFlag, BlockKind, Device, Page
+from adproxy.model import DEVICES, Block, BlockFlag, BlockKind, Device, Page
 from adproxy.rules.ruleset import Distance, Unit
 
 _LOOKED_AT = (BlockKind.MEDIA, BlockKind.CAPTION)
@@ -29,6 +29,9 @@ class Ruler:
 
     def __init__(self, page: Page) -> None:
         self._blocks = page.blocks
+        self._kinds = [block.kind for block in page.blocks]
+        self._own: Sequence[bool] | None = None
+        """By block: whether it is the article's own."""
         self._sums: dict[str, Sequence[float]] = {}
 
     def sums(self, unit: Unit, device: Device = "phone") -> Sequence[float]:
@@ -39,23 +42,21 @@ class Ruler:
             known = self._sums[what] = list(accumulate(self._amounts(what), initial=0.0 if unit == "px" else 0))
         return known
 
-    def _amounts(self, what: str) -> Iterator[float]:
-        blocks = self._blocks
+    def _amounts(self, what: str) -> Sequence[float]:
+        blocks, kinds = self._blocks, self._kinds
         if what == "words":
-            return (0 if b.kind in _WITHOUT_TEXT else b.words for b in blocks)
+            return [0 if kind in _WITHOUT_TEXT else b.words for b, kind in zip(blocks, kinds, strict=True)]
         if what == "characters":
-            return (0 if b.kind in _WITHOUT_TEXT else b.chars for b in blocks)
+            return [0 if kind in _WITHOUT_TEXT else b.chars for b, kind in zip(blocks, kinds, strict=True)]
+        own = self._own
+        if own is None:
+            own = self._own = [kind not in _FOREIGN for kind in kinds]
         if what == "blocks":
-            return (0 if b.kind in _FOREIGN else 1 for b in blocks)
-        if what == "phone":
-            return (0.0 if b.kind in _FOREIGN else b.heights.phone for b in blocks)
-        return (0.0 if b.kind in _FOREIGN else b.heights.desktop for b in blocks)
-
-    def stretched(self, distance: Distance, stretch: float) -> float:
-        """An amount between a distance (stretch 1) and several times that; of none, a part of the whole article."""
-        if distance.amount:
-            return distance.amount * stretch
-        return (stretch - 1.0) * self.sums(distance.unit)[-1] / 10
+            return list(map(int, own))
+        i = DEVICES.index("phone" if what == "phone" else "desktop")
+        if all(own):
+            return [b.heights[i] for b in blocks]
+        return [b.heights[i] if is_own else 0.0 for b, is_own in zip(blocks, own, strict=True)]
 
     def between(self, a: int, b: int, unit: Unit, device: Device = "phone") -> float:
         """Content from gap `a` to gap `b` ≥ `a`."""

@@ -5,49 +5,37 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 
-from adproxy.model import Device, Page, Reason, Spot
+from adproxy.model import Anchor, Device, Page, Reason, Spot
+from adproxy.plan.contender import Contender
 from adproxy.plan.gaps import Verdict
-from adproxy.plan.ruler import found
 from adproxy.plan.state import State
 from adproxy.rules.ruleset import FixedPlace, SelectorPlace, SidebarPlace, Slot, needs_settled, sides
 
-# Inside the main content by definition, though between no two of its blocks.
-_IN_MAIN_CONTENT = (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
 
+def contender(state: State, slot: Slot, devices: tuple[Device, ...]) -> Contender | None:
+    """A slot with the spots that it may take, the preferred first; None if there are none.
 
-def place(state: State, slot: Slot, devices: tuple[Device, ...]) -> None:
-    """Place a slot at the first of its spots that no rule forbids (a selector's: at as many as it may have)."""
+    Leaves a refusal for those that it may not take.
+    """
     where = slot.place
     spots = _spots(state.page, slot)
     if not spots:
         wanted = "a sidebar" if isinstance(where, SidebarPlace) else "an element that matches the selector"
         state.refuse(slot, Reason.NO_SUCH_PLACE, wanted, "none on the page")
-        return
-    left = slot.max if isinstance(where, SelectorPlace) else 1
+        return None
+    anchors: dict[int, Anchor] = {}
     for spot in spots:
-        if left == 0:
-            break
         verdict = _forbidden(state, slot, spot)
         if verdict is not None or spot.anchor is None:
             reason, required, actual = verdict or (Reason.NO_LEGAL_ANCHOR, "a place where a div may stand", "none")
             state.refuse(slot, reason, required, actual, anchor=spot.anchor)
             continue
         gap = _gap_at(state.page, spot.anchor.offset) if isinstance(where, SelectorPlace) else -1
-        anchor = spot.anchor._replace(gap=gap)
-        if gap >= 0:
-            crowded = _crowded(state, gap, devices)
-            if crowded is not None:
-                state.refuse(slot, *crowded, anchor=anchor, gap=gap)
-                continue
-        shown = devices
-        if gap >= 0 or where in _IN_MAIN_CONTENT:
-            shown = state.fitting_devices(slot, devices)
-            if shown != devices:
-                state.refuse_by_density(slot, devices, anchor, gap)
-            if not shown:
-                continue
-        state.take(slot, anchor, shown, counted=gap >= 0 or where in _IN_MAIN_CONTENT)
-        left -= 1
+        anchors.setdefault(spot.anchor.offset, spot.anchor._replace(gap=gap))
+    if not anchors:
+        return None
+    most = slot.max if isinstance(where, SelectorPlace) else 1
+    return Contender(slot, devices, list(anchors.values()), most, ranked=True)
 
 
 def _spots(page: Page, slot: Slot) -> list[Spot]:
@@ -78,18 +66,6 @@ def _gap_at(page: Page, offset: int) -> int:
     return known[bisect_left(known, (offset, -1))][1]
 
 
-def _crowded(state: State, gap: int, devices: tuple[Device, ...]) -> Verdict | None:
-    """The limits of the article, for a selector's spot that lies in it."""
-    crowding = state.crowding(gap, devices)
-    if crowding is not None:
-        needed, amount = crowding
-        return Reason.TOO_NEAR_SLOT, f"{needed} to the next slot", found(amount, needed)
-    most = state.policy.limits.in_article
-    if len(state.in_article) >= most:
-        return Reason.MAX_IN_ARTICLE, f"at most {most} in the article", f"{most}"
-    return None
-
-
 def _forbidden(state: State, slot: Slot, spot: Spot) -> Verdict | None:
     """Why a slot can't stand at a spot, whatever else is placed; None if it can."""
     keep = state.policy.keep_clear
@@ -98,8 +74,6 @@ def _forbidden(state: State, slot: Slot, spot: Spot) -> Verdict | None:
         if reason is Reason.NO_SUCH_PLACE:
             return reason, "the place that the rule names", "none on the page"
         return reason, "a place where a div may stand", "none that the markup proves"
-    if spot.anchor.offset in state.offsets:
-        return Reason.TOO_NEAR_SLOT, "a place of its own", "another slot is there"
     if needs_settled(slot) and not spot.anchor.settled:
         return Reason.PENDING_FORMATTING, "no formatting left open", "some is, and would leak into the slot"
     ads = sides(keep.around_existing_ads)

@@ -1,22 +1,22 @@
-"""What a plan knows while it is being made: the page measured, what is placed, what was refused."""
+"""What a plan is made from: the page measured, the limits of the rules, and the refusals that are collected."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from adproxy.model import (
     DESKTOP_WIDTH,
     DEVICES,
+    NOTHING,
     PHONE_WIDTH,
     Anchor,
     BlockKind,
     Device,
     Page,
     PerDevice,
-    Placement,
     Reason,
     Refusal,
 )
@@ -25,6 +25,8 @@ from adproxy.plan.ruler import Ruler
 from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import Distance, Policy, Slot
 
+# Python 3.11 takes longer to look a member up in its enum than to compare it: this one is asked for every block.
+_AD = BlockKind.AD
 _WIDTHS: dict[Device, int] = {"phone": PHONE_WIDTH, "desktop": DESKTOP_WIDTH}
 
 
@@ -36,9 +38,36 @@ reserved_by = PerRevision(_reserved)
 """Reserved heights of a policy's slots by name and device, CSS px; 0 where a slot has no sizes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Spacing:
+    """What must lie between two slots in the article on one device."""
+
+    distance: Distance
+    sums: Sequence[float]
+    """Running sums of the content in the distance's unit, by gap."""
+    grows: float = 0.0
+    """So much more for each slot in the article that stands before the two."""
+
+    def needed(self, before: int) -> float:
+        """Between a slot that has so many before it and the next one."""
+        return self.distance.amount + self.grows * before
+
+    def free_from(self, gap: int, before: int) -> int:
+        """The first gap that is far enough behind a slot in this one, which has so many slots before it."""
+        return far_enough(self.sums, gap, self.needed(before))
+
+
+def far_enough(sums: Sequence[float], gap: int, needed: float) -> int:
+    """The first gap that has so much content between itself and this one; behind the last, if none has."""
+    found = bisect_left(sums, sums[gap] + needed, gap)
+    while found < len(sums) and sums[found] - sums[gap] < needed:  # sums of px are floats, and may be off by a hair
+        found += 1
+    return found
+
+
 @dataclass(slots=True)
 class State:
-    """Limits are asked here, whichever part of the planner places a slot."""
+    """The numbers that every part of the planner reads."""
 
     page: Page
     policy: Policy
@@ -49,13 +78,7 @@ class State:
     """Estimated height of the main content without advertising, CSS px."""
     existing: PerDevice
     """Of the page's own advertising in it."""
-    used: dict[Device, float]
-    """Of our own slots in it so far."""
-    in_article: list[int] = field(default_factory=list)
-    """Gaps taken, ascending."""
-    offsets: set[int] = field(default_factory=set)
-    """Bytes at which something is placed already."""
-    placements: list[Placement] = field(default_factory=list)
+    spacing: dict[Device, Spacing]
     refusals: list[Refusal] = field(default_factory=list)
     _gaps: Gaps | None = None
 
@@ -63,57 +86,27 @@ class State:
     def of(cls, page: Page, policy: Policy) -> State:
         ruler = Ruler(page)
         content = PerDevice(ruler.sums("px", "phone")[-1], ruler.sums("px", "desktop")[-1])
-        return cls(page, policy, ruler, reserved_by(policy), content, _existing(page), dict.fromkeys(DEVICES, 0.0))
+        gap, grows = policy.limits.gap, policy.limits.gap_grows.amount
+        spacing: dict[Device, Spacing] = {
+            "phone": Spacing(gap.phone, ruler.sums(gap.phone.unit, "phone"), grows),
+            "desktop": Spacing(gap.desktop, ruler.sums(gap.desktop.unit, "desktop"), grows),
+        }
+        return cls(page, policy, ruler, reserved_by(policy), content, _existing(page), spacing)
 
-    def density(self, device: Device, extra: float = 0.0) -> float:
-        """Share of advertising in the main content's height on a device, with so many CSS px more of it."""
+    def density(self, device: Device, used: float) -> float:
+        """Share of advertising in the main content's height on a device, with so many CSS px of our slots."""
         i = DEVICES.index(device)
-        ads = self.existing[i] + self.used[device] + extra
+        ads = self.existing[i] + used
         whole = self.content[i] + ads
         return ads / whole if whole > 0 else 0.0
 
     def limit(self, device: Device) -> float:
         return self.policy.limits.ad_share[DEVICES.index(device)]
 
-    def distance(self, device: Device) -> Distance:
-        """What must lie between two slots in the article on a device."""
-        gap = self.policy.limits.gap
-        return gap.phone if device == "phone" else gap.desktop
-
     def gaps(self) -> Gaps:
         if self._gaps is None:
             self._gaps = Gaps(self.page, self.ruler, self.policy.keep_clear)
         return self._gaps
-
-    def fitting_devices(self, slot: Slot, devices: tuple[Device, ...]) -> tuple[Device, ...]:
-        """Those on which one more such slot stays within the density limit."""
-        return tuple(d for d in devices if self.density(d, self.heights[slot.name, d]) <= self.limit(d))
-
-    def crowding(self, gap: int, devices: tuple[Device, ...], scale: float = 1.0) -> tuple[Distance, float] | None:
-        """The distance between slots that one in this gap would break, and what it found; None if it breaks none.
-
-        `scale`: asks for so many times the distance.
-        """
-        if not self.in_article:
-            return None
-        for device in devices:
-            needed = self.distance(device)
-            at = bisect_left(self.in_article, gap)
-            for taken in self.in_article[max(0, at - 1) : at + 1]:
-                amount = self.ruler.between(min(gap, taken), max(gap, taken), needed.unit, device)
-                if amount < self.ruler.stretched(needed, scale) or taken == gap:
-                    return needed, amount
-        return None
-
-    def take(self, slot: Slot, anchor: Anchor, devices: tuple[Device, ...], *, counted: bool) -> None:
-        """Place a slot. `counted`: its height is part of the main content's density."""
-        self.placements.append(Placement(slot.name, anchor, 0, devices))
-        self.offsets.add(anchor.offset)
-        if anchor.gap >= 0:
-            self.in_article.insert(bisect_left(self.in_article, anchor.gap), anchor.gap)
-        if counted:
-            for device in devices:
-                self.used[device] += self.heights[slot.name, device]
 
     def refuse(
         self,
@@ -128,23 +121,15 @@ class State:
     ) -> None:
         self.refusals.append(Refusal(slot.name, reason, required, actual, anchor, gap, device))
 
-    def refuse_by_density(self, slot: Slot, devices: tuple[Device, ...], anchor: Anchor, gap: int) -> None:
-        """A refusal for each device on which the slot would exceed the limit."""
-        for device in devices:
-            density = self.density(device, self.heights[slot.name, device])
-            if density > self.limit(device):
-                required = f"at most {self.limit(device):.0%} ads on {device}s"
-                self.refuse(
-                    slot, Reason.DENSITY, required, f"{density:.1%} with it", anchor=anchor, gap=gap, device=device
-                )
-
 
 def _existing(page: Page) -> PerDevice:
     """Height of the page's own advertising. Ads that stand one behind the other are one to the reader: a label and its
     frame, a wrapper for each device."""
+    if not any(block.kind is _AD for block in page.blocks):
+        return NOTHING
     phone = desktop = 0.0
     for kind, run in groupby(page.blocks, key=lambda block: block.kind):
-        if kind is BlockKind.AD:
+        if kind is _AD:
             heights = [block.heights for block in run]
             phone += max(h.phone for h in heights)
             desktop += max(h.desktop for h in heights)

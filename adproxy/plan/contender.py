@@ -1,0 +1,37 @@
+"""What one slot brings into the choice: the places that no rule forbids to it, and what it may have of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adproxy.model import Anchor, Device
+from adproxy.rules.ruleset import Distance, FixedPlace, MidArticle, Slot
+
+# Inside the main content by definition, though between no two of its blocks.
+_IN_MAIN_CONTENT = (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contender:
+    """A slot with its places."""
+
+    slot: Slot
+    devices: tuple[Device, ...]
+    """Where it has sizes."""
+    anchors: Sequence[Anchor]
+    """Places that no rule forbids to it, whatever else is placed, best first where it is `ranked`, else as they come in
+    the document. Those in the article say their gap."""
+    most: int
+    """How many of them it may have at most."""
+    ranked: bool
+    """Whether the rules prefer the earlier of the places to the later."""
+
+    @property
+    def every(self) -> Distance | None:
+        place = self.slot.place
+        return place.every if isinstance(place, MidArticle) else None
+
+    def counts(self, anchor: Anchor) -> bool:
+        """Whether a slot there is part of the main content, and so of the density."""
+        return anchor.gap >= 0 or self.slot.place in _IN_MAIN_CONTENT
