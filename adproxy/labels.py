@@ -25,8 +25,7 @@ story continues after advertisement|advertisement - continue reading below|scrol
 anzeigen|werbung|bezahlte anzeige|publicite|annonce|annonces|contenu sponsorisé|anuncio|publi|contenido patrocinado
 pubblicita|annuncio|anúncio|conteúdo patrocinado|reclame|gesponsord|annonser|sponsrat|mainokset|reklamy|reklamı
 oglasi|inzerce|inzerát|hirdetes|reklamă|на правах рекламы|реклама и объявления|реклами|اعلان|آگهی|إعلانات|מודעה
-adv|werbeanzeige|anunț|reklame|διαφημιση|διαφημίσεις|quảng cáo - cuộn để đọc tiếp|ads by google
-ad - content continues below
+adv|werbeanzeige|anunț|reklame|διαφημιση|διαφημίσεις|ads by google|ad - content continues below
 スポンサーリンク|スポンサー|pr|赞助|贊助|광고 문의|tài trợ|quang cao|advertensi|pariwara
 """
 
