@@ -15,7 +15,7 @@ from typing import NamedTuple
 from limits import content
 
 from adproxy.model import DESKTOP_WIDTH, DEVICES, PHONE_WIDTH, Anchor, Block, BlockFlag, BlockKind, Device, Page, Plan
-from adproxy.plan import _contender
+from adproxy.plan import contenders_of
 from adproxy.plan.contender import Contender
 from adproxy.plan.state import State
 from adproxy.rules.ruleset import FixedPlace, MidArticle, Policy, SelectorPlace, Slot
@@ -43,8 +43,7 @@ class Case:
     grows: float = 0.0
 
     def contenders(self) -> list[Contender]:
-        state = State.of(self.page, self.policy)
-        return [c for slot in self.policy.slots if (c := _contender(state, slot)) is not None]
+        return contenders_of(State.of(self.page, self.policy))
 
     # --- limits
 

@@ -25,7 +25,7 @@ def plan(page: Page, policy: Policy) -> Plan:
     Never exceeds a limit of the policy; the same page and policy always give the same plan.
     """
     state = State.of(page, policy)
-    contenders = [contender for slot in policy.slots if (contender := _contender(state, slot)) is not None]
+    contenders = contenders_of(state)
     chosen = choose(state, contenders)
     for contender in contenders:
         _refuse_the_rest(state, chosen, contender)
@@ -35,6 +35,12 @@ def plan(page: Page, policy: Policy) -> Plan:
         density=PerDevice(*(state.density(device, chosen.used[device]) for device in DEVICES)),
         content=state.content,
     )
+
+
+def contenders_of(state: State) -> list[Contender]:
+    """The slots that have places on the page, in the order of the rules; refusals for the other places and slots."""
+    slots = state.policy.slots
+    return [contender for slot in slots if (contender := _contender(state, slot)) is not None]
 
 
 def _contender(state: State, slot: Slot) -> Contender | None:
