@@ -15,7 +15,7 @@ from typing import NamedTuple
 from limits import content
 
 from adproxy.model import DESKTOP_WIDTH, DEVICES, PHONE_WIDTH, Anchor, Block, BlockFlag, BlockKind, Device, Page, Plan
-from adproxy.plan import _contender
+from adproxy.plan import contenders_of
 from adproxy.plan.contender import Contender
 from adproxy.plan.state import State
 from adproxy.rules.ruleset import FixedPlace, MidArticle, Policy, SelectorPlace, Sides, Slot, sides
@@ -36,15 +36,13 @@ Objective = tuple[tuple[int, ...], tuple[int, ...], int, int, tuple[float, ...],
 
 @dataclass
 class Case:
-    """A page and rules; `grows`: so much wider the gap between slots for each slot before them."""
+    """A page and rules."""
 
     page: Page
     policy: Policy
-    grows: float = 0.0
 
     def contenders(self) -> list[Contender]:
-        state = State.of(self.page, self.policy)
-        return [c for slot in self.policy.slots if (c := _contender(state, slot)) is not None]
+        return contenders_of(State.of(self.page, self.policy))
 
     # --- limits
 
@@ -75,7 +73,7 @@ class Case:
         for device, distance in (("phone", limits.phone), ("desktop", limits.desktop)):
             here = sorted(p.anchor.gap for p in puts if p.anchor.gap >= 0 and self.height(p.slot, device))  # type: ignore[arg-type]
             for a, b in pairwise(here):
-                needed = distance.amount + self.grows * gaps.index(a)
+                needed = distance.amount + self.policy.limits.gap_grows.amount * gaps.index(a)
                 if content(self.page.blocks[a:b], distance.unit, device) < needed:  # type: ignore[arg-type]
                     return False
         return True

@@ -28,7 +28,7 @@ def plan(page: Page, policy: Policy) -> Plan:
     policy, unasked = for_page(page, policy)
     state = State.of(page, policy)
     state.refusals.extend(unasked)
-    contenders = [contender for slot in policy.slots if (contender := _contender(state, slot)) is not None]
+    contenders = contenders_of(state)
     chosen = choose(state, contenders)
     for contender in contenders:
         _refuse_the_rest(state, chosen, contender)
@@ -38,6 +38,12 @@ def plan(page: Page, policy: Policy) -> Plan:
         density=PerDevice(*(state.density(device, chosen.used[device]) for device in DEVICES)),
         content=state.content,
     )
+
+
+def contenders_of(state: State) -> list[Contender]:
+    """The slots that have places on the page, in the order of the rules; refusals for the other places and slots."""
+    slots = state.policy.slots
+    return [contender for slot in slots if (contender := _contender(state, slot)) is not None]
 
 
 def _contender(state: State, slot: Slot) -> Contender | None:
