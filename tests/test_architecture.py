@@ -15,7 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "errors", "labels"),
     ("rules", "page", "plan", "markup", "splice", "rewrite", "charset", "csp", "eligibility", "headers", "codings"),
     ("metrics", "live_rules", "settings", "own_paths", "rewrite_pool", "middleware"),
-    ("office", "account", "page_source", "demo", "cli", "__main__"),
+    ("office", "account", "explanation", "marked_page", "page_source", "demo", "cli", "__main__"),
 )
 # Within the pure layer the flow has a direction too: what comes first knows nothing of what comes later.
 FLOW = ("rules", "page", "plan", "markup", "rewrite")
