@@ -1,12 +1,13 @@
 # make demo    the built-in site with adproxy around it, and the second listener; Ctrl-C ends all of it
 # make test    everything, including what the tests need installed
 # make bench   what a rewrite costs, beside other ways to do it
+# make sheet   pictures of PAGES with the slots of RULES, many to a sheet, in OUT
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint bench corpus clean
+.PHONY: help demo test lint bench sheet corpus clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -34,6 +35,9 @@ lint: .venv/tests
 bench: .venv/tests
 	@.venv/bin/pip install --quiet --group bench
 	@$(PY) tests/benchmarks/rewrite_bench.py
+
+sheet: .venv/tests
+	@$(PY) tests/contact_sheet.py --rules $(RULES) --out $(OUT) $(PAGES)
 
 clean:
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis
