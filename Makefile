@@ -2,6 +2,7 @@
 # make run     adproxy in front of a site: make run UPSTREAM=https://origin.example RULES=rules/ (PORT=8080)
 # make test    everything, including what the tests need installed
 # make bench   what a rewrite costs, beside other ways to do it
+# make sheet   pictures of PAGES with the slots of RULES, many to a sheet, in OUT
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
@@ -9,7 +10,7 @@ PYTEST_ARGS ?=
 RULES ?= rules/
 PORT ?= 8080
 
-.PHONY: help demo run site-named test lint bench corpus clean
+.PHONY: help demo run site-named test lint bench sheet corpus clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -48,6 +49,9 @@ lint: .venv/tests
 bench: .venv/tests
 	@.venv/bin/pip install --quiet --group bench
 	@$(PY) tests/benchmarks/rewrite_bench.py
+
+sheet: .venv/tests
+	@$(PY) tests/contact_sheet.py --rules $(RULES) --out $(OUT) $(PAGES)
 
 clean:
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis

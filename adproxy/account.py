@@ -1,20 +1,25 @@
-"""What becomes of one page, decided as the middleware would, and the account of it: as JSON, and as text for people."""
+"""What becomes of one page, decided as the middleware would, and the account of it in a documented shape."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, TypedDict
 from urllib.parse import unquote, urlsplit
 
 from adproxy.charset import sniff
 from adproxy.eligibility import response_skip, values
-from adproxy.model import DEVICES, Page, Plan, Refusal, Skip, SkipReason
+from adproxy.model import DEVICES, Block, BlockKind, Device, Page, Placement, Plan, Reason, Refusal, Skip, SkipReason
 from adproxy.page_source import Fetched
+from adproxy.plan.ruler import is_heading, is_media
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rules.match import choose
-from adproxy.rules.ruleset import Choice, FixedPlace, MidArticle, Place, Policy, RuleBook, SelectorPlace
+from adproxy.rules.ruleset import Choice, FixedPlace, MidArticle, Place, Policy, RuleBook, SelectorPlace, Unit
 from adproxy.settings import Settings
+
+FORMAT = 1
+"""Of the account; a key that goes or changes its meaning raises it, one that is added does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,184 +85,345 @@ def choose_by_url(book: RuleBook, url: str) -> Choice:
     return choose(book, parts.hostname or "", parts.path or "/")
 
 
-def account_of(name: str, work: Work) -> dict[str, Any]:
-    """What `explain` says, as JSON; the text is told from the same values."""
+# --- the account's shape: what `explain --json` prints ------------------------------------------------
+
+
+class Amount(TypedDict):
+    amount: float
+    unit: Unit | Literal["percent"]
+    """percent: points of density."""
+
+
+class Offender(TypedDict):
+    """What a position is too near to: a block of the article, or a slot placed in it."""
+
+    block: int | None
+    """Its number, from 1."""
+    kind: str | None
+    text: str
+    slot: str | None
+    n: int | None
+    """Which of the slot's placements, from 1."""
+
+
+class RefusalAccount(TypedDict):
+    reason: str
+    """Of `Reason`: a closed set, the same words as in the metrics."""
+    required: str
+    actual: str
+    off_by: Amount | None
+    """What it fell short by, or of density had too much; None where the rule is no figure."""
+    offender: Offender | None
+    gap: int
+    """Gap n lies after block n, gap 0 before the first; -1: not between the article's blocks."""
+    where: str | None
+    offset: int | None
+    """Bytes from the start of the page."""
+    line: int | None
+    device: Device | None
+    """Where it holds; None: on each."""
+
+
+class PlacementAccount(TypedDict):
+    n: int
+    gap: int
+    where: str | None
+    offset: int
+    line: int
+    devices: list[Device]
+
+
+class SlotAccount(TypedDict):
+    slot: str
+    place: str
+    mid_article: bool
+    max: int
+    placements: list[PlacementAccount]
+    refusals: list[RefusalAccount]
+
+
+class Verdict(TypedDict):
+    """What becomes of slots at a candidate position; slots that fare alike stand together."""
+
+    slots: list[str]
+    placed: bool
+    n: int | None
+    """Where placed: which of the slot's placements."""
+    devices: list[Device]
+    """Where it holds."""
+    refusal: RefusalAccount | None
+    """None where placed."""
+
+
+class Candidate(TypedDict):
+    gap: int
+    where: str
+    offset: int | None
+    """None where nothing may be inserted."""
+    line: int | None
+    verdicts: list[Verdict]
+    """Empty only where no slot is for the middle of an article, or each lost before positions were looked at."""
+
+
+class PerDeviceAccount(TypedDict):
+    phone: int
+    desktop: int
+
+
+class BlockAccount(TypedDict):
+    number: int
+    """From 1, in reading order."""
+    kind: str
+    tag: str
+    words: int
+    height: PerDeviceAccount
+    """Estimated, CSS px."""
+    text: str
+    """The first 80 characters."""
+
+
+class ArticleAccount(TypedDict):
+    problem: str | None
+    words: int
+    blocks: list[BlockAccount]
+
+
+class DensityAccount(TypedDict):
+    share: float
+    limit: float
+    content_height: int
+
+
+class RulesAccount(TypedDict):
+    why: str
+    site: str | None
+    revision: str | None
+
+
+class SkipAccount(TypedDict):
+    reason: str
+    detail: str
+
+
+class Account(TypedDict):
+    format: int
+    page: str
+    url: str
+    rules: RulesAccount
+    encoding: str | None
+    skip: SkipAccount | None
+    """Why the page is left alone; then there is no article, density, slot or candidate."""
+    article: ArticleAccount | None
+    density: dict[Device, DensityAccount]
+    slots: list[SlotAccount]
+    """In the order of the rules."""
+    candidates: list[Candidate]
+    """The gaps between the article's blocks, from top to bottom."""
+
+
+# --- making it --------------------------------------------------------------------------------------
+
+
+def account_of(name: str, work: Work) -> Account:
+    """What `explain` says; its text and its marked page are told from the same values."""
     policy, result = work.choice.policy, work.result
-    account: dict[str, Any] = {
-        "page": name,
-        "url": work.url,
-        "rules": {
-            "why": work.choice.why,
-            "site": policy.site if policy else None,
-            "revision": policy.revision if policy else None,
-        },
-        "encoding": work.encoding,
-        "skip": None,
-    }
-    if isinstance(result, Skip) or policy is None:
-        if isinstance(result, Skip):
-            account["skip"] = {"reason": result.reason.value, "detail": result.detail}
-        return account
-    page, plan = result.page, result.plan
-    account["article"] = {
-        "problem": page.article_problem,
-        "words": page.words,
-        "blocks": [
-            {
-                "kind": block.kind.value,
-                "words": block.words,
-                "height": {"phone": round(block.heights.phone), "desktop": round(block.heights.desktop)},
-                "text": block.text,
-            }
-            for block in page.blocks
-        ],
-    }
-    account["density"] = {
-        device: {
-            "share": round(getattr(plan.density, device), 4),
-            "limit": getattr(policy.limits.ad_share, device),
-            "content_height": round(getattr(plan.content, device)),
-        }
-        for device in DEVICES
-    }
-    account["slots"] = _slots(policy, plan, page, work.html)
+    account = Account(
+        format=FORMAT,
+        page=name,
+        url=work.url,
+        rules=RulesAccount(
+            why=work.choice.why,
+            site=policy.site if policy else None,
+            revision=policy.revision if policy else None,
+        ),
+        encoding=work.encoding,
+        skip=None,
+        article=None,
+        density={},
+        slots=[],
+        candidates=[],
+    )
+    if isinstance(result, Skip):
+        account["skip"] = SkipAccount(reason=result.reason.value, detail=result.detail)
+    elif policy is not None:
+        account["article"] = _article(result.page)
+        account["density"] = {device: _density(device, result.plan, policy) for device in DEVICES}
+        account["slots"] = _slots(policy, result.plan, result.page, work.html)
+        account["candidates"] = _candidates(account["slots"], result.page, work.html)
     return account
 
 
-def _slots(policy: Policy, plan: Plan, page: Page, html: bytes) -> list[dict[str, Any]]:
+def _article(page: Page) -> ArticleAccount:
+    return ArticleAccount(
+        problem=page.article_problem,
+        words=page.words,
+        blocks=[
+            BlockAccount(
+                number=number,
+                kind=block.kind.value,
+                tag=block.tag,
+                words=block.words,
+                height=PerDeviceAccount(phone=round(block.heights.phone), desktop=round(block.heights.desktop)),
+                text=block.text,
+            )
+            for number, block in enumerate(page.blocks, 1)
+        ],
+    )
+
+
+def _density(device: Device, plan: Plan, policy: Policy) -> DensityAccount:
+    i = DEVICES.index(device)
+    return DensityAccount(
+        share=round(plan.density[i], 4),
+        limit=policy.limits.ad_share[i],
+        content_height=round(plan.content[i]),
+    )
+
+
+def _slots(policy: Policy, plan: Plan, page: Page, html: bytes) -> list[SlotAccount]:
     return [
-        {
-            "slot": slot.name,
-            "place": _place(slot.place),
-            "max": slot.max,
-            "placements": [
-                {
-                    "n": placement.n,
-                    "gap": placement.anchor.gap,
-                    "where": _where(placement.anchor.gap, page),
-                    "offset": placement.anchor.offset,
-                    "line": _line(html, placement.anchor.offset),
-                    "devices": list(placement.devices),
-                }
+        SlotAccount(
+            slot=slot.name,
+            place=_place(slot.place),
+            mid_article=isinstance(slot.place, MidArticle),
+            max=slot.max,
+            placements=[
+                PlacementAccount(
+                    n=placement.n,
+                    gap=placement.anchor.gap,
+                    where=_where(placement.anchor.gap, page),
+                    offset=placement.anchor.offset,
+                    line=_line(html, placement.anchor.offset),
+                    devices=list(placement.devices),
+                )
                 for placement in plan.placements
                 if placement.slot == slot.name
             ],
-            "refusals": [_refusal(refusal, page, html) for refusal in plan.refusals if refusal.slot == slot.name],
-        }
+            refusals=[_refusal(refusal, page, plan, html) for refusal in plan.refusals if refusal.slot == slot.name],
+        )
         for slot in policy.slots
     ]
 
 
-def _refusal(refusal: Refusal, page: Page, html: bytes) -> dict[str, Any]:
+def _refusal(refusal: Refusal, page: Page, plan: Plan, html: bytes) -> RefusalAccount:
     anchor = refusal.anchor
-    return {
-        "reason": refusal.reason.value,
-        "required": refusal.required,
-        "actual": refusal.actual,
-        "gap": refusal.gap,
-        "where": _where(refusal.gap, page),
-        "line": _line(html, anchor.offset) if anchor is not None else None,
-        "device": refusal.device,
-    }
+    return RefusalAccount(
+        reason=refusal.reason.value,
+        required=refusal.required,
+        actual=refusal.actual,
+        off_by=_off_by(refusal),
+        offender=_offender(refusal, page, plan),
+        gap=refusal.gap,
+        where=_where(refusal.gap, page),
+        offset=anchor.offset if anchor is not None else None,
+        line=_line(html, anchor.offset) if anchor is not None else None,
+        device=refusal.device,
+    )
 
 
-def told(account: dict[str, Any], bold: Callable[[str], str] = str) -> Iterator[str]:
-    """The account as lines for a person; `bold` makes a word stand out where that is wanted."""
-    rules = account["rules"]
-    yield f"Page      {_clean(account['page'])}"
-    yield f"Address   {_clean(account['url'])}"
-    yield f"Rules     {rules['why']}" + (f"; revision {rules['revision']}" if rules["revision"] else "")
-    if account["skip"] is not None:
-        detail = f" ({_clean(account['skip']['detail'])})" if account["skip"]["detail"] else ""
-        yield f"Result    left alone: {account['skip']['reason']}{detail}"
-        return
-    article, slots = account["article"], account["slots"]
-    placed = sum(len(slot["placements"]) for slot in slots)
-    yield f"Result    {count(placed, 'slot')} placed"
-    problem = f"; no place in it: {article['problem']}" if article["problem"] else ""
-    yield f"Article   {count(article['words'], 'word')} in {count(len(article['blocks']), 'block')}{problem}"
-    for label, device in zip(("Density", ""), DEVICES, strict=True):
-        density = account["density"][device]
-        yield (
-            f"{label:<9} {device:<8} {density['share']:6.1%} of at most {density['limit']:.0%};"
-            f" main content {density['content_height']} px"
-        )
-    yield from _told_outline(article["blocks"], slots, bold)
-    yield ""
-    yield bold("Slots")
-    for slot in slots:
-        yield from _told_slot(slot, bold)
-
-
-def _told_outline(
-    blocks: list[dict[str, Any]], slots: list[dict[str, Any]], bold: Callable[[str], str]
-) -> Iterator[str]:
-    yield ""
-    yield bold("Article, block by block (heights in px: phone, desktop)")
-    in_gap: dict[int, list[str]] = {}
+def _candidates(slots: list[SlotAccount], page: Page, html: bytes) -> list[Candidate]:
+    verdicts: dict[int, list[Verdict]] = {gap: [] for gap in range(1, len(page.blocks))}
     for slot in slots:
         for placement in slot["placements"]:
             if placement["gap"] >= 0:
-                in_gap.setdefault(placement["gap"], []).append(_mark(slot, placement))
-    for gap in range(len(blocks) + 1):
-        for mark in in_gap.get(gap, ()):
-            yield f"    > {bold(mark)}"
-        if gap < len(blocks):
-            block = blocks[gap]
-            height = f"{block['height']['phone']}, {block['height']['desktop']}"
-            yield (
-                f"{gap + 1:>5} {block['kind']:<9} {count(block['words'], 'word'):>10} {height:>12}"
-                f"  {_clean(block['text'][:60])}"
-            ).rstrip()
-
-
-def _told_slot(slot: dict[str, Any], bold: Callable[[str], str]) -> Iterator[str]:
-    placed = len(slot["placements"])
-    outcome = f"{placed} of at most {slot['max']} placed" if placed else "not placed"
-    yield f"  {bold(slot['slot'])}, {slot['place']}: {outcome}"
-    for placement in slot["placements"]:
-        where = placement["where"] or slot["place"]
-        yield f"      placed   {where}, line {placement['line']} of the page{_only(placement)}"
-    for run in _runs(slot["refusals"]):
-        refusal = run[0]
-        where = ""
-        if len(run) > 1:
-            where = f"after blocks {refusal['gap']} to {run[-1]['gap']}: "
-        elif refusal["where"]:
-            where = f"{refusal['where']}: "
-        elif refusal["line"]:
-            where = f"line {refusal['line']}: "
-        device = f" on {refusal['device']}" if refusal["device"] else ""
-        yield (
-            f"      refused  {where}{refusal['reason']}{device},"
-            f" needs {_clean(refusal['required'])}, found {_clean(refusal['actual'])}"
+                verdicts.setdefault(placement["gap"], []).append(
+                    Verdict(
+                        slots=[slot["slot"]],
+                        placed=True,
+                        n=placement["n"],
+                        devices=placement["devices"],
+                        refusal=None,
+                    )
+                )
+    for slot in slots:
+        for refusal in slot["refusals"]:
+            if refusal["gap"] >= 0:
+                _add(verdicts.setdefault(refusal["gap"], []), slot["slot"], refusal)
+    return [
+        Candidate(
+            gap=gap,
+            where=_where(gap, page) or "",
+            offset=(anchor := page.gaps[gap].anchor) and anchor.offset,
+            line=_line(html, anchor.offset) if anchor is not None else None,
+            verdicts=verdicts[gap],
         )
+        for gap in sorted(verdicts)
+    ]
 
 
-def _runs(refusals: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Refusals of one gap after another that say the same, together: a long article has a hundred of them."""
-    runs: list[list[dict[str, Any]]] = []
-    for refusal in refusals:
-        before = runs[-1][-1] if runs else None
-        if (
-            before is not None
-            and refusal["gap"] == before["gap"] + 1 > 1
-            and all(refusal[key] == before[key] for key in ("reason", "required", "actual", "device"))
-        ):
-            runs[-1].append(refusal)
-        else:
-            runs.append([refusal])
-    return runs
+def _add(verdicts: list[Verdict], slot: str, refusal: RefusalAccount) -> None:
+    """What several slots meet in the same place, once."""
+    for verdict in verdicts:
+        if verdict["refusal"] == refusal:
+            verdict["slots"].append(slot)
+            return
+    devices = list(DEVICES) if refusal["device"] is None else [refusal["device"]]
+    verdicts.append(Verdict(slots=[slot], placed=False, n=None, devices=devices, refusal=refusal))
 
 
-def _mark(slot: dict[str, Any], placement: dict[str, Any]) -> str:
-    number = f" {placement['n']}" if slot["max"] > 1 else ""
-    return f"{slot['slot']}{number}{_only(placement)}"
+# --- what a refusal is about ------------------------------------------------------------------------
+
+_UNITS: dict[str, Unit] = {"words": "words", "characters": "characters", "blocks": "blocks", "px": "px"}
+_FIGURE = re.compile(r"(\d+(?:\.\d+)?)(%| words| characters| blocks| px)")
+_EVEN = re.compile(r", (\d+) for an even spread")
 
 
-def _only(placement: dict[str, Any]) -> str:
-    devices = placement["devices"]
-    return "" if len(devices) == len(DEVICES) else f" ({', '.join(devices)} only)"
+def _off_by(refusal: Refusal) -> Amount | None:
+    """The first figures of what was required and found, one from the other, where they are of one unit."""
+    required, actual = _FIGURE.search(refusal.required), _FIGURE.match(refusal.actual)
+    if required is None or actual is None or required[2] != actual[2]:
+        return None
+    needed, had = float(required[1]), float(actual[1])
+    if refusal.reason is Reason.DENSITY:
+        return Amount(amount=round(max(0.0, had - needed), 1), unit="percent")
+    even = _EVEN.search(refusal.required)
+    if even is not None and had >= needed:
+        needed = float(even[1])
+    unit = _UNITS.get(required[2].strip())
+    return Amount(amount=round(needed - had, 1), unit=unit) if unit is not None and needed > had else None
+
+
+# Of which kind of block a reason speaks.
+_ABOUT: dict[Reason, Callable[[Block], bool]] = {
+    Reason.NEAR_MEDIA: is_media,
+    Reason.NEAR_EXISTING_AD: lambda block: block.kind is BlockKind.AD,
+    Reason.NEAR_ASIDE: lambda block: block.kind in (BlockKind.ASIDE, BlockKind.OTHER),
+    Reason.NEAR_AVOIDED: lambda block: bool(block.avoided),
+}
+_ABOUT_THE_ONE_BEFORE = (Reason.AFTER_LEAD_IN, Reason.MID_SENTENCE)
+
+
+def _offender(refusal: Refusal, page: Page, plan: Plan) -> Offender | None:
+    """The nearest of what the refusal's reason speaks of; None where it speaks of nothing on the page."""
+    gap, reason = refusal.gap, refusal.reason
+    if not 0 < gap < len(page.blocks):
+        return None
+    if reason is Reason.TOO_NEAR_SLOT:
+        inside = [p for p in plan.placements if p.anchor.gap >= 0]
+        return _slot_offender(min(inside, key=lambda p: _words_between(page, p.anchor.gap, gap))) if inside else None
+    if reason is Reason.AFTER_HEADING:
+        hits = [i for i in range(gap) if is_heading(page.blocks[i])][-1:]
+    elif reason in _ABOUT_THE_ONE_BEFORE:
+        hits = [gap - 1]
+    elif reason is Reason.SPLITS_GROUP:
+        # of the two beside it the one that belongs to the other: a list, a caption, the source of a quotation
+        hits = [gap if page.blocks[gap].kind is not BlockKind.PARAGRAPH else gap - 1]
+    else:
+        about = _ABOUT.get(reason)
+        hits = [i for i, block in enumerate(page.blocks) if about is not None and about(block)]
+    if not hits:
+        return None
+    nearest = min(hits, key=lambda i: (_words_between(page, gap, i if i >= gap else i + 1), abs(i + 0.5 - gap)))
+    block = page.blocks[nearest]
+    return Offender(block=nearest + 1, kind=block.kind.value, text=block.text, slot=None, n=None)
+
+
+def _slot_offender(placement: Placement) -> Offender:
+    return Offender(block=None, kind=None, text="", slot=placement.slot, n=placement.n)
+
+
+def _words_between(page: Page, a: int, b: int) -> int:
+    return sum(block.words for block in page.blocks[min(a, b) : max(a, b)])
 
 
 def _line(html: bytes, offset: int) -> int:
@@ -287,7 +453,7 @@ def _place(place: Place) -> str:
 
 
 def _reason(skip: Skip) -> str:
-    return f"{skip.reason.value} ({_clean(skip.detail)})" if skip.detail else skip.reason.value
+    return f"{skip.reason.value} ({clean(skip.detail)})" if skip.detail else skip.reason.value
 
 
 def count(number: int, noun: str) -> str:
@@ -295,6 +461,6 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """What a page says may hold sequences that a terminal obeys."""
     return "".join(char if char.isprintable() else " " for char in text)

@@ -10,14 +10,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
 import typer
 
 from adproxy import __version__
-from adproxy.account import account_of, choose_by_url, count, decide, told
+from adproxy.account import account_of, choose_by_url, count, decide
 from adproxy.errors import AdproxyError, PageError, SettingsError
+from adproxy.explanation import Ink, told
+from adproxy.marked_page import marked_page
 from adproxy.model import Skip
 from adproxy.page_source import fetch, read
 from adproxy.rules.compile import check_paths, load_rules
@@ -214,15 +216,20 @@ def explain(
     rules: RulesOption,
     url: Annotated[str | None, typer.Option(metavar="URL", help="The address of a saved page.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="OUT.html", help="Write the page with all of it marked on it.")
+    ] = None,
 ) -> None:
     """Say for each slot where it is placed, or why not.
 
-    Names every candidate position: the rule that refused it, what it needed, what was found. Shows the article as
-    adproxy reads it, block by block, and the density of advertising on phones and desktops.
+    Shows the article as adproxy reads it, block by block, and between the blocks each candidate position: taken, or the
+    rule that refused it, what it needed, what was found, and because of what. Then the slots that have a place of their
+    own, and the density of advertising on phones and desktops.
 
     \b
     Examples:
       adproxy explain --rules rules/ page.html
+      adproxy explain --rules rules/ page.html --html marked.html
       adproxy explain --rules rules/ https://news.example/2024/05/story --json
     """
     book = load_rules(rules)
@@ -231,14 +238,22 @@ def explain(
             raise typer.BadParameter("is for saved pages only; the page has an address", param_hint="--url")
         fetched = fetch(_web_address(page))
         work = decide(fetched.body, fetched.url, book, fetched)
+        base = fetched.url
     else:
         address = _web_address(url) if url is not None else _home(book) + quote(os.fsencode(Path(page).name))
         work = decide(read(Path(page)), address, book)
+        base = url if url is not None else Path(page).resolve().as_uri()
     account = account_of(page, work)
+    if html is not None:
+        if html.resolve() == Path(page).resolve():
+            raise typer.BadParameter("is the page that is read; name another file", param_hint="--html")
+        if isinstance(work.result, Skip):
+            raise PageError(f"{html}: not written; {page} is {work.summary}, so there is nothing to mark")
+        _write(html, marked_page(work, account, base))
     if as_json:
         typer.echo(json.dumps(account, ensure_ascii=False, indent=2))
     else:
-        for line in told(account, _bold):
+        for line in told(account, _paint):
             typer.echo(line)
 
 
@@ -371,10 +386,18 @@ def _rewrite_directory(source: Path, out: Path, base: str, book: RuleBook) -> No
         typer.echo(f"{label}: {counts.total()}{f' ({parts})' if parts else ''}", err=True)
 
 
-def _bold(text: str) -> str:
-    if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+_COLOURS: dict[Ink, dict[str, Any]] = {
+    "title": {"bold": True},
+    "placed": {"fg": "green", "bold": True},
+    "refused": {"fg": "red"},
+    "faint": {"dim": True},
+}
+
+
+def _paint(text: str, ink: Ink) -> str:
+    if not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
         return text
-    return typer.style(text, bold=True)
+    return typer.style(text, **_COLOURS[ink])
 
 
 if __name__ == "__main__":

@@ -143,14 +143,19 @@ def render(
         shown = label if slot.label is None else slot.label
         spoken = f"{shown or label} {count}" if count > 1 else shown or label
         attributes = f' data-adproxy-label="{_text(shown)}"' if shown else ""
-        if len(placement.devices) == 1 and slot.height_at(_OTHER_WIDTH[placement.devices[0]]):
-            attributes += f' data-adproxy-on="{placement.devices[0]}"'
+        attributes += shown_on(slot, placement)
         markup = (
             f'<div data-adproxy-slot="{_text(slot.name)}" role="region" aria-label="{_text(spoken)}"{attributes}>'
             f"{head}{_creative(slot, values, policy, taken)}</div>"
         )
         insertions.append(Insertion(placement.anchor.offset, markup.encode("ascii")))
     return tuple(insertions)
+
+
+def shown_on(slot: Slot, placement: Placement) -> str:
+    """The attribute by which the style sheet hides a slot on the one device where it has sizes but no room."""
+    alone = len(placement.devices) == 1 and slot.height_at(_OTHER_WIDTH[placement.devices[0]])
+    return f' data-adproxy-on="{placement.devices[0]}"' if alone else ""
 
 
 def _number(slot: Slot, placement: Placement, taken: set[str]) -> int:

@@ -34,7 +34,20 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("listening", "state_dir", "board"),
     ),
     ("proxy_settings", "upstream", "relay", "gateway", "connections", "server", "shared_metrics", "supervisor"),
-    ("office", "account", "page_source", "proxy", "asgi", "worker", "serve", "demo", "cli", "__main__"),
+    (
+        "office",
+        "account",
+        "explanation",
+        "marked_page",
+        "page_source",
+        "proxy",
+        "asgi",
+        "worker",
+        "serve",
+        "demo",
+        "cli",
+        "__main__",
+    ),
 )
 # Within the pure layer the flow has a direction too: what comes first knows nothing of what comes later.
 FLOW = ("rules", "page", "plan", "markup", "rewrite")

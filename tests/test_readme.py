@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from wire import body_of, call, http_scope
 
-from adproxy.account import account_of, decide, told
+from adproxy.account import account_of, decide
 from adproxy.board import Board
+from adproxy.explanation import told
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
 from adproxy.rules.compile import load_rules
