@@ -28,6 +28,8 @@ from adproxy.proxy_settings import ProxySettings
 from adproxy.request_head import Fields, Refusal, origin_form, refusal_of, with_host
 from adproxy.target import EXTENSION
 
+MAX_CONNECTIONS = 10_000
+"""Of one worker, idle ones included; who comes on top of them is told to try again."""
 LINGER_SECONDS = 2.0
 """How long a reader who was refused may still send before the connection is cut: one that is closed on unread bytes is
 reset, and takes the answer with it."""
@@ -140,6 +142,8 @@ class ReaderConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._head_since = self._answered_at = self.loop.time()
+        if len(self.connections) > MAX_CONNECTIONS:
+            self._refuse(Refusal(503, "Too many are connected at the moment."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         # uvicorn tells the request that was read last; with several sent ahead, the one being answered is another

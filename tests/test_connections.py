@@ -15,6 +15,8 @@ from our_server import Running, answer, lifespan, mirror, read_answer, read_body
 from starlette.types import Message, Receive, Scope, Send
 from wire import DEADLINE
 
+from adproxy import connections
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -378,6 +380,24 @@ def test_a_reader_who_reads_slowly_but_reads_is_served_to_the_end() -> None:
             got += len(piece)
             time.sleep(0.01)
         assert got > size
+
+
+def test_f21_who_comes_on_top_of_too_many_is_told_so_and_those_who_are_there_are_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    with running(mirror) as server:
+        first, *others = (server.connect() for _ in range(3))
+        until(lambda: len(server.server.server_state.connections) == 3, "they are connected")
+        assert status_of(server.exchange(b"")) == 503
+        for connection in (first, *others):
+            connection.sendall(GET)
+            assert read_answer(connection)[0] == 200
+        first.close()
+        until(lambda: len(server.server.server_state.connections) == 2, "one has left")
+        assert seen(server, GET)
+        for connection in others:
+            connection.close()
 
 
 # --- WebSockets ---------------------------------------------------------------------------
