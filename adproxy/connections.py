@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
@@ -86,6 +87,16 @@ class ConnectionState(ServerState):
 
 class _Refused(Exception):
     """Stops the parser."""
+
+
+class _Trailers(list[tuple[bytes, bytes]]):
+    """Fields that come behind a body, forgotten: uvicorn would put them among those of the head."""
+
+    def append(self, _: tuple[bytes, bytes]) -> None:
+        pass
+
+
+_TRAILERS = _Trailers()
 
 
 @dataclass(slots=True)
@@ -197,17 +208,12 @@ class ReaderConnection(HttpToolsProtocol):
 
     # --- what the parser finds --------------------------------------------------------------
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # behind the head these are trailers; uvicorn would put them among the fields of the head
-        if self._awaiting_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         method, version = self.parser.get_method(), self.parser.get_http_version()
         settings, fields = self.config.settings, self.headers
         self._awaiting_head, self._head_since = False, None
         self._refusal = refusal_of(method, version, fields)
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in fields) > settings.max_head_bytes:
+        if len(self.url) + sum(map(len, chain.from_iterable(fields))) > settings.max_head_bytes:
             self._refusal = self._too_long()
         self._websocket = self.parser.should_upgrade() and _opens_websocket(method, version, fields)
         if self._websocket and self.server_state.draining_since is not None:
@@ -224,6 +230,7 @@ class ReaderConnection(HttpToolsProtocol):
         self.url = b"/"
         super().on_headers_complete()
         _set_target(self.scope, target)
+        self.headers = _TRAILERS
         if not self._websocket and self.server_state.draining_since is not None:
             self.cycle.keep_alive = False
 
@@ -278,7 +285,7 @@ class ReaderConnection(HttpToolsProtocol):
         socket.opened_by(self.scope)
         socket.connection_made(self.transport)
         self.transport.set_protocol(socket)
-        socket.data_received(_handshake(self.headers))
+        socket.data_received(_handshake(self.scope["headers"]))
         if rest:
             socket.data_received(rest)
 
@@ -373,7 +380,7 @@ def _opens_websocket(method: bytes, version: str, fields: Fields) -> bool:
     )
 
 
-def _handshake(fields: Fields) -> bytes:
+def _handshake(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     lines = [b"%s: %s\r\n" % field for field in fields if field[0] in _HANDSHAKE]
     return b"GET / HTTP/1.1\r\n%s\r\n" % b"".join(lines)
 

@@ -35,12 +35,15 @@ def refusal_of(method: bytes, version: str, fields: Fields) -> Refusal | None:
         return Refusal(405, "This server is no forward proxy.")
     if len(fields) > MAX_FIELDS:
         return Refusal(431, f"The request has {len(fields)} header fields; at most {MAX_FIELDS} are read.")
-    if sum(name == b"host" for name, _ in fields) > 1:
+    names = [name for name, _ in fields]
+    if names.count(b"host") > 1:
         return Refusal(400, "The request names its host more than once.")
+    if b"transfer-encoding" not in names:
+        return None
     codings = [value.strip(b" \t").lower() for name, value in fields if name == b"transfer-encoding"]
-    if codings and version == "1.0":
+    if version == "1.0":
         return Refusal(400, "A request of HTTP/1.0 can't have a Transfer-Encoding.")
-    if codings and codings != [b"chunked"]:
+    if codings != [b"chunked"]:
         return Refusal(501, "The only Transfer-Encoding known here is chunked.")
     return None
 
