@@ -3,6 +3,7 @@
 # make test    everything, including what the tests need installed
 # make bench   what a rewrite costs, beside other ways to do it
 # make sheet   pictures of PAGES with the slots of RULES, many to a sheet, in OUT
+# make density how far estimated densities are from what Chromium shows, in a dozen themes that it installs
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
@@ -10,7 +11,7 @@ PYTEST_ARGS ?=
 RULES ?= rules/
 PORT ?= 8080
 
-.PHONY: help demo run site-named test lint bench sheet corpus clean
+.PHONY: help demo run site-named test lint bench sheet density corpus clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -52,6 +53,9 @@ bench: .venv/tests
 
 sheet: .venv/tests
 	@$(PY) tests/contact_sheet.py --rules $(RULES) --out $(OUT) $(PAGES)
+
+density: .venv/tests
+	@$(PY) tests/benchmarks/density_bench.py --tools .tools/density $(DENSITY_ARGS)
 
 clean:
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis

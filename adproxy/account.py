@@ -12,6 +12,7 @@ from adproxy.charset import sniff
 from adproxy.eligibility import response_skip, values
 from adproxy.model import DEVICES, Block, BlockKind, Device, Page, Placement, Plan, Reason, Refusal, Skip, SkipReason
 from adproxy.page_source import Fetched
+from adproxy.plan.density import lighthouse_density
 from adproxy.plan.ruler import is_heading, is_media
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rules.match import choose
@@ -190,8 +191,12 @@ class ArticleAccount(TypedDict):
 
 class DensityAccount(TypedDict):
     share: float
+    """Of advertising in the main content, as the Better Ads Standards have it, 0 to 1; `limit` is about this one."""
     limit: float
     content_height: int
+    """Of the main content without advertising, CSS px."""
+    lighthouse: float
+    """Lighthouse's: to the lowest ad and one screen on."""
 
 
 class RulesAccount(TypedDict):
@@ -247,7 +252,7 @@ def account_of(name: str, work: Work) -> Account:
         account["skip"] = SkipAccount(reason=result.reason.value, detail=result.detail)
     elif policy is not None:
         account["article"] = _article(result.page)
-        account["density"] = {device: _density(device, result.plan, policy) for device in DEVICES}
+        account["density"] = _densities(result.page, result.plan, policy)
         account["slots"] = _slots(policy, result.plan, result.page, work.html)
         account["candidates"] = _candidates(account["slots"], result.page, work.html)
     return account
@@ -271,13 +276,17 @@ def _article(page: Page) -> ArticleAccount:
     )
 
 
-def _density(device: Device, plan: Plan, policy: Policy) -> DensityAccount:
-    i = DEVICES.index(device)
-    return DensityAccount(
-        share=round(plan.density[i], 4),
-        limit=policy.limits.ad_share[i],
-        content_height=round(plan.content[i]),
-    )
+def _densities(page: Page, plan: Plan, policy: Policy) -> dict[Device, DensityAccount]:
+    lighthouse = lighthouse_density(page, policy, plan)
+    return {
+        device: DensityAccount(
+            share=round(plan.density[i], 4),
+            limit=policy.limits.ad_share[i],
+            content_height=round(plan.content[i]),
+            lighthouse=round(lighthouse[i], 4),
+        )
+        for i, device in enumerate(DEVICES)
+    }
 
 
 def _slots(policy: Policy, plan: Plan, page: Page, html: bytes) -> list[SlotAccount]:

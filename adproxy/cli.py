@@ -20,10 +20,14 @@ from adproxy.account import account_of, choose_by_url, count, decide
 from adproxy.errors import AdproxyError, PageError, SettingsError
 from adproxy.explanation import Ink, told
 from adproxy.marked_page import marked_page
+from adproxy.measure import browser_of
+from adproxy.measure import measure as measure_page
+from adproxy.measure import told as told_measured
 from adproxy.model import Skip
 from adproxy.page_source import fetch, read
 from adproxy.rules.compile import check_paths, load_rules
 from adproxy.rules.match import describe_policy
+from adproxy.rules.merge import presets_folder
 from adproxy.rules.reference import json_schema
 from adproxy.rules.ruleset import RuleBook
 
@@ -255,6 +259,36 @@ def explain(
     else:
         for line in told(account, _paint):
             typer.echo(line)
+
+
+@app.command()
+def measure(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The address of an article.")],
+    rules: Annotated[
+        Path | None,
+        typer.Option(metavar="R", help="A rules file, or a directory of them.  [default: the preset news]"),
+    ] = None,
+    browser: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A Chromium or Chrome.  [default: the installed one]")
+    ] = None,
+) -> None:
+    """Measure an article's layout and density in a browser.
+
+    Opens the page with its slots as a phone and as a desktop show it, prints the lines for `layout` to paste into the
+    rules, and the measured density of advertising beside the estimated one. Needs playwright and Chromium.
+
+    \b
+    Example:
+      adproxy measure https://news.example/2024/05/story --rules rules/
+    """
+    address = _web_address(url)
+    book = load_rules(rules if rules is not None else presets_folder() / "news.yaml")
+    fetched = fetch(address)
+    work = decide(fetched.body, fetched.url, book, fetched)
+    with browser_of(browser) as opened:
+        seen = measure_page(opened, work, fetched)
+    for line in told_measured(work, seen):
+        typer.echo(line)
 
 
 @app.command()

@@ -46,8 +46,8 @@ def told(account: Account, paint: Paint = plain) -> Iterator[str]:
     for label, device in zip(("Density", ""), DEVICES, strict=True):
         density = account["density"][device]
         yield (
-            f"{label:<9} {device:<8} {density['share']:6.1%} of at most {density['limit']:.0%};"
-            f" main content {density['content_height']} px"
+            f"{label:<9} {device:<8} {density['share']:6.1%} of the main content (Better Ads; at most"
+            f" {density['limit']:.0%}), {density['lighthouse']:.1%} by Lighthouse"
         )
     yield from _outline(account, paint)
     yield ""

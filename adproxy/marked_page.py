@@ -193,7 +193,8 @@ def _mark(where: str, refusals: list[tuple[list[str], RefusalAccount]]) -> bytes
 
 def _legend(account: Account, policy: Policy) -> str:
     items = [
-        f"<li>Density, {device}: <b>{density['share']:.1%}</b> of at most {density['limit']:.0%}</li>"
+        f"<li>Density, {device}: <b>{density['share']:.1%}</b> of the main content (Better Ads), at most"
+        f" {density['limit']:.0%}; {density['lighthouse']:.1%} by Lighthouse</li>"
         for device, density in account["density"].items()
     ]
     for i, slot in enumerate(account["slots"]):

@@ -40,6 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "explanation",
         "marked_page",
         "page_source",
+        "measure",
         "proxy",
         "asgi",
         "worker",

@@ -53,7 +53,7 @@ PAGE = (
     + "".join(f"<p>Paragraph {n}. {SENTENCE * 4}\n" for n in range(1, 21))
     + "</article></main>\n</body>\n</html>\n"
 ).encode()
-COMMANDS = {"serve", "demo", "rewrite", "explain", "check", "show", "schema"}
+COMMANDS = {"serve", "demo", "rewrite", "explain", "measure", "check", "show", "schema"}
 
 
 class Ended(NamedTuple):
@@ -371,7 +371,8 @@ def test_explain_tells_every_slot_placed_or_refused_with_what_it_needed_and_foun
     )
     assert re.search(r"^        > in-article 1$", ended.text, re.MULTILINE)
     assert re.search(r"^ +\d+  paragraph +\d+ +\d+ +\d+  Paragraph 7\.", ended.text, re.MULTILINE)
-    assert re.search(r"^Density +phone +\d+\.\d% of at most \d+%", ended.text, re.MULTILINE)
+    better_ads = r"\d+\.\d% of the main content \(Better Ads; at most \d+%\)"
+    assert re.search(rf"^Density +phone +{better_ads}, \d+\.\d% by Lighthouse", ended.text, re.MULTILINE)
     assert "\x1b" not in ended.text
 
 
@@ -386,6 +387,7 @@ def test_explain_as_json_holds_the_same_for_machines(run: Run, rules: Path, page
     assert slots["rail"]["placements"] == []
     assert len(slots["rail"]["refusals"]) > 0
     assert 0 < told["density"]["phone"]["share"] <= told["density"]["phone"]["limit"]
+    assert 0 < told["density"]["phone"]["lighthouse"] < 1
     assert told["article"]["words"] > 1000
     assert len(told["candidates"]) == len(told["article"]["blocks"]) - 1
 

@@ -131,6 +131,7 @@ def test_scripts_and_styles_within_a_paragraph_are_not_its_text() -> None:
         ("<p><b>A heading in disguise</b></p>", BlockFlag.PSEUDO_HEADING),
         ("<p><strong>Bold</strong><br></p>", BlockFlag.PSEUDO_HEADING),
         ("<p>WHAT HAPPENED NEXT</p>", BlockFlag.PSEUDO_HEADING),
+        ("<p><b>Why did you close the mine?</b></p>", BlockFlag.PSEUDO_HEADING),
         ("<p>He went on and on and never</p>", BlockFlag.OPEN_SENTENCE),
         ("<p>Look at this picture here.<img src=x></p>", BlockFlag.HAS_MEDIA),
     ],

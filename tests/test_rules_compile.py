@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from adproxy.rules import revision
 from adproxy.rules.compile import load_rules
 from adproxy.rules.creative_html import check_html
 from adproxy.rules.ruleset import (
+    LAYOUT,
     ByPage,
     Distance,
     FixedPlace,
@@ -50,6 +52,16 @@ def slot_of(tmp_path: Path, keys: str, more: str = "") -> Slot:
 
 
 SIZES = "sizes: {phone: [300x250]}"
+
+
+def test_a_layout_is_as_stated_and_as_usual_where_it_says_nothing(tmp_path: Path) -> None:
+    text = "layout: {phone: {column: 343px, margin: 0px}, desktop: {font: 20.5 px, line: 30px, character: 9.1px}}\n"
+    layout = policy_of(tmp_path, text).layout
+    assert layout.phone == replace(LAYOUT.phone, column=343, margin=0)
+    assert layout.desktop == replace(LAYOUT.desktop, font=20.5, line=30, character=9.1)
+    assert policy_of(tmp_path, "").layout == LAYOUT
+    of_a_page = policy_of(tmp_path, text + "pages: [{path: /**, layout: {phone: {font: 19px}}}]\n").layout
+    assert of_a_page.phone == replace(LAYOUT.phone, column=343, margin=0, font=19)
 
 
 @pytest.mark.parametrize(
@@ -341,6 +353,7 @@ def test_comments_white_space_and_spelling_leave_the_revision(tmp_path: Path) ->
         PLAIN + "keep_clear: {around: {.x: 1 block}}\n",
         PLAIN + "ads: {key_values: {a: b}}\n",
         PLAIN + "ads: {network: 7}\n",
+        PLAIN + "layout: {phone: {font: 20px}}\n",
     ],
 )
 def test_any_change_of_meaning_changes_the_revision(tmp_path: Path, change: str) -> None:

@@ -133,6 +133,8 @@ def test_each_key_has_a_sentence_and_an_example_that_is_valid(model: type[schema
         "PageEntry": "pages: [{{path: /zzz, {}}}]",
         "When": "when: {{{}}}",
         "Limits": "limits: {{{}}}",
+        "Layout": "layout: {{{}}}",
+        "LayoutOn": "layout: {{phone: {{{}}}}}",
         "KeepClear": "keep_clear: {{{}}}",
         "Slot": "slots: {{x: {{{}}}}}",
         "Div": "slots: {{x: {{div: {{{}}}}}}}",

@@ -13,10 +13,11 @@ from selectolax.lexbor import LexborNode
 
 from adproxy.labels import is_label
 from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Gap, PerDevice, Reason
-from adproxy.page import ads, heights
+from adproxy.page import ads
 from adproxy.page.ad_room import likely_room
 from adproxy.page.article import GOOD_WORDS, Article, Folded
 from adproxy.page.contents import Contents, contents
+from adproxy.page.heights import USUAL, Heights, plus, width_of
 from adproxy.page.names import Says, says
 from adproxy.page.tree import Tree, visible_text
 from adproxy.page.words import fold
@@ -46,9 +47,15 @@ _ASIDES = frozenset("nav aside footer form details dialog button fieldset".split
 _CONTAINERS = frozenset("div section article main header center hgroup address td tr tbody thead tfoot body".split())
 _SENTENCE_ENDS = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS = frozenset(":：")
+_QUESTIONS = frozenset("?？؟")
+_DASHES = frozenset("—–―-")
+_SOURCE_WORDS = 12
+"""A name and an office, behind a dash under a quotation."""
 _CAPTION_WORDS = 40
 # A post of fewer words is not torn apart: there is a better place before the next one.
 _WHOLE_POST = 200
+# Words: quotations and boxes break their text into paragraphs of about so many.
+_QUOTE_PARAGRAPH = 30
 
 
 @dataclass(slots=True)
@@ -78,6 +85,7 @@ class Outline:
 class _Walk:
     article: Article
     contents: Contents
+    heights: Heights
     pieces: list[_Piece] = field(default_factory=list)
     good_in: dict[int, int] | None = None
     """By `mem_id`: how many of the article's good paragraphs an element holds; None: nothing has asked yet."""
@@ -110,12 +118,12 @@ def _good_in(article: Article) -> dict[int, int]:
     return found
 
 
-def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = ()) -> Outline:
+def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = (), heights: Heights = USUAL) -> Outline:
     """Blocks and gaps of an article, from its first own paragraph to what belongs to its last.
 
-    `avoid`: selectors whose matches are noted on the blocks, by index.
+    `avoid`: selectors whose matches are noted on the blocks, by index; `heights`: how high blocks are on this site.
     """
-    walk = _Walk(article, contents(article.root, avoid))
+    walk = _Walk(article, contents(article.root, avoid), heights)
     _visit(walk, article.root, 0)
     pieces = _trimmed(walk.pieces)
     gaps = [_gap(tree, pieces, i) for i in range(len(pieces) + 1)] if pieces else []
@@ -229,30 +237,34 @@ def _holds_blocks(node: LexborNode) -> bool:
 
 def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words: int, linked: bool = False) -> None:
     if len(text) <= 90 and is_label(text):
-        _add(walk, node, BlockKind.AD, tag, text, heights.paragraph(1), words)
+        _add(walk, node, BlockKind.AD, tag, text, walk.heights.paragraph(1), words)
         return
     flags = BlockFlag.NONE
     if text[-1:] in _COLONS:
         flags |= BlockFlag.LEAD_IN
     elif text[-1:] not in _SENTENCE_ENDS and words > 3:
         flags |= BlockFlag.OPEN_SENTENCE
-    if node is not None and words <= 12 and text[-1:] not in _SENTENCE_ENDS and (text.isupper() or _all_bold(node)):
+    # An interview's bold questions head their answers.
+    unfinished = text[-1:] not in _SENTENCE_ENDS or text[-1:] in _QUESTIONS
+    if node is not None and words <= 12 and unfinished and (text.isupper() or _all_bold(node)):
         flags |= BlockFlag.PSEUDO_HEADING
     good = words >= GOOD_WORDS and not linked if node is None else node.mem_id in walk.article.paragraphs
     kind = BlockKind.ASIDE if linked else BlockKind.PARAGRAPH
     media = walk.contents.media.get(node.mem_id) if node is not None else None
-    height = heights.paragraph(words)
+    width = width_of(text, words)
+    height = walk.heights.paragraph(width)
     if media is not None:
         flags |= BlockFlag.HAS_MEDIA
-        height = heights.plus(height, heights.media(*media))
-    if linked and words <= 4 and walk.pieces and walk.pieces[-1].block.kind is BlockKind.QUOTE:
-        # the source of a quotation, linked
+        height = plus(height, walk.heights.media(*media))
+    is_source = (linked and words <= 4) or (words <= _SOURCE_WORDS and text[:1] in _DASHES)
+    if is_source and walk.pieces and walk.pieces[-1].block.kind is BlockKind.QUOTE:
+        # linked, or behind a dash
         kind = BlockKind.PARAGRAPH
         quote = walk.pieces[-1]
         quote.block = quote.block._replace(flags=quote.block.flags | BlockFlag.KEEP_WITH_NEXT)
     if node is not None and node.mem_id in walk.contents.ads and words < ads.MAX_WORDS:
         kind = BlockKind.AD
-        height = likely_room(node, heights.existing_ad(words, media))
+        height = likely_room(node, walk.heights.existing_ad(width, words, media))
     _add(walk, node, kind, tag, text, height, words, flags, good=good)
 
 
@@ -307,9 +319,9 @@ def _paragraph(walk: _Walk, node: LexborNode, depth: int) -> None:
         linked = len(text) < 300 and mem_id not in walk.article.paragraphs and _linked(node, len(text))
         _text_piece(walk, node, "p", text, words, linked)
     elif mem_id in walk.contents.ads:
-        _add(walk, node, BlockKind.AD, "p", "", likely_room(node, heights.existing_ad(0, size)), 0)
+        _add(walk, node, BlockKind.AD, "p", "", likely_room(node, walk.heights.existing_ad(0, 0, size)), 0)
     elif size is not None:
-        _add(walk, node, BlockKind.MEDIA, "p", "", heights.media(*size), 0)
+        _add(walk, node, BlockKind.MEDIA, "p", "", walk.heights.media(*size), 0)
 
 
 def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
@@ -325,14 +337,14 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if tag in _HEADINGS or attributes.get("role") == "heading":
         text, words = walk.read(node)
         if text:
-            _add(walk, node, BlockKind.HEADING, tag, text, heights.heading(words), words)
+            _add(walk, node, BlockKind.HEADING, tag, text, walk.heights.heading(width_of(text, words), tag), words)
         return
     said = says(attributes.get("class") or "", attributes.get("id") or "")
     size = walk.contents.media.get(node.mem_id)
     if (said & Says.AD or ads.is_ad(tag, attributes)) and not walk.holds_good(node):
         text, words = walk.read(node)
         if words < ads.MAX_WORDS:
-            height = likely_room(node, heights.existing_ad(words, size))
+            height = likely_room(node, walk.heights.existing_ad(width_of(text, words), words, size))
             _add(walk, node, BlockKind.AD, tag, text, height, 0)
             return
     if tag in _ASIDES or (said & _BESIDE and not walk.holds_good(node)):
@@ -348,7 +360,8 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             kind = BlockKind.MEDIA if size is not None else BlockKind.LIST
             kind = BlockKind.ASIDE if _linked(node, len(text)) else kind
             good = kind is BlockKind.LIST and words >= GOOD_WORDS and walk.holds_good(node)
-            _add(walk, node, kind, tag, text, heights.items(words, count), words, good=good)
+            height = walk.heights.items(width_of(text, words), count)
+            _add(walk, node, kind, tag, text, height, words, good=good)
         return
     if tag == "table":
         if depth < _MAX_DEPTH and walk.holds_good(node):
@@ -356,9 +369,9 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             return
         text, words = walk.read(node)
         if size is not None and words < _CAPTION_WORDS:  # a picture with its caption, set as a table
-            _add(walk, node, BlockKind.MEDIA, tag, text, heights.media(*size), words)
+            _add(walk, node, BlockKind.MEDIA, tag, text, walk.heights.media(*size), words)
         else:
-            _add(walk, node, BlockKind.TABLE, tag, text, heights.table(len(node.css("tr"))), words)
+            _add(walk, node, BlockKind.TABLE, tag, text, _table(walk, node, text, words), words)
         return
     if tag == "blockquote":
         kind = BlockKind.MEDIA if said & Says.MEDIA else BlockKind.QUOTE
@@ -372,7 +385,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         _leaf(walk, node, tag, BlockKind.CODE)
         return
     if tag == "hr":
-        _add(walk, node, BlockKind.RULE, tag, "", heights.paragraph(0), 0)
+        _add(walk, node, BlockKind.RULE, tag, "", walk.heights.paragraph(0), 0)
         return
     if tag == "figure" and size is None and (inner := node.css_first("table,pre")) is not None:
         # themes wrap tables and listings in figures
@@ -380,7 +393,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             _leaf(walk, node, tag, BlockKind.CODE)
         else:
             text, words = walk.read(node)
-            _add(walk, node, BlockKind.TABLE, tag, text, heights.table(len(node.css("tr"))), words)
+            _add(walk, node, BlockKind.TABLE, tag, text, _table(walk, node, text, words), words)
         return
     if tag in _MEDIA or (said & Says.MEDIA and size is not None and not walk.holds_good(node)):
         if tag in ("img", "iframe", "picture", "video", "audio", "embed", "object") and size is None:
@@ -388,9 +401,9 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         if tag == "svg" and "width" not in attributes:
             return
         text, words = ("", 0) if tag in _TEXT_INSTEAD else walk.read(node)
-        height = heights.media(*(size or (None, None)))
+        height = walk.heights.media(*(size or (None, None)))
         if words:
-            height = heights.plus(height, heights.paragraph(words))
+            height = plus(height, walk.heights.paragraph(width_of(text, words)))
         _add(walk, node, BlockKind.MEDIA, tag, text, height, words)
         return
     if said & Says.CAPTION and not walk.holds_good(node):
@@ -425,10 +438,17 @@ def _leaf(walk: _Walk, node: LexborNode, tag: str, kind: BlockKind) -> None:
     size = walk.contents.media.get(node.mem_id)
     if not text and size is None:
         return
-    height = heights.items(words, max(1, words // 30))
+    if kind is BlockKind.CODE:
+        height = walk.heights.code(node.text().strip().count("\n") + 1)
+    else:
+        height = walk.heights.items(width_of(text, words), max(1, words // _QUOTE_PARAGRAPH))
     if size is not None:
-        height = heights.plus(height, heights.media(*size))
+        height = plus(height, walk.heights.media(*size))
     _add(walk, node, kind, tag, text, height, words)
+
+
+def _table(walk: _Walk, node: LexborNode, text: str, words: int) -> PerDevice:
+    return walk.heights.table(len(node.css("tr")), width_of(text, words))
 
 
 # --- from pieces to the article ---------------------------------------------------------------

@@ -1,88 +1,186 @@
 """How high blocks are likely to be, at the two widths that density is estimated at.
 
-A theme's real figures differ; these are the middle of what news sites do: 17 px type in a column of 358 px (390 px less
-two margins of 16) on phones, 18 px in a column of 680 px on desktops.
+All follows from the article's layout: the column's width, the size of its type, the height of its lines, the space
+between its paragraphs, as the rules state them or as most news sites have them (`rules.ruleset.LAYOUT`). The factors
+below were fitted to what Chromium shows of the same articles in a dozen themes (tests/benchmarks/density_bench.py).
+Where the middle of the themes leaves a choice, the lower height was taken: a page must not get more ads than it bears.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from adproxy.model import PerDevice
+from adproxy.rules.ruleset import LAYOUT, Layout, LayoutPerDevice
 
-# Words in a line, CSS px of a line, CSS px between blocks.
-_WORDS_PER_LINE = PerDevice(6.8, 12.5)
-_LINE = PerDevice(26, 29)
-_MARGIN = PerDevice(17, 18)
-_COLUMN = PerDevice(358, 680)
-_HEADING_LINE = PerDevice(32, 36)
-_HEADING_WORDS = PerDevice(5, 9)
-_MEDIA = PerDevice(220, 400)
-"""A 16:9 picture over the column's width, with a little for its caption."""
-_TABLE_ROW = PerDevice(44, 40)
+_CHARACTER = 0.48
+"""Width of a character of European prose, spaces included, in parts of the type's size, in the middle of the faces that
+pages are set in (Times is narrower, Verdana wider); the rules may state it."""
+WIDE = 1 / _CHARACTER
+"""Of a Chinese or Japanese character, which is as wide as it is high, in those others."""
+_RAGGED = 2.5
+"""Characters that a line is short of its width at the end: half a word."""
+_LEAST_PER_LINE = 8
+
+_INDENT = 2.0
+"""Of lists and quotations, in type sizes."""
+_ITEM = 0.1
+"""Between the items of a list, in lines."""
+_HEADING_SIZES = {"h1": 2.0, "h2": 1.5, "h3": 1.25}
+_OTHER_HEADING = 1.1
+"""Type of headings in parts of the text's."""
+_HEADING_LINE = 1.25
+"""Line of a heading in parts of its type's size."""
+_HEADING_SPACE = 1.5
+"""Above and below a heading, in the space between paragraphs."""
+_ROW = 1.35
+"""A table's row of one line, in lines of the text: the line and the padding."""
+_CELL_LINE = 0.9
+"""Each further line in a row, in lines of the text."""
+_CODE_LINE = 0.65
+"""A line of code in lines of the text."""
+_CODE_PADDING = 1.0
+"""Around a listing, in type sizes."""
+_MEDIA = 0.6
+"""A picture without figures: its height in widths of the column, between 16:9 and 3:2."""
+_TALLEST = 2000
+"""CSS px: what says to be taller is cut."""
+_LABEL_AND_SLOGAN = 8
+"""Words: an ad that has more of them is as high as its text."""
 AD = PerDevice(274, 274)
 """An ad of the page's own: the commonest size in articles, 300x250, with its label."""
 
-# Blocks are much alike: most heights were asked for before. So many are kept of each kind.
+# Blocks are much alike: most heights were asked for before. So many are kept of each kind, for each layout.
 _KEPT = 1024
+_LAYOUTS_KEPT = 64
 
-# More words than a label and a slogan: an ad that is text, as high as its text.
-_AD_WORDS = 8
-
-
-def existing_ad(words: int, size: tuple[int | None, int | None] | None) -> PerDevice:
-    """An ad of the page's own: by its picture or frame, else by its text, else the commonest size."""
-    if size is not None and size[0] and size[1]:
-        return media(*size)
-    return items(words, 1) if words >= _AD_WORDS else AD
+# Ideographs, kana, Hangul and their punctuation; full-width forms.
+WIDE_RUN = re.compile(
+    "[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60\U00020000-\U0003134f]+"
+)
 
 
-def _lines(words: float, per_line: float) -> int:
-    return max(1, -int(-words // per_line))
+def width_of(text: str, words: int) -> int:
+    """The length of a text as it is set, in characters of European prose.
 
-
-@lru_cache(maxsize=_KEPT)
-def items(words: int, count: int) -> PerDevice:
-    """A list of so many items, or so many paragraphs."""
-    count = max(1, count)
-    each = words / count
-    return PerDevice(
-        count * _lines(each, _WORDS_PER_LINE.phone) * _LINE.phone + _MARGIN.phone,
-        count * _lines(each, _WORDS_PER_LINE.desktop) * _LINE.desktop + _MARGIN.desktop,
-    )
-
-
-def paragraph(words: int) -> PerDevice:
-    return items(words, 1)
-
-
-@lru_cache(maxsize=_KEPT)
-def heading(words: int) -> PerDevice:
-    return PerDevice(
-        *(
-            _lines(words, per_line) * line + 1.5 * margin
-            for per_line, line, margin in zip(_HEADING_WORDS, _HEADING_LINE, _MARGIN, strict=True)
-        )
-    )
-
-
-@lru_cache(maxsize=_KEPT)
-def table(rows: int) -> PerDevice:
-    return PerDevice(*(max(1, rows) * row + margin for row, margin in zip(_TABLE_ROW, _MARGIN, strict=True)))
-
-
-@lru_cache(maxsize=_KEPT)
-def media(width: int | None, height: int | None) -> PerDevice:
-    """A picture or frame with those attributes, CSS px; scaled down to the column, never up."""
-    if not width or not height:
-        return PerDevice(*(m + margin for m, margin in zip(_MEDIA, _MARGIN, strict=True)))
-    return PerDevice(
-        *(
-            min(1.0, column / width) * min(height, 2000) + margin
-            for column, margin in zip(_COLUMN, _MARGIN, strict=True)
-        )
-    )
+    `words`: as `page.words` counts them, where two characters without spaces make one: in a text of wide characters
+    words are short.
+    """
+    chars = len(text)
+    if chars >= 4 * words or text.isascii():
+        return chars
+    wide = sum(map(len, WIDE_RUN.findall(text)))
+    return chars + round(wide * (WIDE - 1))
 
 
 def plus(a: PerDevice, b: PerDevice) -> PerDevice:
     return PerDevice(a.phone + b.phone, a.desktop + b.desktop)
+
+
+class _Column:
+    """Heights on one device, CSS px."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._character = layout.character or _CHARACTER * layout.font
+        self._per_line = self._characters(layout.column)
+        self._per_indented = self._characters(layout.column - _INDENT * layout.font)
+
+    def _characters(self, width: float, size: float = 1.0) -> float:
+        """In a line of that width, for type of so many times the text's size."""
+        return max(_LEAST_PER_LINE, width / (self._character * size) - _RAGGED)
+
+    def paragraph(self, width: int) -> float:
+        return _lines(width, self._per_line) * self._layout.line + self._layout.margin
+
+    def items(self, width: int, count: int) -> float:
+        lines = count * _lines(width / count, self._per_indented)
+        return (lines + (count - 1) * _ITEM) * self._layout.line + self._layout.margin
+
+    def heading(self, width: int, tag: str) -> float:
+        size = _HEADING_SIZES.get(tag, _OTHER_HEADING)
+        lines = _lines(width, self._characters(self._layout.column, size))
+        return lines * size * _HEADING_LINE * self._layout.font + _HEADING_SPACE * self._layout.margin
+
+    def table(self, rows: int, width: int) -> float:
+        further = max(0.0, width / self._per_line - rows)
+        return (rows * _ROW + further * _CELL_LINE) * self._layout.line + self._layout.margin
+
+    def code(self, lines: int) -> float:
+        return lines * _CODE_LINE * self._layout.line + _CODE_PADDING * self._layout.font + self._layout.margin
+
+    def media(self, width: int | None, height: int | None) -> float:
+        column = self._layout.column
+        if not width or not height:
+            return _MEDIA * column + self._layout.margin
+        return min(1.0, column / width) * min(height, _TALLEST) + self._layout.margin
+
+
+def _lines(width: float, per_line: float) -> int:
+    return max(1, -int(-width // per_line))
+
+
+class Heights:
+    """Heights of blocks in one layout. Widths of texts are those of `width_of`."""
+
+    def __init__(self, layout: LayoutPerDevice) -> None:
+        phone, desktop = _Column(layout.phone), _Column(layout.desktop)
+
+        @lru_cache(_KEPT)
+        def paragraph(width: int) -> PerDevice:
+            return PerDevice(phone.paragraph(width), desktop.paragraph(width))
+
+        @lru_cache(_KEPT)
+        def items(width: int, count: int) -> PerDevice:
+            count = max(1, count)
+            return PerDevice(phone.items(width, count), desktop.items(width, count))
+
+        @lru_cache(_KEPT)
+        def heading(width: int, tag: str) -> PerDevice:
+            return PerDevice(phone.heading(width, tag), desktop.heading(width, tag))
+
+        @lru_cache(_KEPT)
+        def table(rows: int, width: int) -> PerDevice:
+            rows = max(1, rows)
+            return PerDevice(phone.table(rows, width), desktop.table(rows, width))
+
+        @lru_cache(_KEPT)
+        def code(lines: int) -> PerDevice:
+            return PerDevice(phone.code(lines), desktop.code(lines))
+
+        @lru_cache(_KEPT)
+        def media(width: int | None, height: int | None) -> PerDevice:
+            return PerDevice(phone.media(width, height), desktop.media(width, height))
+
+        self.paragraph: Callable[[int], PerDevice] = paragraph
+        """A paragraph, or what stands alone in a line."""
+        self.items: Callable[[int, int], PerDevice] = items
+        """A list of so many items, or so many paragraphs of a quotation."""
+        self.heading: Callable[[int, str], PerDevice] = heading
+        """A heading of that tag."""
+        self.table: Callable[[int, int], PerDevice] = table
+        """A table of so many rows."""
+        self.code: Callable[[int], PerDevice] = code
+        """A listing of so many lines."""
+        self.media: Callable[[int | None, int | None], PerDevice] = media
+        """A picture or frame with those attributes, CSS px; scaled down to the column, never up."""
+
+    def existing_ad(self, width: int, words: int, size: tuple[int | None, int | None] | None) -> PerDevice:
+        """An ad of the page's own: by its picture or frame, else by its text, else the commonest size."""
+        if size is not None and size[0] and size[1]:
+            return self.media(*size)
+        if words < _LABEL_AND_SLOGAN:
+            return AD
+        return plus(self.paragraph(width), self.paragraph(0))  # its text, and the label's line
+
+
+@lru_cache(_LAYOUTS_KEPT)
+def heights_for(layout: LayoutPerDevice) -> Heights:
+    """Heights in a layout, the same object for the same layout."""
+    return Heights(layout)
+
+
+USUAL = heights_for(LAYOUT)
+"""Where the rules state no layout."""

@@ -10,6 +10,7 @@ from typing import Literal
 from adproxy.model import NO_SPOT, Page, Reason, Spot
 from adproxy.page import article as articles
 from adproxy.page import blocks, facts, markers, places
+from adproxy.page.heights import USUAL, Heights, heights_for
 from adproxy.page.marks import mark
 from adproxy.page.scan import Scanned
 from adproxy.page.tree import Tree
@@ -54,6 +55,8 @@ class Wanted:
     """Selectors of which conditions ask whether anything matches."""
     marked: frozenset[str] | None = None
     """Slots that the page's own markers may place; None: markers mean nothing."""
+    heights: Heights = USUAL
+    """How high blocks are in the site's layout."""
 
 
 def compile_wanted(policy: Policy) -> Wanted:
@@ -88,6 +91,7 @@ def compile_wanted(policy: Policy) -> Wanted:
         avoid=tuple(selector for selector, _ in policy.keep_clear.around),
         asked=tuple(selector for when in conditions for selector in when.has + when.has_not),
         marked=None if policy.markers == () else names if policy.markers is None else names & {*policy.markers},
+        heights=heights_for(policy.layout),
     )
 
 
@@ -122,7 +126,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
         problem = Reason.NO_ARTICLE.value
     else:
         tree.open_for([found.root])
-        outline = blocks.outline(tree, found, wanted.avoid)
+        outline = blocks.outline(tree, found, wanted.avoid, wanted.heights)
         if not outline.blocks:
             problem = Reason.NO_ARTICLE.value
     root = found.root if found is not None else None

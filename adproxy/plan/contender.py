@@ -9,7 +9,7 @@ from adproxy.model import Anchor, Device
 from adproxy.rules.ruleset import Distance, FixedPlace, MidArticle, Slot
 
 # Inside the main content by definition, though between no two of its blocks.
-_IN_MAIN_CONTENT = (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
+IN_MAIN_CONTENT = (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,4 +34,4 @@ class Contender:
 
     def counts(self, anchor: Anchor) -> bool:
         """Whether a slot there is part of the main content, and so of the density."""
-        return anchor.gap >= 0 or self.slot.place in _IN_MAIN_CONTENT
+        return anchor.gap >= 0 or self.slot.place in IN_MAIN_CONTENT

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from adproxy.rules.ruleset import Distance, KeepClear, Limits, MidArticle
+from adproxy.rules.ruleset import LAYOUT, Distance, KeepClear, Layout, Limits, MidArticle
 from adproxy.rules.strict_yaml import Map, Mark, Node, Scalar
 
 DEFAULT = Mark("default", 0, 0)
@@ -54,6 +54,7 @@ def default_layer() -> Map:
                     "in_article": _scalar(limits.in_article),
                 }
             ),
+            "layout": _map({"phone": _layout(LAYOUT.phone), "desktop": _layout(LAYOUT.desktop)}),
             "keep_clear": _map(
                 {
                     field.name: _scalar(distance_text(value))
@@ -63,6 +64,10 @@ def default_layer() -> Map:
             ),
         }
     )
+
+
+def _layout(layout: Layout) -> Map:
+    return _map({name: _scalar(f"{getattr(layout, name):g}px") for name in ("column", "font", "line", "margin")})
 
 
 SLOT_DEFAULTS = {

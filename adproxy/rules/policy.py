@@ -17,6 +17,7 @@ from adproxy.rules.merge import Sources, overlay, problem
 from adproxy.rules.revision import revision_of
 from adproxy.rules.ruleset import (
     ALWAYS,
+    LAYOUT,
     NO_DISTANCE,
     ByPage,
     Creative,
@@ -27,6 +28,8 @@ from adproxy.rules.ruleset import (
     ImageCreative,
     KeepClear,
     KeyValue,
+    Layout,
+    LayoutPerDevice,
     Limits,
     MidArticle,
     Place,
@@ -92,6 +95,7 @@ class PolicyMaker:
             slots=slots,
             when=self._when(rules.when),
             markers=self._markers(rules),
+            layout=self._layout(),
             filled_by="adproxy" if self.filled_by == "adproxy" else "page",
             network=self.network,
             key_values=tuple((name, self._filled(value)) for name, value in self.key_values.items()),
@@ -119,6 +123,21 @@ class PolicyMaker:
                 expected = f"'gap' in {grows.unit} on both devices, as what it grows by has one unit"
             self._problem(("limits", "gap_grows"), f"'{grows}'", expected)
         return grows
+
+    def _layout(self) -> LayoutPerDevice:
+        stated = (self.rules and self.rules.layout) or schema.Layout()
+
+        def on(given: schema.LayoutOn | None, usual: Layout) -> Layout:
+            given = given or schema.LayoutOn()
+            return Layout(
+                column=given.column or usual.column,
+                font=given.font or usual.font,
+                line=given.line or usual.line,
+                margin=usual.margin if given.margin is None else given.margin,
+                character=given.character or usual.character,
+            )
+
+        return LayoutPerDevice(on(stated.phone, LAYOUT.phone), on(stated.desktop, LAYOUT.desktop))
 
     def _keep_clear(self) -> KeepClear:
         stated, default = (self.rules and self.rules.keep_clear) or schema.KeepClear(), KeepClear()

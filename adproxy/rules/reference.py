@@ -70,13 +70,21 @@ _TITLES = {
     "PageEntry": "`pages`, each entry",
     "When": "`when`, for pages and for slots",
     "Limits": "`limits`",
+    "Layout": "`layout`",
+    "LayoutOn": "`layout.phone`, `layout.desktop`",
     "KeepClear": "`keep_clear`",
     "Slot": "`slots`, each one",
     "Div": "`slots.NAME.div`",
     "CreativeMap": "`slots.NAME.creative`",
     "Image": "`slots.NAME.creative.image`",
 }
-_DEFAULTS_AT = {"RulesFile": (), "Ads": ("ads",), "Limits": ("limits",), "KeepClear": ("keep_clear",)}
+_DEFAULTS_AT = {
+    "RulesFile": (),
+    "Ads": ("ads",),
+    "Limits": ("limits",),
+    "Layout": ("layout",),
+    "KeepClear": ("keep_clear",),
+}
 
 
 def _section(model: type[Section]) -> str:

@@ -11,7 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Literal, Union
 
-from adproxy.model import PerDevice
+from adproxy.model import Device, PerDevice
 from adproxy.rules.globs import compile_glob
 
 Unit = Literal["words", "characters", "blocks", "px"]
@@ -169,6 +169,37 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How an article's text is set on one device, CSS px."""
+
+    column: float
+    """Width of its lines."""
+    font: float
+    """Size of its type."""
+    line: float
+    """Height of a line."""
+    margin: float
+    """Between two paragraphs."""
+    character: float = 0.0
+    """Width of a character of European prose, on average; 0: as faces commonly are at that size."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutPerDevice:
+    phone: Layout
+    desktop: Layout
+
+    def on(self, device: Device) -> Layout:
+        return self.phone if device == "phone" else self.desktop
+
+
+LAYOUT = LayoutPerDevice(Layout(358, 16, 25, 16), Layout(700, 16, 26, 16))
+"""What many sites do: on phones 390 px less two margins of 16. Type is larger on many others, whose articles are higher
+then than estimated: where nothing is known, an article is rather taken for too low, and gets an ad less, than for too
+high."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeepClear:
     """How far a mid-article slot stays from these. Right before a heading is always fine."""
 
@@ -308,6 +339,8 @@ class Policy:
     keep_clear: KeepClear
     slots: tuple[Slot, ...]
     """In the order of the file."""
+    layout: LayoutPerDevice = LAYOUT
+    """What heights are estimated from."""
     filled_by: Literal["page", "adproxy"] = "page"
     network: str = ""
     key_values: tuple[tuple[str, KeyValue], ...] = ()

@@ -370,6 +370,29 @@ class Limits(Section):
     )
 
 
+def _length(least: float, most: float) -> Notation:
+    return Notation("length", values.parse_px(least, most), _text(r"^[0-9]{1,4}(\.[0-9]{1,2})? *px$"))
+
+
+class LayoutOn(Section):
+    """How the article's text is set on one device; `adproxy measure` reads it off a page."""
+
+    column: Annotated[float | None, _length(100, 4000)] = key("How wide its lines are.", "358px")
+    font: Annotated[float | None, _length(6, 80)] = key("The size of its type.", "17px")
+    line: Annotated[float | None, _length(6, 160)] = key("The height of a line.", "26px")
+    margin: Annotated[float | None, _length(0, 200)] = key("The space between two paragraphs.", "17px")
+    character: Annotated[float | None, _length(2, 60)] = key(
+        "How wide a character is on average, where the face is narrower or wider than most.", "7.4px"
+    )
+
+
+class Layout(Section):
+    """What heights are estimated from, and with them the share of ads, on phones (390 px) and desktops (1366 px)."""
+
+    phone: LayoutOn | None = key("On phones.", "{column: 358px, font: 17px, line: 26px}")
+    desktop: LayoutOn | None = key("On desktops.", "{column: 680px, font: 18px, line: 29px}")
+
+
 class KeepClear(Section):
     """How far a slot in the article stays from these. Right before a heading is always fine, right beside a picture,
     a caption, an ad or a foreign box never. `above` is what stands above the slot, `below` what stands below it, and
@@ -596,6 +619,7 @@ class PageEntry(Section):
     article: Annotated[str | None, AUTO_OR_SELECTOR] = key(ARTICLE, "main .story")
     sidebar: Annotated[str | None, AUTO_OR_SELECTOR] = key(SIDEBAR, "aside.rail")
     limits: Limits | None = key("Upper bounds for these pages.", "{in_article: 2}")
+    layout: Layout | None = key("How the text of these pages is set.", "{desktop: {column: 820px}}")
     keep_clear: KeepClear | None = key("Distances for these pages.", "{around_media: 80 words}")
     slots: Slots | None = key(SLOTS, "{in-article: false}", max_length=MAX_SLOTS)
 
@@ -634,6 +658,9 @@ class RulesFile(Section):
     article: Annotated[str | None, AUTO_OR_SELECTOR] = key(ARTICLE, "main .story")
     sidebar: Annotated[str | None, AUTO_OR_SELECTOR] = key(SIDEBAR, "aside.rail")
     limits: Limits | None = key("Upper bounds for each page.", "{in_article: 8}")
+    layout: Layout | None = key(
+        "How the site sets its text: what heights are estimated from.", "{phone: {font: 18px, line: 28px}}"
+    )
     keep_clear: KeepClear | None = key(
         "How far a slot in the article stays from other things.", "{around_media: 40 words}"
     )
@@ -646,6 +673,8 @@ SECTIONS: tuple[type[Section], ...] = (
     PageEntry,
     When,
     Limits,
+    Layout,
+    LayoutOn,
     KeepClear,
     Slot,
     Div,

@@ -239,6 +239,21 @@ def parse_share(value: object) -> float:
     return float(match[1]) / 100
 
 
+def parse_px(least: float, most: float) -> Callable[[object], float]:
+    """``17px`` or ``25.5px`` as CSS px, within bounds."""
+
+    def parse(value: object) -> float:
+        expected = f"a length such as '17px', from {least:g}px to {most:g}px"
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            raise Mismatch(expected, f"Write '{value:g}px'")
+        match = re.fullmatch(r"([0-9]{1,4}(?:\.[0-9]{1,2})?) *px", value) if isinstance(value, str) else None
+        if match is None or not least <= float(match[1]) <= most:
+            raise Mismatch(expected)
+        return float(match[1])
+
+    return parse
+
+
 def parse_size(value: object) -> Size:
     """``300x250``: width, then height, CSS px."""
     expected = f"a size such as '300x250', width x height in CSS px, each from 1 to {MAX_SIDE}"
