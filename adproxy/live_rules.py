@@ -183,7 +183,8 @@ class LiveRules:
         if was.problem is not None:
             log.warning("the rules in %s are good again: revision %s is in force", self._path, book.revision)
         elif was.revision != book.revision:
-            log.info("rules revision %s is in force, from %d files in %s", book.revision, len(book.files), self._path)
+            files = "1 file" if len(book.files) == 1 else f"{len(book.files)} files"
+            log.info("rules revision %s is in force, from %s in %s", book.revision, files, self._path)
 
     def _refuse(self, problem: str) -> None:
         was = self._status

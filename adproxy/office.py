@@ -239,7 +239,7 @@ code, pre { font-family: ui-monospace, monospace; overflow-wrap: anywhere }
 table { border-collapse: collapse; width: 100% }
 th, td { padding: .4rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
   font-variant-numeric: tabular-nums }
-th[scope=row], th:first-child { text-align: left; overflow-wrap: anywhere }
+th[scope=row], th:first-child { min-width: 5rem; text-align: left; overflow-wrap: anywhere }
 a { color: var(--link); display: inline-block; padding: .5rem .75rem .5rem 0 }
 summary { padding: .5rem 0; cursor: pointer }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px }
