@@ -81,6 +81,16 @@ def test_a_heading_below_is_kept_clear_of_but_right_before_it_is_fine() -> None:
     assert kept_free(of, before_heading=Distance(1, "blocks")) == []
 
 
+def test_before_a_heading_is_fine_but_not_where_a_foreign_box_comes_right_behind_it() -> None:
+    def forbidden(*kinds: BlockKind) -> dict[int, Reason]:
+        of = page(*kinds)
+        return {gap: verdict[0] for gap, verdict in Gaps(of, Ruler(of), NOTHING).beside.items()}
+
+    assert 2 not in forbidden(P, P, HEADING, P, BlockKind.ASIDE, P)
+    assert forbidden(P, P, HEADING, BlockKind.ASIDE, P, P)[2] is Reason.NEAR_ASIDE
+    assert 2 not in forbidden(P, P, HEADING)
+
+
 def test_the_rules_own_selectors_have_sides_too() -> None:
     of = page(*[P] * 7)
     blocks = tuple(b._replace(avoided=(0,)) if i == 3 else b for i, b in enumerate(of.blocks))

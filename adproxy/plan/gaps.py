@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from adproxy.model import Block, BlockFlag, BlockKind, Page, Reason
@@ -29,7 +29,7 @@ class Gaps:
         self.beside: dict[int, Verdict] = {}
         """For what stands directly beside it."""
         for gap, (before, after) in enumerate(pairwise(page.blocks), 1):
-            verdict = _beside(before, after)
+            verdict = _beside(before, after) or _behind_heading(page.blocks, gap)
             if verdict is not None:
                 self.beside[gap] = verdict
         self.too_near = _too_near(page, ruler, keep, self.beside)
@@ -91,6 +91,14 @@ def _beside(before: Block, after: Block) -> Verdict | None:
         return Reason.SPLITS_GROUP, "nothing between a quotation and its source", "the source follows"
     if before.flags & BlockFlag.OPEN_SENTENCE and after.text[:1].islower():
         return Reason.MID_SENTENCE, "a sentence that ends before it", f"“{before.text[:40]}…”"
+    return None
+
+
+def _behind_heading(blocks: Sequence[Block], gap: int) -> Verdict | None:
+    """Before a heading is fine, but not where a foreign box ("Main article: …") comes right behind it: that box is what
+    a reader would find below the slot."""
+    if gap + 1 < len(blocks) and blocks[gap + 1].kind in _FOREIGN and is_heading(blocks[gap]):
+        return Reason.NEAR_ASIDE, "the article's own text on both sides", "a foreign box right behind the heading"
     return None
 
 
