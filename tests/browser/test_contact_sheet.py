@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import missing
 from contact_sheet import CHROMIUM, ROW, make, pages_in, tile
 from playwright.sync_api import sync_playwright
 
@@ -21,7 +22,7 @@ NONE = "  in-article: {place: mid-article, article_min: 9000 words, sizes: {phon
 @pytest.fixture
 def pages(tmp_path: Path) -> Path:
     if not Path(CHROMIUM).exists():
-        pytest.skip(f"found no {CHROMIUM}")
+        missing(f"found no {CHROMIUM}")
     folder = tmp_path / "pages"
     folder.mkdir()
     (folder / "story.html").write_text(PAGE, encoding="utf-8")

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from conftest import missing
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from adproxy.demo.content import load_articles
@@ -54,7 +55,7 @@ def site() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
-        pytest.skip(f"found no {CHROMIUM}")
+        missing(f"found no {CHROMIUM}")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

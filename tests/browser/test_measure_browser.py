@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import missing
 from playwright.sync_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
@@ -41,7 +42,7 @@ def demo() -> Iterator[tuple[str, dict[str, str]]]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
-        pytest.skip(f"found no {CHROMIUM}")
+        missing(f"found no {CHROMIUM}")
     with browser_of(CHROMIUM) as chromium:
         yield chromium
 
@@ -50,7 +51,7 @@ def test_the_layout_it_prints_can_be_pasted_and_brings_the_estimate_to_what_is_m
     demo: tuple[str, dict[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not CHROMIUM.exists():
-        pytest.skip(f"found no {CHROMIUM}")
+        missing(f"found no {CHROMIUM}")
     with pytest.raises(SystemExit) as ended:
         cli.main(["measure", demo[1]["the-long-crossing"], "--browser", str(CHROMIUM)])
     printed = capsys.readouterr()
