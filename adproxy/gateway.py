@@ -50,10 +50,14 @@ class Gateway:
         self._allowed = tuple(name.strip() for name in settings.allowed_hosts.split(",") if name.strip())
         scheme, _, authority = settings.upstream.partition("://")
         wanted = settings.upstream_host
-        self._host = (authority if scheme == "https" else None) if wanted == "auto" else wanted
-        if wanted == "preserve":
-            self._host = None
-        self._origin = f"{scheme}://{self._host or ''}"
+        if wanted == "auto":
+            wanted = authority if scheme == "https" else "preserve"
+        self._host = None if wanted == "preserve" else wanted
+        """The `Host` that the upstream gets; None for the reader's."""
+        self._authority = authority
+        # Redirects to the upstream's own origin, where readers know it by another name.
+        own = re.escape(f"{scheme}://{self._host}".encode()) + rb"(?=[/?#]|$)"
+        self._own_origin = re.compile(own, re.I) if self._host is not None else None
         # The same for all workers and replicas that have the same upstream, so that any of them knows its own loop.
         self._instance = hashlib.sha256(f"{settings.upstream} {settings.port}".encode()).hexdigest()[:12]
         self._requests = 0
@@ -71,7 +75,7 @@ class Gateway:
         if refused is not None:
             await _answer(send, scope["method"], *refused)
             return
-        answering = _Answering(send, self._origin if self._host else None)
+        answering = _Answering(send, self._own_origin)
         self._requests += 1
         try:
             await self._app({**scope, "headers": self._ready(scope)}, receive, answering.send)
@@ -138,7 +142,7 @@ class Gateway:
         left = hops.max_forwards(headers) if scope.get("method") == "OPTIONS" else None
         if left is not None:
             ready = hops.counted_down(ready, left - 1)
-        sent = self._host or host or self._settings.upstream.partition("://")[2]
+        sent = self._host or host or self._authority
         return [(b"host", sent.encode("latin-1")), *ready, *hops.traces(version, self._instance)]
 
     # --- failures -------------------------------------------------------------------------
@@ -147,11 +151,10 @@ class Gateway:
         status, error, words = _FAILURES[kind]
         if detail:
             log.warning("%s %r: %s: %s", scope["method"], scope["path"][:200], kind.value, detail)
+        self._metrics.error(kind)
         if answering.started:
             # Returning now, with the answer begun and not ended, makes the server close the connection.
-            self._metrics.error(kind)
             return
-        self._metrics.error(kind)
         more = _busy() if status == 503 else [(b"proxy-status", _status(error))]
         await _answer(answering.send, scope["method"], status, words, more)
 
@@ -159,24 +162,23 @@ class Gateway:
 class _Answering:
     """Knows whether an answer has begun, and keeps a reader within the proxy where the upstream has another host."""
 
-    def __init__(self, send: Send, origin: str | None) -> None:
+    def __init__(self, send: Send, own_origin: re.Pattern[bytes] | None) -> None:
         self._send = send
-        self._origin = origin
+        self._own_origin = own_origin
         self.started = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            if self._origin is not None:
-                message = {**message, "headers": _stay(message["headers"], self._origin)}
+            if self._own_origin is not None:
+                message = {**message, "headers": _stay(message["headers"], self._own_origin)}
         await self._send(message)
 
 
-def _stay(headers: RawHeaders, origin: str) -> HeaderList:
+def _stay(headers: RawHeaders, own_origin: re.Pattern[bytes]) -> HeaderList:
     """Redirects to the upstream's own origin, made relative to it."""
-    pattern = re.compile(re.escape(origin.encode()) + rb"(?=[/?#]|$)", re.I)
     return [
-        (name, pattern.sub(b"", value, count=1) or b"/" if name == b"location" and pattern.match(value) else value)
+        (name, value[found.end() :] or b"/" if name == b"location" and (found := own_origin.match(value)) else value)
         for name, value in headers
     ]
 

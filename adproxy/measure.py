@@ -29,7 +29,8 @@ from adproxy.model import DESKTOP_WIDTH, DEVICES, PHONE_WIDTH, BlockKind, Device
 from adproxy.page.heights import WIDE, WIDE_RUN
 from adproxy.page.read import read
 from adproxy.page_source import Fetched
-from adproxy.plan.density import SCREENS, is_counted, lighthouse_density, main_content_density
+from adproxy.plan.contender import is_counted
+from adproxy.plan.density import SCREENS, lighthouse_density, main_content_density
 from adproxy.plan.ruler import is_media
 from adproxy.rewrite import Rewritten, wanted_by
 from adproxy.rules.ruleset import Layout, LayoutPerDevice, Policy
@@ -334,7 +335,7 @@ def _scroll_through(page: BrowserPage) -> None:
 def counted_of(policy: Policy, planned: Plan, device: Device) -> list[bool]:
     """For each slot of a page, in document order: is it part of the main content?"""
     places = {slot.name: slot.place for slot in policy.slots}
-    return [device in p.devices and is_counted(p, places[p.slot]) for p in planned.placements]
+    return [device in p.devices and is_counted(p.anchor, places[p.slot]) for p in planned.placements]
 
 
 def _made(found: dict[str, Any], usual: Layout) -> Seen:

@@ -19,7 +19,7 @@ from pathlib import Path
 import small_site
 from conftest import missing
 from starlette.types import Message, Receive, Scope, Send
-from wire import DEADLINE, Response, Server, read_response, request, serving
+from wire import DEADLINE, Response, Server, free_port, read_response, request, serving
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -46,12 +46,6 @@ def adapted(text: str, replaced: dict[str, str]) -> str:
         assert old in text, old
         text = text.replace(old, new)
     return text
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Process:

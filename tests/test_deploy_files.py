@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chain import DEPLOY, ROOT, Adproxy, Process, adapted, free_port, program
+from chain import DEPLOY, ROOT, Adproxy, Process, adapted, program
 from test_deploy_nginx import CONF, main_conf
+from wire import free_port
 
 from adproxy.proxy_settings import ProxySettings
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chain import DEPLOY, SLOT, Chain, Process, adapted, events_from, eventually, free_port, origin_and_adproxy, program
+from chain import DEPLOY, SLOT, Chain, Process, adapted, events_from, eventually, origin_and_adproxy, program
 from websockets.sync.client import connect
-from wire import DEADLINE
+from wire import DEADLINE, free_port
 
 CONF = DEPLOY / "nginx" / "adproxy-front.conf"
 # what a test would wait for too long, or could not tell apart

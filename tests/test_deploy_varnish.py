@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import small_site
-from chain import DEPLOY, SLOT, Chain, Process, adapted, events_from, eventually, free_port, origin_and_adproxy, program
+from chain import DEPLOY, SLOT, Chain, Process, adapted, events_from, eventually, origin_and_adproxy, program
 from websockets.sync.client import connect
-from wire import DEADLINE, Response
+from wire import DEADLINE, Response, free_port
 
 VCL = DEPLOY / "varnish" / "adproxy.vcl"
 # what a test would wait for too long

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from starlette.types import ASGIApp
+from wire import free_port
 
 from adproxy.board import Board
 from adproxy.metrics import Exposition, Metrics
@@ -105,12 +106,6 @@ def listening(app: ASGIApp) -> Iterator[int]:
         thread.join(20)
         listener.close()
     assert not thread.is_alive()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

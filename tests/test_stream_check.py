@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import missing
+from wire import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = ROOT.parent / "shared" / "bench"
@@ -20,12 +21,6 @@ SERVERS = {
     "uvicorn": ["-m", "uvicorn", "adproxy.asgi:app", "--no-access-log", "--no-proxy-headers", "--log-level=critical"],
     "granian": ["-m", "granian", "--interface=asgi", "--no-log", "adproxy.asgi:app"],
 }
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextlib.contextmanager

@@ -18,6 +18,12 @@ DEADLINE = 20.0
 """Seconds after which anything on a socket has failed."""
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @dataclass(frozen=True)
 class Response:
     status: int

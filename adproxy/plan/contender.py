@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adproxy.model import Anchor, Device
-from adproxy.rules.ruleset import Distance, FixedPlace, MidArticle, Slot
+from adproxy.rules.ruleset import Distance, FixedPlace, MidArticle, Place, Slot
 
 # Inside the main content by definition, though between no two of its blocks.
-IN_MAIN_CONTENT = (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
+_IN_MAIN_CONTENT = (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
+
+
+def is_counted(anchor: Anchor, place: Place) -> bool:
+    """True where a slot's height is part of the main content's, and so of the density."""
+    return anchor.gap >= 0 or place in _IN_MAIN_CONTENT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,4 +39,4 @@ class Contender:
 
     def counts(self, anchor: Anchor) -> bool:
         """Whether a slot there is part of the main content, and so of the density."""
-        return anchor.gap >= 0 or self.slot.place in IN_MAIN_CONTENT
+        return is_counted(anchor, self.slot.place)

@@ -11,19 +11,14 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from adproxy.model import DEVICES, BlockKind, Device, Page, PerDevice, Placement, Plan
-from adproxy.plan.contender import IN_MAIN_CONTENT
+from adproxy.model import DEVICES, BlockKind, Device, Page, PerDevice, Plan
+from adproxy.plan.contender import is_counted
 from adproxy.plan.ruler import Ruler
 from adproxy.plan.state import State, reserved_by
-from adproxy.rules.ruleset import FixedPlace, Place, Policy, SidebarPlace
+from adproxy.rules.ruleset import FixedPlace, Policy, SidebarPlace
 
 SCREENS = PerDevice(844, 900)
 """CSS px: how high the screens are that go with `PHONE_WIDTH` and `DESKTOP_WIDTH`."""
-
-
-def is_counted(placement: Placement, place: Place) -> bool:
-    """True where a slot's height is part of the main content's."""
-    return placement.anchor.gap >= 0 or place in IN_MAIN_CONTENT
 
 
 def main_content_density(page: Page, policy: Policy, plan: Plan) -> PerDevice:
@@ -32,7 +27,7 @@ def main_content_density(page: Page, policy: Policy, plan: Plan) -> PerDevice:
     places = {slot.name: slot.place for slot in policy.slots}
     used = dict.fromkeys(DEVICES, 0)
     for placement in plan.placements:
-        if is_counted(placement, places[placement.slot]):
+        if is_counted(placement.anchor, places[placement.slot]):
             for device in placement.devices:
                 used[device] += state.heights[placement.slot, device]
     return PerDevice(*(state.density(device, used[device]) for device in DEVICES))
