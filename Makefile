@@ -16,8 +16,8 @@ PORT ?= 8080
 help:
 	@sed -n 's/^# //p' Makefile
 
-# The environment is made anew when pyproject.toml changes.
-.venv/product: pyproject.toml tests/setup.sh
+# The environment is made anew when pyproject.toml changes, or what is compiled.
+.venv/product: pyproject.toml tests/setup.sh hatch_build.py adproxy/page/scan_native.pyx
 	@tests/setup.sh product
 	@touch $@
 
@@ -58,4 +58,5 @@ density: .venv/tests
 	@$(PY) tests/benchmarks/density_bench.py --tools .tools/density $(DENSITY_ARGS)
 
 clean:
+	rm -f adproxy/page/*.so
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis

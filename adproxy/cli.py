@@ -24,6 +24,7 @@ from adproxy.measure import browser_of
 from adproxy.measure import measure as measure_page
 from adproxy.measure import told as told_measured
 from adproxy.model import Skip
+from adproxy.page.scan import IS_COMPILED
 from adproxy.page_source import fetch, read
 from adproxy.rules.compile import check_paths, load_rules
 from adproxy.rules.match import describe_policy
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"adproxy {__version__}")
+        typer.echo(f"adproxy {__version__} (pages are scanned by {'compiled code' if IS_COMPILED else 'Python'})")
         raise typer.Exit
 
 

@@ -14,7 +14,7 @@ debian_packages() {  # debian_packages COMMAND=PACKAGE …: installs the package
   local run=()
   if [ "$(id -u)" -ne 0 ]; then
     if ! sudo -n true 2>/dev/null; then
-      say "not installed: ${missing[*]}. Run: sudo apt-get install ${missing[*]}  (the tests that need them are skipped)"
+      say "not installed: ${missing[*]}. Run: sudo apt-get install ${missing[*]}  (what needs them is left out)"
       return 0
     fi
     run=(sudo)
@@ -54,11 +54,20 @@ environment() {
   fi
 }
 
+compiler() {  # for the scan of pages, which runs in Python without one, and takes longer
+  local headers=()
+  .venv/bin/python -c 'import pathlib, sysconfig, sys; sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' \
+    || headers=(no-such-command=python3-dev)
+  debian_packages gcc=gcc gcc=libc6-dev "${headers[@]}" || say "no compiler was installed"
+}
+
 case "${1:-}" in
   product)
     environment
+    compiler
     say "installing adproxy into .venv"
     .venv/bin/pip install --quiet --editable '.[proxy]'
+    say "$(.venv/bin/adproxy --version)"
     ;;
   tests)
     say "installing what the tests need"

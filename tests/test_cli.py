@@ -128,7 +128,7 @@ def test_the_help_of_each_command_explains_itself_with_an_example(run: Run, comm
 
 
 def test_the_version_is_told(run: Run) -> None:
-    assert re.fullmatch(r"adproxy \d+\.\d+\.\d+\n", run("--version").text)
+    assert re.fullmatch(r"adproxy \d+\.\d+\.\d+ \(pages are scanned by .*\)\n", run("--version").text)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from oracles import Html5lib, LawBroken, Parse5, check_trees
 from soup import EVERYWHERE, INERT, TALKING, prose
 from test_laws import policy_with
 
-from adproxy.page import marks
 from adproxy.page.ends import Patience, end_of
 from adproxy.page.marks import mark
 from adproxy.page.tree import Tree
@@ -81,7 +80,6 @@ def test_pages_marked_in_many_threads_at_once_get_the_same_marks() -> None:
     sys.setswitchinterval(1e-5)
     try:
         for _ in range(10):
-            marks._kept_marks.cache_clear()
             made: list[bytes] = []
             threads = [threading.Thread(target=lambda: made.append(mark(html).copy)) for _ in range(4)]  # noqa: B023
             for thread in threads:

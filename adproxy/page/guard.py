@@ -11,10 +11,11 @@ rest the tags are followed one by one. What is counted is what the scan is sure 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from itertools import islice
 
-from adproxy.page.scan import ATTRIBUTE, REST_OF_TAG, Scanned, scan
+from adproxy.page.kinds import FOREIGN, FORMATTING, LEAVES_SVG, NEVER_OPEN, VOID
+from adproxy.page.scan import Scanned, scan
+from adproxy.page.scan_pure import ATTRIBUTE, NOTABLE, REST_OF_TAG
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_TAGS = 50_000
@@ -77,10 +78,6 @@ _READ = re.compile(
     )) + b"))*+",
     re.I,
 )  # fmt: skip
-_VOID = frozenset(
-    b"area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split()
-)
-_FORMATTING = frozenset(b"b big code em font i nobr s small strike strong tt u".split())
 # Their end tags close whatever is open inside, but for what is in _SCOPES; all other end tags, and that of form, close
 # nothing while an element of _STOPS is open inside.
 _CLOSE_ALL = frozenset(
@@ -95,20 +92,15 @@ _NOSCRIPT = re.compile(
     rb"<noscript(?=[\t\n\f\r />])" + REST_OF_TAG + rb">?+((?:[^<]++|<(?!/noscript[\t\n\f\r />]))*+)", re.I
 )
 _NOSCRIPT_END = re.compile(rb"</noscript[\t\n\f\r />]", re.I)
-_FOREIGN = frozenset((b"svg", b"math"))
 # Elements of svg that may be written as <path/>; anywhere else such a slash closes nothing.
 _SVG = frozenset(
     b"animate circle clippath defs ellipse g image line lineargradient mask path pattern polygon polyline "
     b"radialgradient rect stop symbol text tspan use".split()
 )
-# Void or never open as HTML, and so in svg and math too, because their start ends these (HTML 13.2.6.5). All others of
-# _VOID and _NEVER_OPEN are elements like any other there.
-_LEAVES_SVG = frozenset(b"body br dd dt embed head hr img li meta p".split())
+_FLAT = VOID | NEVER_OPEN
+_TEMPLATE = frozenset([b"template"])
 # So far back it is looked for what an end tag closes.
 _REACH = 64
-# Never taken to be open: their start closes an open one of their kind, or they are ignored where they do not belong, or
-# there is but one of them.
-_NEVER_OPEN = frozenset(b"a p li dd dt tr td th tbody thead tfoot caption colgroup html head body frameset".split())
 
 
 def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
@@ -120,43 +112,28 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
     if len(html) > MAX_BYTES:
         return f"{len(html)} bytes; at most {MAX_BYTES} are parsed"
     scanned = scanned or scan(html)
-    names, rests = scanned.names, scanned.rests
-    if len(names) > MAX_TAGS:
-        return f"about {len(names)} start tags; at most {MAX_TAGS} are parsed"
-    tags = len(names) + len(scanned.swallowed)
-    # Every "<" may become a node: an end tag of p, a comment, and a "<?" that becomes one; none with less than 3 bytes.
-    count = len(html) // 3
-    if count > 2 * MAX_TAGS or tags * count > MAX_WALKED:
-        count = html.count(b"<")
+    if scanned.tags > MAX_TAGS:
+        return f"about {scanned.tags} start tags; at most {MAX_TAGS} are parsed"
+    tags = scanned.tags + scanned.swallowed
+    # Every "<" may become a node: an end tag of p, a comment, and a "<?" that becomes one.
+    count = scanned.less_than
     if count > 3 * MAX_TAGS or (count > 2 * MAX_TAGS and html.count(b"</") > 2 * MAX_TAGS):
         return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {2 * MAX_TAGS} end tags"
     # It may only look like a tag: "i<n;" in a script.
-    if not scanned.is_clear or (_may_have_many_attributes(scanned) and not _has_few_attributes(html)):
+    if not scanned.is_clear or (scanned.may_have_more_attributes(MAX_ATTRIBUTES) and not _has_few_attributes(html)):
         return _follow_tags(html)
     if len(html) > _LARGE:
-        if _comparisons(rests) > MAX_COMPARISONS:
+        if scanned.comparisons_exceed(MAX_COMPARISONS, MAX_ATTRIBUTES):
             return _MANY_COMPARISONS
-        if len(scanned.swallowed) * MAX_ATTRIBUTES**2 // 2 > MAX_COMPARISONS:
+        if scanned.swallowed * MAX_ATTRIBUTES**2 // 2 > MAX_COMPARISONS:
             return _follow_tags(html)
-    if (tags > MAX_DEPTH or tags * count > MAX_WALKED) and not _is_flat(scanned, count):
+    if (tags > MAX_DEPTH or tags * count > MAX_WALKED) and not _is_flat(scanned, tags, count):
         return _follow_tags(html)
-    spelled = frozenset(name for name in scanned.spelled if name[1:].lower() in _FORMATTING)
-    swallowed = sum(map(scanned.swallowed.count, spelled))
-    if (sum(map(names.count, spelled)) + swallowed) * tags > MAX_REOPENED:
+    if scanned.count(FORMATTING) * tags > MAX_REOPENED:
         # At most three equal formatting elements are reopened (the parser's "Noah's Ark" clause).
-        different = {(name, rest) for name, rest in zip(names, rests, strict=True) if name in spelled}
-        if (3 * len(different) + swallowed) * tags > MAX_REOPENED:
+        if (3 * scanned.distinct(FORMATTING) + scanned.count_swallowed(FORMATTING)) * tags > MAX_REOPENED:
             return _follow_tags(html)
     return None
-
-
-def _may_have_many_attributes(scanned: Scanned) -> bool:
-    """False if none of what the scan found, nor any tag within it, has too many attributes."""
-    if max(map(len, scanned.rests), default=0) <= _SUSPICIOUS_TAG_BYTES:
-        return False
-    return any(
-        _may_hold_many_attributes(rest) for rest in scanned.swallowing if len(rest) > _SUSPICIOUS_TAG_BYTES
-    ) or any(_too_many_attributes(rest) for rest in scanned.rests if len(rest) > _SUSPICIOUS_TAG_BYTES)
 
 
 def _has_few_attributes(html: bytes) -> bool:
@@ -170,37 +147,15 @@ def _noscripts(html: bytes) -> list[bytes]:
     return _NOSCRIPT.findall(html, 0, ends[-1]) if ends else []
 
 
-def _is_flat(scanned: Scanned, count: int) -> bool:
+def _is_flat(scanned: Scanned, tags: int, count: int) -> bool:
     """True if even all elements that can stand in each other, each in the one before, are not too deep for `count`
     tags."""
-    drawings = not scanned.kinds.isdisjoint(_FOREIGN)
-    flat = _LEAVES_SVG if drawings else _VOID | _NEVER_OPEN
-    deep = templates = 0
-    for name, n in Counter(scanned.names + scanned.swallowed).items():
-        kind = name[1:].lower()
-        deep += n if kind not in flat else 0
-        templates += n if kind == b"template" else 0
-    return deep <= MAX_DEPTH and deep * count <= MAX_WALKED and templates <= MAX_TEMPLATES
+    drawings = scanned.count(FOREIGN) > 0
+    deep = tags - scanned.count(LEAVES_SVG if drawings else _FLAT)
+    return deep <= MAX_DEPTH and deep * count <= MAX_WALKED and scanned.count(_TEMPLATE) <= MAX_TEMPLATES
 
 
-# Fewer attributes than such a tag has are compared in no time.
-_NOTABLE_TAG_BYTES = 128
 _MANY_COMPARISONS = "so many attributes on so many tags that comparing them would take too long"
-
-
-def _comparisons(rests: list[bytes]) -> int:
-    """How many comparisons of attributes' names the parser makes at most, if no tag has too many attributes."""
-    most = [rest for rest in rests if len(rest) > _NOTABLE_TAG_BYTES]
-    # at least two bytes each; nearly every page ends here
-    if sum(min(len(rest) // 2, MAX_ATTRIBUTES) ** 2 for rest in most) // 2 <= MAX_COMPARISONS:
-        return 0
-    return sum(len(_ATTRIBUTE.findall(rest)) ** 2 for rest in most) // 2
-
-
-def _may_hold_many_attributes(swallowed: bytes) -> bool:
-    """False if no tag within so many bytes can have too many attributes: each begins behind white space, a slash or a
-    quote."""
-    return sum(map(swallowed.count, (b" ", b"\t", b"\n", b"\f", b"\r", b"/", b'"', b"'"))) > MAX_ATTRIBUTES
 
 
 def _too_many_attributes(tag: bytes) -> bool:
@@ -247,7 +202,7 @@ def _follow_tags(html: bytes) -> str | None:
         if (cdata or (content and _TAG.search(content))) and foreign:
             # in svg these end elsewhere than in HTML
             return "a script, style, title or CDATA section with tags within svg on a page that nests deep"
-        if len(raw_rest) + len(rest) > _NOTABLE_TAG_BYTES:
+        if len(raw_rest) + len(rest) > NOTABLE:
             comparisons += len(_ATTRIBUTE.findall(raw_rest or rest)) ** 2 // 2
             if comparisons > MAX_COMPARISONS:
                 return _MANY_COMPARISONS
@@ -258,17 +213,17 @@ def _follow_tags(html: bytes) -> str | None:
         if walked > MAX_WALKED:
             return "so many tags in so many open elements that looking for what they close would take too long"
         closes_itself = bool(foreign) and rest.endswith(b"/") and _closes_itself(rest)
-        never_open = name in _NEVER_OPEN and (not foreign or name in _LEAVES_SVG or closes_itself)
-        if name in _VOID and (not foreign or name in _LEAVES_SVG or closes_itself):
+        never_open = name in NEVER_OPEN and (not foreign or name in LEAVES_SVG or closes_itself)
+        if name in VOID and (not foreign or name in LEAVES_SVG or closes_itself):
             continue
         if close:
-            if name in _FORMATTING:
+            if name in FORMATTING:
                 if open_formatting.get(name):
                     open_formatting[name] -= 1
                     formatting_open -= 1
             elif not never_open and (n := _closes(stack, name)):
                 if foreign:
-                    foreign -= sum(1 for inner in stack[-n:] if inner in _FOREIGN)
+                    foreign -= sum(1 for inner in stack[-n:] if inner in FOREIGN)
                 del stack[-n:]
                 while outside and len(stack) < outside[-1][0]:
                     left_open, open_formatting = open_formatting, outside.pop()[1]
@@ -279,7 +234,7 @@ def _follow_tags(html: bytes) -> str | None:
         in_svg = in_svg and name in _SVG
         if in_svg and closes_itself:
             continue
-        if name in _FORMATTING:
+        if name in FORMATTING:
             # formatting nests too until its block ends
             open_formatting[name] = open_formatting.get(name, 0) + 1
             formatting_open += 1
@@ -291,7 +246,7 @@ def _follow_tags(html: bytes) -> str | None:
             return f"formatting left open before so many elements that the parser would copy it {reopened} times"
         if never_open:
             continue
-        if name in _FOREIGN:
+        if name in FOREIGN:
             if rest.endswith(b"/") and _closes_itself(rest):
                 continue
             foreign += 1

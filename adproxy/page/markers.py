@@ -23,7 +23,6 @@ ATTRIBUTE = "data-ads-here"
 MAX_MARKS = 40
 """Of all slots together: as many as a selector's spots. What follows is not looked at."""
 
-_IN_A_COMMENT, _AS_ATTRIBUTE = b"adproxy:", ATTRIBUTE.encode()
 _COMMENT = re.compile(r"\s*adproxy:(?:(off)|slot\s+([a-z][a-z0-9-]{0,39}))\s*")
 # A mark in a paragraph, a span, a list item: so far up is looked for the box that it stands in.
 _CLIMB = 12
@@ -46,7 +45,7 @@ def find(tree: Tree) -> Marks:
     """The marks of a page. Pages without any are not searched: their bytes say so."""
     found: dict[str, list[LexborNode]] = {}
     left = MAX_MARKS
-    if _IN_A_COMMENT in tree.html:
+    if tree.marked.scanned.holds_adproxy():
         for node in _comments(tree):
             match = _COMMENT.fullmatch(node.comment_content or "")
             if match is None:
@@ -56,7 +55,7 @@ def find(tree: Tree) -> Marks:
             if left > 0:
                 found.setdefault(match[2], []).append(node)
                 left -= 1
-    if _AS_ATTRIBUTE in tree.html:
+    if tree.marked.scanned.holds_ads_here():
         for node in tree.css(f"[{ATTRIBUTE}]")[:left]:
             found.setdefault((node.attributes.get(ATTRIBUTE) or "").strip(), []).append(node)
     return Marks(False, {name: tuple(nodes) for name, nodes in found.items()}) if found else NONE

@@ -27,7 +27,6 @@ from adproxy.rules.ruleset import (
 )
 
 _OURS = "[data-adproxy-slot],[data-adproxy]"
-_OUR_BYTES = b"data-adproxy"  # as we write it; most pages are not searched further
 _MAX_NUMBERED_IDS = 40
 
 
@@ -108,7 +107,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     tree = Tree(html, marked, text, settled=wanted.settled)
     if tree.body is None:
         return Page(article_problem=Reason.NO_ARTICLE.value, facts=facts.read(tree))
-    if _OUR_BYTES in html and tree.css(_OURS):
+    if marked.scanned.holds_adproxy() and tree.css(_OURS):
         return Page(already_rewritten=True, article_problem=Reason.NO_ARTICLE.value)
     marked_places = markers.NONE if wanted.marked is None else markers.find(tree)
     if marked_places.off:

@@ -1,70 +1,90 @@
-"""All start tags of a page's bytes, found in one go: what guards the parser and what marks the page both read them.
+"""All start tags of a page's bytes, found in one go: what guards the parser and what marks the page both ask them.
 
 The scan knows tags and quoted values, but not where it is: in a script it takes ``i<n;`` for a tag, and may swallow a
 real tag with it. Nobody may conclude from it that something is a tag, or that nothing is.
+
+It is made by compiled code (`page/scan_native.pyx`, ten times as fast) where adproxy was installed with a compiler at
+hand, else by `page.scan_pure`. Both say the same of every page.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
-# The rest of a tag behind its name, attribute by attribute as the parser reads it (HTML 13.2.5.32 to 39): an "=" can
-# begin a name, a quote within an unquoted value is part of it. What is misread here could hide tags. Linear, since
-# nothing in it can give back what it took; first come attributes as nearly all are written.
-_VALUE = rb"(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'][^\t\n\f\r >]*+)?+"
-ATTRIBUTE = (
-    rb"[\t\n\f\r /]*+[^\t\n\f\r />][^\t\n\f\r />=]*+"
-    rb"(?:=\"[^\"]*+\"|[\t\n\f\r ]*+(?:=[\t\n\f\r ]*+" + _VALUE + rb")?+)"
-)
-_USUAL = rb"(?: [a-z-]++=\"[^\"]*+\")*+"
-REST_OF_TAG = _USUAL + rb"(?:" + ATTRIBUTE + rb")*+[\t\n\f\r /]*+"
-_START_TAG = re.compile(rb"(<[a-zA-Z][^\t\n\f\r />]*+)(" + REST_OF_TAG + rb")")
-_NAME = re.compile(rb"<[a-zA-Z][^\t\n\f\r />]*+")
-_LESS_THAN = ord("<")  # a byte is found in bytes three times as fast by its number
-_WHITE = b"\t\n\f\r "
+import os
+from collections.abc import Callable, Collection
+from typing import Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Scanned:
-    """The bytes in pieces: text, `<name`, rest of the tag, text, … ; together they are the page."""
-
-    pieces: list[bytes]
-    names: list[bytes]
-    """``<p``, as spelled."""
-    rests: list[bytes]
-    """Attributes, without the ``>``."""
-    swallowing: list[bytes]
-    """The rests that hold what looks like a start tag."""
-    swallowed: list[bytes]
-    """Its names, as spelled. What a real start tag begins with is either among these or among `names`: whatever it may
-    be mistaken for, be it value, comment or script, ends before the tag begins, by one of the bytes that end a name."""
-    spelled: frozenset[bytes]
-    """Each of `names` and `swallowed` once."""
-    is_clear: bool
-    """True if nothing that was swallowed may end outside of what swallowed it: then each real start tag ends where the
-    scan says, or lies whole within one that does. False only on pages that are made to be misread."""
+class Scanned(Protocol):
+    """What may be asked of a page's scan. Kinds are names in lower case out of `kinds.KNOWN`."""
 
     @property
-    def kinds(self) -> frozenset[bytes]:
-        """The names of all elements that the page may have, in lower case; but for those that the parser makes up."""
-        return frozenset(name[1:].lower() for name in self.spelled)
+    def html(self) -> bytes:
+        """The page."""
+
+    @property
+    def tags(self) -> int:
+        """How many start tags were found."""
+
+    @property
+    def swallowed(self) -> int:
+        """How many more there seem to be within the attributes of others. What a real start tag begins with is either
+        among these or among the found."""
+
+    @property
+    def is_clear(self) -> bool:
+        """True if nothing that was swallowed may end outside of what swallowed it: then each real start tag ends where
+        the scan says, or lies whole within one that does. False only on pages that are made to be misread."""
+
+    @property
+    def less_than(self) -> int:
+        """How many ``<`` there are."""
+
+    @property
+    def behind_body(self) -> int:
+        """Offset behind the first ``<body`` of the bytes, whatever it stands in; 0 where there is none."""
+
+    def count(self, kinds: Collection[bytes]) -> int:
+        """How many tags, the swallowed too, are of some kinds."""
+
+    def count_swallowed(self, kinds: Collection[bytes]) -> int:
+        """How many of the swallowed are."""
+
+    def distinct(self, kinds: Collection[bytes]) -> int:
+        """How many different tags of some kinds were found: as spelled, with their attributes."""
+
+    def may_have_more_attributes(self, most: int) -> bool:
+        """False if no tag, nor any within one, has more attributes than `most` (one more may pass)."""
+
+    def comparisons_exceed(self, bound: int, most: int) -> bool:
+        """Whether there are more pairs of attributes than `bound`, each of both on one tag. Tags of few bytes do not
+        count, nor do attributes of a tag beyond the `most` that it may have."""
+
+    def holds_adproxy(self) -> bool:
+        """Whether ``adproxy`` is among the bytes, as our marks and an editor's comments have it."""
+
+    def holds_ads_here(self) -> bool:
+        """Whether ``data-ads-here`` is, an editor's attribute."""
+
+    def offset(self, number: str | None, name: str) -> int:
+        """Where the tag with that number begins if that is its name; else, or if the scan is not clear, -1."""
+
+    def marked(self, attribute: bytes, kinds: Collection[bytes]) -> bytes:
+        """A copy with `` attribute=number `` behind the name of each tag of some kinds; unchanged if the scan is not
+        clear. The numbers count all tags, from 0."""
 
 
-def scan(html: bytes) -> Scanned:
-    """Every start tag, and what looks like one. Linear in the bytes, whatever they are."""
-    pieces = _START_TAG.split(html)
-    names, rests = pieces[1::3], pieces[2::3]
-    swallowing = [rest for rest in rests if _LESS_THAN in rest and _NAME.search(rest)]  # on most pages none
-    swallowed = [name for rest in swallowing for name in _NAME.findall(rest)]
-    is_clear = not any(map(_may_be_left, swallowing))
-    return Scanned(pieces, names, rests, swallowing, swallowed, frozenset(names).union(swallowed), is_clear)
+def _best() -> tuple[Callable[[bytes], Scanned], bool]:
+    if os.environ.get("ADPROXY_PURE_PYTHON") != "1":
+        try:
+            from adproxy.page import scan_native
+
+            return scan_native.scan, True
+        except ImportError:
+            pass
+    from adproxy.page import scan_pure
+
+    return scan_pure.scan, False
 
 
-def _may_be_left(rest: bytes) -> bool:
-    """True if a tag within the rest of another may go on behind it.
-
-    Both end at the same ">" unless the inner one is within a quoted value there. Such a value begins at the last quote
-    of its kind in the rest, and behind an "=".
-    """
-    return any(rest[: rest.rfind(quote)].rstrip(_WHITE).endswith(b"=") for quote in (b'"', b"'") if quote in rest)
+scan, IS_COMPILED = _best()
+"""Scans a page, in time that is linear in its bytes, whatever they are; and whether compiled code does it."""

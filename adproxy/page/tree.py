@@ -95,18 +95,16 @@ class Tree:
         # Scripting on, as in nearly all browsers: what stands in a noscript is then text and can't hold an anchor.
         self.parser = LexborHTMLParser(text, options=_AS_WRITTEN, scripting=True)
         self.body = self.parser.body
-        first_body = _BODY.search(html)
-        self._first_offset = first_body.end() if first_body else 0
+        self._first_offset = marked.scanned.behind_body
         self._legal: dict[int, bool] = {}
         self._ends: dict[int, int] = {}
         self._patience = Patience()
         self._roots: frozenset[int] = frozenset()
         self.off_limits: dict[int, bool] = {}
         """Kept for `page.places`: by `mem_id`, whether an element or what it stands in is no place for a slot."""
-        kinds = marked.scanned.kinds
-        self._moved = self._moved_by_tables() if b"table" in kinds else frozenset()
+        self._moved = self._moved_by_tables() if marked.scanned.count((b"table",)) else frozenset()
         # A noscript whose content is not plain and balanced may change all that follows where scripting is off.
-        noscripts = self.parser.css("noscript") if b"noscript" in kinds else []
+        noscripts = self.parser.css("noscript") if marked.scanned.count((b"noscript",)) else []
         self._two_opinions = not all(map(_leaves_nothing_behind, noscripts))
         self._text = text
         self._starts_without_scripting: frozenset[int] | None = None

@@ -1,0 +1,458 @@
+# cython: language_level=3, boundscheck=True, wraparound=False, initializedcheck=False
+"""`page.scan_pure` in one pass of compiled code: what it says of a page is the same, and the tests hold it to that.
+
+The page comes from anybody. So a byte is read only where an index was compared with the page's size before, in the
+same function; every loop moves forward; and what is kept are 20 bytes for each start tag, which has three bytes itself.
+Everything is linear: what a search did not find from one place on is not searched for behind it again.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memchr, memcmp, memcpy, memset
+
+from adproxy.page.kinds import KNOWN
+
+cdef extern from *:
+    """
+    #ifndef ADPROXY_SOURCE
+    #define ADPROXY_SOURCE ""
+    #endif
+    """
+    const char *ADPROXY_SOURCE
+
+SOURCE = ADPROXY_SOURCE.decode()
+"""The SHA-256 of the source that this was made from."""
+
+ctypedef const uint8_t *Bytes
+
+
+cdef enum:
+    # what a byte is in markup, as bits
+    WHITE = 1           # tab, line feed, form feed, carriage return, space
+    ENDS_NAME = 2       # white, "/" and ">"
+    ENDS_ATTRIBUTE = 4  # those and "="
+    ENDS_VALUE = 8      # white and ">"
+    BETWEEN = 16        # white and "/"
+    LETTER = 32
+    SEPARATES = 64      # white, "/" and quotes
+    LONGEST_KIND = 10   # "blockquote", "figcaption"
+    KINDS = 128         # at most, with 0 for all that are not told apart
+    SLOTS = 512         # of the table of kinds; a power of two
+    NOTABLE = 128       # bytes of attributes; those of shorter tags are compared in no time
+
+cdef uint8_t[256] CLASS
+cdef uint8_t[256] LOWER
+
+
+cdef struct Kind:
+    uint8_t size
+    uint8_t number
+    uint8_t[LONGEST_KIND] name
+
+cdef Kind[SLOTS] TABLE
+NUMBERS = {}
+
+
+cdef struct Tag:
+    uint32_t start       # of its "<"
+    uint32_t name_end
+    uint32_t end         # of its attributes: where the ">" is, if there is one
+    uint32_t attributes
+    uint8_t kind
+    uint8_t swallows     # something in it looks like a start tag
+
+
+cdef int _fill_tables() except -1:
+    cdef int c, number = 0
+    cdef uint32_t slot
+    for c in range(256):
+        LOWER[c] = c + 32 if 65 <= c <= 90 else c
+        CLASS[c] = 0
+        if c in b"\t\n\f\r ":
+            CLASS[c] = WHITE | ENDS_NAME | ENDS_ATTRIBUTE | ENDS_VALUE | BETWEEN | SEPARATES
+        elif c == c"/":
+            CLASS[c] = ENDS_NAME | ENDS_ATTRIBUTE | BETWEEN | SEPARATES
+        elif c == c">":
+            CLASS[c] = ENDS_NAME | ENDS_ATTRIBUTE | ENDS_VALUE
+        elif c == c"=":
+            CLASS[c] = ENDS_ATTRIBUTE
+        elif c in b"\"'":
+            CLASS[c] = SEPARATES
+        elif 97 <= LOWER[c] <= 122:
+            CLASS[c] = LETTER
+    memset(TABLE, 0, sizeof(TABLE))
+    for name in sorted(KNOWN):
+        number += 1
+        if len(name) > LONGEST_KIND or number >= KINDS or 2 * number >= SLOTS:
+            raise ValueError(f"no room for {name!r} among the kinds")
+        slot = _hash(<Bytes> <const char *> name, len(name))
+        while TABLE[slot].size:
+            slot = (slot + 1) % SLOTS
+        TABLE[slot].size, TABLE[slot].number = len(name), number
+        memcpy(TABLE[slot].name, <const char *> name, len(name))
+        NUMBERS[name] = number
+    return 0
+
+
+cdef inline uint32_t _hash(Bytes name, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef uint32_t mixed = 5381
+    for i in range(size):
+        mixed = mixed * 33 + LOWER[name[i]]
+    return (mixed ^ (mixed >> 9)) % SLOTS
+
+
+cdef inline uint8_t _kind(Bytes name, Py_ssize_t size) noexcept nogil:
+    """The number of a name's kind, in any case of its letters."""
+    cdef Py_ssize_t i
+    cdef uint32_t slot
+    if size < 1 or size > LONGEST_KIND:
+        return 0
+    slot = _hash(name, size)
+    while TABLE[slot].size:  # half of the slots are free
+        if TABLE[slot].size == size:
+            for i in range(size):
+                if TABLE[slot].name[i] != LOWER[name[i]]:
+                    break
+            else:
+                return TABLE[slot].number
+        slot = (slot + 1) % SLOTS
+    return 0
+
+
+cdef inline Py_ssize_t _find(Bytes page, Py_ssize_t position, Py_ssize_t size, uint8_t wanted) noexcept nogil:
+    """Where a byte is next from a position on; -1 where it is not."""
+    cdef Bytes found
+    if position >= size:
+        return -1
+    found = <Bytes> memchr(page + position, wanted, size - position)
+    return found - page if found != NULL else -1
+
+
+cdef inline Py_ssize_t _skip(Bytes page, Py_ssize_t position, Py_ssize_t size, uint8_t what) noexcept nogil:
+    while position < size and CLASS[page[position]] & what:
+        position += 1
+    return position
+
+
+cdef inline Py_ssize_t _until(Bytes page, Py_ssize_t position, Py_ssize_t size, uint8_t what) noexcept nogil:
+    while position < size and not CLASS[page[position]] & what:
+        position += 1
+    return position
+
+
+cdef inline bint _begins_name(Bytes page, Py_ssize_t position, Py_ssize_t size) noexcept nogil:
+    """Whether a letter follows the "<" at a position."""
+    return position + 1 < size and CLASS[page[position + 1]] & LETTER
+
+
+cdef Py_ssize_t _attributes(Bytes page, Py_ssize_t position, Py_ssize_t size, uint32_t *count) noexcept nogil:
+    """From the end of a tag's name to the end of its attributes, each read as `scan_pure.ATTRIBUTE` reads it."""
+    cdef Py_ssize_t end
+    while True:
+        position = _skip(page, position, size, BETWEEN)
+        if position >= size or page[position] == c">":
+            return position
+        count[0] += 1
+        position = _until(page, position + 1, size, ENDS_ATTRIBUTE)  # its first byte may be an "="
+        position = _skip(page, position, size, WHITE)
+        if position >= size or page[position] != c"=":
+            continue
+        position = _skip(page, position + 1, size, WHITE)
+        if position >= size or page[position] == c">":
+            continue
+        if page[position] == c'"' or page[position] == c"'":
+            end = _find(page, position + 1, size, page[position])
+            # A quote that nothing ends begins the next attribute's name. There is one of each kind at most.
+            if end >= 0:
+                position = end + 1
+        else:
+            position = _until(page, position + 1, size, ENDS_VALUE)
+
+
+cdef bint _may_be_left(Bytes page, Py_ssize_t start, Py_ssize_t end, uint8_t quote) noexcept nogil:
+    """`scan_pure._may_be_left` of the attributes between two positions, for one kind of quote."""
+    cdef Py_ssize_t at = end - 1
+    while at >= start and page[at] != quote:
+        at -= 1
+    at -= 1
+    while at >= start and CLASS[page[at]] & WHITE:
+        at -= 1
+    return at >= start and page[at] == c"="
+
+
+cdef bint _has(Bytes page, Py_ssize_t size, Bytes needle, Py_ssize_t length, Py_ssize_t rare) noexcept nogil:
+    """Whether the page holds a needle, four bytes of which, from `rare` on, are seldom on a page."""
+    cdef Py_ssize_t position = 0, end, i
+    cdef uint8_t a = needle[rare], b = needle[rare + 1], c = needle[rare + 2], d = needle[rare + 3]
+    cdef uint8_t seen
+    cdef Py_ssize_t starts = size - length + 1  # where it could begin
+    cdef Bytes shifted = page + rare
+    while position < starts:
+        end = min(position + 2048, starts)
+        seen = 0
+        for i in range(position, end):  # without a branch: the compiler looks at many bytes at once
+            seen |= (
+                <uint8_t> (shifted[i] == a) & <uint8_t> (shifted[i + 1] == b)
+                & <uint8_t> (shifted[i + 2] == c) & <uint8_t> (shifted[i + 3] == d)
+            )
+        if seen:
+            for i in range(position, end):
+                if memcmp(page + i, needle, length) == 0:
+                    return True
+        position = end
+    return False
+
+
+cdef class Scanned:
+    """What `scan_pure.Scanned` is, from one pass."""
+
+    cdef readonly bytes html
+    cdef readonly Py_ssize_t tags
+    cdef readonly Py_ssize_t swallowed
+    cdef readonly bint is_clear
+    cdef readonly Py_ssize_t less_than
+    cdef readonly Py_ssize_t behind_body
+    cdef Tag *_tags
+    cdef Py_ssize_t _room
+    cdef Py_ssize_t _longest
+    cdef uint32_t[KINDS] _kinds
+    cdef uint32_t[KINDS] _swallowed_kinds
+
+    def __cinit__(self, bytes html not None):
+        if PyBytes_GET_SIZE(html) >= 0xFFFFFFFF:
+            raise ValueError("a page of 4 GiB")
+        self.html = html
+        self.is_clear = True
+        memset(self._kinds, 0, sizeof(self._kinds))
+        memset(self._swallowed_kinds, 0, sizeof(self._swallowed_kinds))
+        self._read(<Bytes> PyBytes_AS_STRING(html), PyBytes_GET_SIZE(html))
+
+    def __dealloc__(self):
+        PyMem_Free(self._tags)
+
+    cdef int _make_room(self) except -1:
+        cdef Py_ssize_t room = 2 * self._room if self._room else 1024
+        cdef Tag *more = <Tag *> PyMem_Realloc(self._tags, room * sizeof(Tag))
+        if more == NULL:
+            raise MemoryError
+        self._tags, self._room = more, room
+        return 0
+
+    cdef inline void _less_than(self, Bytes page, Py_ssize_t position, Py_ssize_t size) noexcept:
+        """Takes note of every "<" of the page, in their order."""
+        self.less_than += 1
+        if (
+            not self.behind_body
+            and position + 5 < size
+            and LOWER[page[position + 1]] == c"b"
+            and LOWER[page[position + 2]] == c"o"
+            and LOWER[page[position + 3]] == c"d"
+            and LOWER[page[position + 4]] == c"y"
+            and CLASS[page[position + 5]] & ENDS_NAME
+        ):
+            self.behind_body = position + 5
+
+    cdef int _read(self, Bytes page, Py_ssize_t size) except -1:
+        cdef Py_ssize_t position = 0, start
+        cdef Tag *tag
+        while True:
+            start = _find(page, position, size, c"<")
+            if start < 0:
+                return 0
+            self._less_than(page, start, size)
+            if not _begins_name(page, start, size):
+                position = start + 1
+                continue
+            if self.tags == self._room:
+                self._make_room()
+            tag = &self._tags[self.tags]
+            self.tags += 1
+            position = start + 1
+            while position < size and not CLASS[page[position]] & ENDS_NAME:
+                if page[position] == c"<":
+                    self._less_than(page, position, size)
+                position += 1
+            tag.start, tag.name_end = start, position
+            tag.kind = _kind(page + start + 1, position - start - 1)
+            self._kinds[tag.kind] += 1
+            tag.attributes = tag.swallows = 0
+            if position < size and page[position] != c">":
+                position = _attributes(page, position, size, &tag.attributes)
+            tag.end = position
+            self._longest = max(self._longest, position - <Py_ssize_t> tag.name_end)
+            self._look_within(page, tag, size)
+
+    cdef void _look_within(self, Bytes page, Tag *tag, Py_ssize_t size) noexcept:
+        """Counts what looks like start tags in the attributes of one."""
+        cdef Py_ssize_t position = tag.name_end, end = tag.end, start
+        cdef Py_ssize_t name_end = 0  # a "<" before it is part of the last name
+        while True:
+            start = _find(page, position, end, c"<")
+            if start < 0:
+                break
+            self._less_than(page, start, size)
+            position = start + 1
+            if start < name_end or not _begins_name(page, start, end):
+                continue
+            name_end = _until(page, position, end, ENDS_NAME)
+            self._swallowed_kinds[_kind(page + position, name_end - position)] += 1
+            self.swallowed += 1
+            tag.swallows = True
+        if tag.swallows and self.is_clear:
+            self.is_clear = not (
+                _may_be_left(page, tag.name_end, end, c'"') or _may_be_left(page, tag.name_end, end, c"'")
+            )
+
+    def count(self, kinds):
+        """How many tags, those within others too, are of some kinds, all of which are `kinds.KNOWN`."""
+        cdef Py_ssize_t found = 0
+        cdef int number
+        for name in kinds:
+            number = NUMBERS[name]
+            found += self._kinds[number] + self._swallowed_kinds[number]
+        return found
+
+    def count_swallowed(self, kinds):
+        """How many of the tags within others are of some kinds."""
+        cdef Py_ssize_t found = 0
+        cdef int number
+        for name in kinds:
+            number = NUMBERS[name]
+            found += self._swallowed_kinds[number]
+        return found
+
+    def distinct(self, kinds):
+        """How many different start tags of some kinds there are, with their attributes."""
+        cdef uint8_t[KINDS] asked
+        cdef Py_ssize_t i
+        self._ask(kinds, asked)
+        different = set()
+        for i in range(self.tags):
+            if asked[self._tags[i].kind]:
+                different.add(self.html[self._tags[i].start : self._tags[i].end])
+        return len(different)
+
+    cdef int _ask(self, kinds, uint8_t *asked) except -1:
+        cdef int number
+        memset(asked, 0, KINDS)
+        for name in kinds:
+            number = NUMBERS[name]
+            asked[number] = 1
+        return 0
+
+    def may_have_more_attributes(self, Py_ssize_t most):
+        """False if none of the tags, nor any within one, has more attributes than that."""
+        cdef Bytes page = <Bytes> PyBytes_AS_STRING(self.html)
+        cdef Py_ssize_t i, at, separators
+        cdef Tag *tag
+        if self._longest <= 2 * most:  # each has a letter and a space at least
+            return False
+        for i in range(self.tags):
+            tag = &self._tags[i]
+            if <Py_ssize_t> tag.end - <Py_ssize_t> tag.name_end <= 2 * most:
+                continue
+            if tag.attributes > most + 1:
+                return True
+            if tag.swallows:
+                separators = 0
+                for at in range(tag.name_end, tag.end):
+                    separators += CLASS[page[at]] & SEPARATES != 0
+                if separators > most:
+                    return True
+        return False
+
+    def comparisons_exceed(self, uint64_t bound, Py_ssize_t most):
+        """Whether so many pairs of attributes stand on one tag each; tags of few bytes, and attributes of a tag beyond
+        the `most` that it may have, do not count."""
+        cdef Py_ssize_t i, attributes
+        cdef uint64_t pairs = 0
+        cdef Tag *tag
+        if self._longest <= NOTABLE:
+            return False
+        for i in range(self.tags):
+            tag = &self._tags[i]
+            if <Py_ssize_t> tag.end - <Py_ssize_t> tag.name_end > NOTABLE:
+                attributes = min(<Py_ssize_t> tag.attributes, most)
+                pairs += attributes * attributes
+        return pairs // 2 > bound
+
+    def holds_adproxy(self):
+        """Whether ``adproxy`` is among the bytes."""
+        return _has(<Bytes> PyBytes_AS_STRING(self.html), PyBytes_GET_SIZE(self.html), b"adproxy", 7, 3)
+
+    def holds_ads_here(self):
+        """Whether ``data-ads-here`` is among the bytes."""
+        return _has(<Bytes> PyBytes_AS_STRING(self.html), PyBytes_GET_SIZE(self.html), b"data-ads-here", 13, 6)
+
+    def offset(self, str number, str name not None):
+        """Where the start tag with that number begins, if its name is that one; else -1."""
+        cdef Bytes page = <Bytes> PyBytes_AS_STRING(self.html)
+        cdef Py_ssize_t length, i, wanted = 0
+        cdef long digit
+        cdef Bytes text
+        cdef Tag *tag
+        if number is None or not self.is_clear or not 1 <= len(number) <= 8:
+            return -1
+        for i in range(len(number)):
+            digit = ord(number[i])
+            if not 48 <= digit <= 57:
+                return -1
+            wanted = 10 * wanted + digit - 48
+        if wanted >= self.tags:
+            return -1
+        tag = &self._tags[wanted]
+        text = <Bytes> PyUnicode_AsUTF8AndSize(name, &length)
+        if length != <Py_ssize_t> tag.name_end - <Py_ssize_t> tag.start - 1:
+            return -1
+        for i in range(length):
+            if LOWER[page[tag.start + 1 + i]] != text[i]:
+                return -1
+        return tag.start
+
+    def marked(self, bytes attribute not None, kinds):
+        """The page with `` attribute=number `` behind the name of each start tag of some kinds."""
+        cdef uint8_t[KINDS] asked
+        cdef Bytes page = <Bytes> PyBytes_AS_STRING(self.html)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(self.html), length = PyBytes_GET_SIZE(attribute)
+        cdef Py_ssize_t i, at, digits, left, taken = 0, more = 0, reach = 10
+        cdef char *out
+        cdef bytes copy
+        if not self.is_clear:  # a mark might get into a tag, or a tag might go without its own
+            return self.html
+        self._ask(kinds, asked)
+        digits = 1
+        for i in range(self.tags):
+            if i == reach:
+                digits, reach = digits + 1, 10 * reach
+            if asked[self._tags[i].kind]:
+                more += length + digits + 3
+        copy = PyBytes_FromStringAndSize(NULL, size + more)
+        out = PyBytes_AS_STRING(copy)
+        digits, reach = 1, 10
+        for i in range(self.tags):
+            if i == reach:
+                digits, reach = digits + 1, 10 * reach
+            if not asked[self._tags[i].kind]:
+                continue
+            memcpy(out, page + taken, self._tags[i].name_end - taken)
+            out += self._tags[i].name_end - taken
+            taken = self._tags[i].name_end
+            out[0] = c" "
+            memcpy(out + 1, PyBytes_AS_STRING(attribute), length)
+            out += length + 1
+            out[0] = c"="
+            left = i
+            for at in range(digits, 0, -1):
+                out[at] = c"0" + left % 10
+                left //= 10
+            out[digits + 1] = c" "
+            out += digits + 2
+        memcpy(out, page + taken, size - taken)
+        return copy
+
+
+_fill_tables()
+scan = Scanned

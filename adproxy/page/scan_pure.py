@@ -1,0 +1,146 @@
+"""The scan in Python, for where nothing could be compiled; the compiled one is held to it.
+
+Taken apart by one regular expression, the page is a list of pieces; what is asked later is counted from those.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+from functools import cached_property
+from itertools import accumulate, islice
+
+# The rest of a tag behind its name, attribute by attribute as the parser reads it (HTML 13.2.5.32 to 39): an "=" can
+# begin a name, a quote within an unquoted value is part of it. What is misread here could hide tags. Linear, since
+# nothing in it can give back what it took; first come attributes as nearly all are written.
+_VALUE = rb"(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'][^\t\n\f\r >]*+)?+"
+ATTRIBUTE = (
+    rb"[\t\n\f\r /]*+[^\t\n\f\r />][^\t\n\f\r />=]*+"
+    rb"(?:=\"[^\"]*+\"|[\t\n\f\r ]*+(?:=[\t\n\f\r ]*+" + _VALUE + rb")?+)"
+)
+_USUAL = rb"(?: [a-z-]++=\"[^\"]*+\")*+"
+REST_OF_TAG = _USUAL + rb"(?:" + ATTRIBUTE + rb")*+[\t\n\f\r /]*+"
+_START_TAG = re.compile(rb"(<[a-zA-Z][^\t\n\f\r />]*+)(" + REST_OF_TAG + rb")")
+_NAME = re.compile(rb"<[a-zA-Z][^\t\n\f\r />]*+")
+_LESS_THAN = ord("<")  # a byte is found in bytes three times as fast by its number
+_WHITE = b"\t\n\f\r "
+NOTABLE = 128
+"""Bytes of attributes; those of shorter tags are compared in no time."""
+# What a tag within another may have in front of each of its attributes.
+_SEPARATORS = (b" ", b"\t", b"\n", b"\f", b"\r", b"/", b'"', b"'")
+_EACH_ATTRIBUTE = re.compile(ATTRIBUTE)
+_BODY = re.compile(rb"<[bB][oO][dD][yY](?=[\t\n\f\r />])")
+
+
+class Scanned:
+    """See `page.scan.Scanned`."""
+
+    def __init__(self, html: bytes) -> None:
+        self.html = html
+        # text, `<name`, rest of the tag, text, … ; together they are the page
+        self._pieces = _START_TAG.split(html)
+        self._names, self._rests = self._pieces[1::3], self._pieces[2::3]
+        # on most pages none
+        self._swallowing = [rest for rest in self._rests if _LESS_THAN in rest and _NAME.search(rest)]
+        # What a real start tag begins with is either among these or among the names: whatever it may be mistaken for,
+        # be it value, comment or script, ends before the tag begins, by one of the bytes that end a name.
+        self._swallowed = [name for rest in self._swallowing for name in _NAME.findall(rest)]
+        self.tags, self.swallowed = len(self._names), len(self._swallowed)
+        self.is_clear = not any(map(_may_be_left, self._swallowing))
+
+    @cached_property
+    def less_than(self) -> int:
+        return self.html.count(b"<")
+
+    @cached_property
+    def behind_body(self) -> int:
+        found = _BODY.search(self.html)
+        return found.end() if found else 0
+
+    @cached_property
+    def _kinds(self) -> Counter[bytes]:
+        return _by_kind(self._names)
+
+    @cached_property
+    def _swallowed_kinds(self) -> Counter[bytes]:
+        return _by_kind(self._swallowed)
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        # tag i begins where the first 3i + 1 pieces end
+        return list(accumulate(map(len, self._pieces)))[0::3]
+
+    def count(self, kinds: Collection[bytes]) -> int:
+        return self.count_swallowed(kinds) + sum(n for kind, n in self._kinds.items() if kind in kinds)
+
+    def count_swallowed(self, kinds: Collection[bytes]) -> int:
+        return sum(n for kind, n in self._swallowed_kinds.items() if kind in kinds)
+
+    def distinct(self, kinds: Collection[bytes]) -> int:
+        spelled = {name for name in set(self._names) if name[1:].lower() in kinds}
+        return len({(name, rest) for name, rest in zip(self._names, self._rests, strict=True) if name in spelled})
+
+    def may_have_more_attributes(self, most: int) -> bool:
+        long = 2 * most  # each attribute is at least a letter and a space
+        if max(map(len, self._rests), default=0) <= long:
+            return False
+        return any(sum(map(rest.count, _SEPARATORS)) > most for rest in self._swallowing if len(rest) > long) or any(
+            _has_more_attributes(rest, most) for rest in self._rests if len(rest) > long
+        )
+
+    def comparisons_exceed(self, bound: int, most: int) -> bool:
+        notable = [rest for rest in self._rests if len(rest) > NOTABLE]
+        # at least two bytes each; nearly every page ends here
+        if sum(min(len(rest) // 2, most) ** 2 for rest in notable) // 2 <= bound:
+            return False
+        return sum(min(len(_EACH_ATTRIBUTE.findall(rest)), most) ** 2 for rest in notable) // 2 > bound
+
+    def holds_adproxy(self) -> bool:
+        return b"adproxy" in self.html
+
+    def holds_ads_here(self) -> bool:
+        return b"data-ads-here" in self.html
+
+    def offset(self, number: str | None, name: str) -> int:
+        # isascii: "²".isdigit() is true, and int() would raise
+        if number is None or not self.is_clear or not (number.isascii() and number.isdigit() and len(number) < 9):
+            return -1
+        i = int(number)
+        if i >= self.tags:
+            return -1
+        return self._offsets[i] if self._names[i][1:].lower() == name.encode() else -1
+
+    def marked(self, attribute: bytes, kinds: Collection[bytes]) -> bytes:
+        if not self.is_clear:  # a mark might get into a tag, or a tag might go without its own
+            return self.html
+        spelled = {name for name in set(self._names) if name[1:].lower() in kinds}
+        copy = self._pieces.copy()
+        copy[1::3] = [
+            name + b" %s=%d " % (attribute, i) if name in spelled else name for i, name in enumerate(self._names)
+        ]
+        return b"".join(copy)
+
+
+def scan(html: bytes) -> Scanned:
+    return Scanned(html)
+
+
+def _by_kind(names: Iterable[bytes]) -> Counter[bytes]:
+    kinds: Counter[bytes] = Counter()
+    for name, n in Counter(names).items():
+        kinds[name[1:].lower()] += n
+    return kinds
+
+
+def _has_more_attributes(rest: bytes, most: int) -> bool:
+    return sum(1 for _ in islice(_EACH_ATTRIBUTE.finditer(rest), most + 2)) > most + 1
+
+
+def _may_be_left(rest: bytes) -> bool:
+    """True if a tag within the rest of another may go on behind it.
+
+    Both end at the same ">" unless the inner one is within a quoted value there. Such a value begins at the last quote
+    of its kind in the rest, and behind an "=".
+    """
+    return any(rest[: rest.rfind(quote)].rstrip(_WHITE).endswith(b"=") for quote in (b'"', b"'") if quote in rest)
