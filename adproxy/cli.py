@@ -23,6 +23,7 @@ from adproxy.marked_page import marked_page
 from adproxy.measure import browser_of
 from adproxy.measure import measure as measure_page
 from adproxy.measure import told as told_measured
+from adproxy.memory import keep_freed_memory
 from adproxy.model import Skip
 from adproxy.page.scan import IS_COMPILED
 from adproxy.page_source import fetch, read
@@ -399,6 +400,7 @@ def _rewrite_directory(source: Path, out: Path, base: str, book: RuleBook) -> No
     names = list(_pages_below(source, out))
     if not names:
         raise PageError(f"{source}: found no page; expected files that end in .html or .htm")
+    keep_freed_memory()
     skipped: Counter[str] = Counter()
     slots: Counter[str] = Counter()
     terminal = sys.stderr.isatty()

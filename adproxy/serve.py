@@ -12,6 +12,7 @@ from pathlib import Path
 from adproxy.board import Board
 from adproxy.errors import RulesError, SettingsError
 from adproxy.listening import address_of, listen
+from adproxy.memory import keep_freed_memory
 from adproxy.metrics import Metrics
 from adproxy.proxy import create_proxy
 from adproxy.proxy_settings import ProxySettings
@@ -30,6 +31,7 @@ def main(settings: ProxySettings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code. Raises `SettingsError` where it can't listen or keep its state."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("adproxy").setLevel(logging.INFO)
+    keep_freed_memory()  # the workers, which are forked, have it so too
     create_proxy(settings, RuleBook(), Metrics())  # a certificate that can't be read shows now
     with listen(settings.host, settings.port) as public, listen(settings.office_host, settings.office_port) as office:
         port = public.getsockname()[1]

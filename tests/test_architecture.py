@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("metrics", "live_rules", "settings", "own_paths", "rewrite_pool", "middleware"),
-        *("listening", "state_dir", "board"),
+        *("listening", "state_dir", "board", "memory"),
     ),
     ("proxy_settings", "upstream", "relay", "gateway", "connections", "server", "shared_metrics", "supervisor"),
     (

@@ -16,6 +16,7 @@ from adproxy.demo.site import create_site
 from adproxy.errors import SettingsError
 from adproxy.listening import address_of, listen
 from adproxy.live_rules import LiveRules
+from adproxy.memory import keep_freed_memory
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
 from adproxy.office import office_app
@@ -84,6 +85,7 @@ def main(host: str = "127.0.0.1", port: int = 8080, office_port: int = 8081, rul
     """
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("adproxy").setLevel(logging.INFO)  # reloads of the rules are worth a line each
+    keep_freed_memory()
     with contextlib.ExitStack() as cleanup:
         listeners = []
         moved = []

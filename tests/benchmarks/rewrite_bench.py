@@ -11,7 +11,6 @@ The parts of a rewrite are its own functions, timed where the rewrite calls them
 from __future__ import annotations
 
 import argparse
-import ctypes
 import gc
 import json
 import os
@@ -39,7 +38,9 @@ import adproxy.rewrite
 from adproxy import charset
 from adproxy.demo.content import load_articles
 from adproxy.demo.pages import article_page
+from adproxy.memory import keep_freed_memory
 from adproxy.model import Skip
+from adproxy.page.scan import IS_COMPILED
 from adproxy.rewrite import Rewritten
 from adproxy.rules.compile import load_rules
 from adproxy.rules.ruleset import Policy
@@ -325,15 +326,6 @@ def _one_page(html: bytes, order: Sequence[tuple[str, Work]], ours: Work) -> dic
 # --- what is told ---------------------------------------------------------------------------------
 
 
-def keep_memory() -> bool:
-    """Tell glibc to keep freed memory instead of handing it back after every parse; False where there is no glibc."""
-    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD in malloc.h
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(trim_threshold, 256 * 1024 * 1024) and mallopt(mmap_threshold, 32 * 1024 * 1024))
-
-
 def machine() -> dict[str, Any]:
     """What it was measured on."""
     cpu = platform.processor() or platform.machine()
@@ -355,6 +347,7 @@ def machine() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
+        "compiled": IS_COMPILED,
         "versions": versions,
     }
 
@@ -397,6 +390,7 @@ def report(result: dict[str, Any]) -> str:
         f" {pages['with_slots']} got {pages['slots']} slots, {pages['skipped']} were left alone",
         f"best of {result['rounds']} rounds, contenders alternating page by page, CPU time of one thread",
         f"bare parse of all pages: {best:.0f} to {worst:.0f} ms by round; memory {result['memory']}",
+        f"pages are scanned by {'compiled code' if about['compiled'] else 'Python'}",
         "",
         *_table("contender", result["contenders"]),
         "",
@@ -421,7 +415,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seconds", type=float, default=30, help="end after so many seconds (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--mallopt", action="store_true", help="let glibc keep freed memory, as a tuned server would")
+    parser.add_argument("--mallopt", action="store_true", help="let glibc keep freed memory, as adproxy serve does")
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds and --seconds must be above 0")
@@ -433,7 +427,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no .html files in {folder}")
     memory = "as the allocator comes"
     if options.mallopt:
-        memory = "kept (mallopt)" if keep_memory() else "as the allocator comes (mallopt is glibc's)"
+        memory = "kept (mallopt)" if keep_freed_memory() else "as the allocator comes (mallopt is glibc's)"
 
     policy = load_rules(RULES).rule_sets[0].pages[0].policy
     if policy is None:
