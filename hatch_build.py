@@ -20,6 +20,8 @@ from setuptools import Distribution, Extension
 from setuptools.errors import CCompilerError, CompileError, ExecError, LinkError, PlatformError
 
 MODULE = "adproxy.page.scan_native"
+# the module, and what it includes
+SOURCES = ("scan_native.pyx", "markup_native.pxi", "follow_native.pxi")
 
 
 class CompileTheScan(BuildHookInterface):  # type: ignore[type-arg, unused-ignore]
@@ -39,7 +41,7 @@ class CompileTheScan(BuildHookInterface):  # type: ignore[type-arg, unused-ignor
             return
         self._directory = tempfile.TemporaryDirectory(prefix="adproxy-build-")
         try:
-            made = _compiled(folder / "scan_native.pyx", Path(self._directory.name))
+            made = _compiled(folder, Path(self._directory.name))
         except (CCompilerError, CompileError, ExecError, LinkError, PlatformError) as problem:
             if wish == "required":
                 raise
@@ -61,15 +63,18 @@ class CompileTheScan(BuildHookInterface):  # type: ignore[type-arg, unused-ignor
             self._directory.cleanup()
 
 
-def _compiled(source: Path, directory: Path) -> Path:
-    """The compiled module, made in a directory."""
-    # copied, so that the C that Cython makes lies in the directory too
-    shutil.copy2(source, directory / source.name)
+def _compiled(folder: Path, directory: Path) -> Path:
+    """The module compiled from the sources in a folder, in another directory."""
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        digest.update((folder / name).read_bytes())
+        # copied, so that the C that Cython makes lies in the directory too
+        shutil.copy2(folder / name, directory / name)
     extension = Extension(
         MODULE,
-        [str(directory / source.name)],
-        # what tests/test_page_scan.py compares with the source
-        define_macros=[("ADPROXY_SOURCE", f'"{hashlib.sha256(source.read_bytes()).hexdigest()}"')],
+        [str(directory / SOURCES[0])],
+        # what tests/test_page_scan.py compares with the sources
+        define_macros=[("ADPROXY_SOURCE", f'"{digest.hexdigest()}"')],
         extra_compile_args=[] if os.name == "nt" else ["-O3", "-g0"],
     )
     distribution = Distribution({"name": "adproxy", "ext_modules": cythonize([extension], quiet=True)})

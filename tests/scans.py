@@ -7,12 +7,23 @@ from collections.abc import Callable, Iterator
 import pytest
 from conftest import missing
 
-from adproxy.page.guard import MAX_ATTRIBUTES, MAX_COMPARISONS, hostile
+from adproxy.page.bounds import Bounds
+from adproxy.page.guard import BOUNDS, MAX_ATTRIBUTES, MAX_COMPARISONS, hostile
 from adproxy.page.kinds import FORMATTING, KNOWN, MARKED
 from adproxy.page.marks import mark
 from adproxy.page.scan import Scanned
 
 Scan = Callable[[bytes], Scanned]
+# Which of them small pages exceed; the first that a page does hides the others.
+_NARROW = (
+    Bounds(attributes=3, comparisons=10**6, depth=40, reopened=60, templates=2, walked=900),
+    Bounds(attributes=40, comparisons=700, depth=4, reopened=9, templates=9, walked=9_000),
+    Bounds(attributes=200, comparisons=10**6, depth=200, reopened=10**6, templates=1, walked=60),
+    Bounds(attributes=200, comparisons=10**6, depth=200, reopened=2, templates=90, walked=10**6),
+    Bounds(attributes=200, comparisons=10**6, depth=9, reopened=10**6, templates=90, walked=10**6),
+    Bounds(attributes=200, comparisons=40, depth=200, reopened=10**6, templates=90, walked=10**6),
+    Bounds(attributes=200, comparisons=10**6, depth=0, reopened=10**6, templates=90, walked=10**6),
+)
 _NUMBERS = (None, "", "-1", "+1", " 1", "1_0", "²", "٣", "007", "99999999", "100000000")
 
 
@@ -54,6 +65,8 @@ def _answers(html: bytes, one: Scanned, other: Scanned) -> Iterator[tuple[str, o
     yield both("marked", lambda scan: (scan.marked(b"_m", KNOWN), scan.marked(b"_m", MARKED)))
     numbers = [*_NUMBERS, *map(str, range(min(one.tags, 300) + 2)), str(one.tags - 1), str(one.tags)]
     yield both("offset", lambda scan: [_offset(scan, number, html) for number in numbers])
+    yield both("has_few_attributes", lambda scan: [scan.has_few_attributes(most) for most in (0, 2, 9, MAX_ATTRIBUTES)])
+    yield both("follow", lambda scan: [scan.follow(bounds) for bounds in (BOUNDS, *_NARROW)])
     yield both("guard", lambda scan: hostile(html, scan))
     yield both("mark", lambda scan: mark(html, scan).copy)
 

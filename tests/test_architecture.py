@@ -106,7 +106,10 @@ def test_only_the_page_package_and_the_check_of_selectors_know_the_parser() -> N
 
 def test_every_file_has_its_line_in_the_architecture_page() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
-    files = [p for p in _modules() if "demo" not in p.parts and p.name != "__main__.py"] + [*PACKAGE.rglob("*.pyx")]
+    files = [p for p in _modules() if "demo" not in p.parts and p.name != "__main__.py"] + [
+        *PACKAGE.rglob("*.pyx"),
+        *PACKAGE.rglob("*.pxi"),
+    ]
     missing = [str(p.relative_to(PACKAGE)) for p in files if f"`{p.relative_to(PACKAGE)}`" not in text]
     assert missing == []
 

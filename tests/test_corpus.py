@@ -17,9 +17,11 @@ from pathlib import Path
 import pytest
 from conftest import missing
 from oracles import Html5lib, Parse5, Parser, check_bytes, check_trees
+from scans import compiled, differences
 
 from adproxy.charset import sniff
 from adproxy.model import Skip, SkipReason
+from adproxy.page import scan_pure
 from adproxy.page.guard import hostile
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rules.compile import load_rules
@@ -88,6 +90,14 @@ def check(html: bytes, parser: Parser, *, scripting: bool) -> int:
 def test_the_guard_refuses_no_page() -> None:
     refused = {page.name: reason for page in pages() if (reason := hostile(page.read_bytes())) is not None}
     assert refused == {}
+
+
+def test_the_compiled_scan_says_of_each_page_and_of_a_damaged_copy_what_the_one_in_python_says() -> None:
+    native = compiled()
+    for page in pages():
+        html = page.read_bytes()
+        for read in (html, MUTATIONS[number(page) % len(MUTATIONS)](html)):
+            assert differences(read, native(read), scan_pure.scan(read)) == [], page.name
 
 
 def test_only_pages_that_say_so_are_left_alone() -> None:

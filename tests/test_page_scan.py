@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 from bombs import PAGE_BYTES, bombs
-from conftest import missing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scans import Scan, compiled, differences
 from soup import pages
 from test_page_guard import BOMBS, SAFE
 
-from adproxy.page import guard, scan, scan_pure
+from adproxy.page import follow_pure, guard, scan, scan_pure
 from adproxy.page.kinds import KNOWN
 
 # What pages are made of that is read in more than one way.
@@ -32,8 +31,24 @@ PIECES = [
     *(b"<blockquote", b"<figcaption>", b"<blockquotes>", b"<body", b"<BoDy>", b"<body/", b"<bodyx", b"<body"),
     *(b' a="', b" a='", b' class="x y"', b" a=b", b" a = b", b"=<p", b'="<p ', b"='<b>'", b'"="', b"'='", b"/=", b" /"),
     *(b"data-adproxy", b"adproxy:", b"adprox", b"data-ads-here", b"data-ads-her", b"xads-h", b"ADPROXY"),
-    *(b" a=1 b c='2'" * 20, b"text " * 30),
+    *(b" a=1 b c='2'" * 20, b"text " * 30, b"<n a=\t'<p ", b'<p "<b x=\f"'),
 ]  # fmt: skip
+# What decides which tags are followed, and what they close.
+TAGS = [
+    *b"""<div> </div> <p> </p> <span> </span> <b> </b> <b/> </I> <em> <a> </a> <table> </table> <td> </td> <svg> <SVG/>
+    </svg> <g> <g/> </path> <title> </title> <math> </math> <select> </select> <object> </object> <template> </template>
+    <form> </form> <x-y> </X-y> <x-z> </x-z> <li> </li> <link> <link/> <img> <body> </body> <plaintext> <ul> </ul>
+    <foreignObject> <noscript> </noscript> <script> </script> <style> </style> </Style/ <textarea> </textarea> <xmp>
+    </xmp> <iframe> <!-- --> --!> <!--> <!---> - ! <! <? </ </> <![CDATA[ <![cdata[ < > x text ' " = /""".split(),
+    *(b" ", b"<i x>", b"<svg x=/>", b"<g x=a/>", b"<path d='1'/>", b"</noscript ", b"<noscript x='>'", b"<script "),
+    *(b"</script ", b"<STYLE x>", b"<p a b c d e f>", b"<p a='<b>' b=\"</p>\" c=d/>", b"</p a b c d e>", b"<b x=1>"),
+    *(b"<script a b c d e>", b"<p" + b" ab=c" * 30 + b">", b"<b x=2>", b"</ "),
+    *(b"<script><!--<script>", b"</script><div><div>", b"--></script>"),
+]  # fmt: skip
+# The same, without what ends the reading early.
+NESTING = b"""<div> </div> <div> </div> <p> <span> </span> <x-y> </x-y> <form> </form> <object> </object> <table>
+    </table> <td> <b> </b> <template> </template> <svg> <g/> <g> </svg> <li> <img> <b/>""".split()  # fmt: skip
+FOLLOWED = st.one_of(st.lists(st.sampled_from(pool), max_size=60).map(b"".join) for pool in (TAGS, NESTING))
 HTML = st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join)
 
 
@@ -42,9 +57,15 @@ def native() -> Scan:
     return compiled()
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(HTML)
 def test_of_any_pieces_both_say_the_same(native: Scan, html: bytes) -> None:
+    assert differences(html, native(html), scan_pure.scan(html)) == []
+
+
+@settings(max_examples=800, deadline=None)
+@given(FOLLOWED)
+def test_of_any_tags_both_say_the_same(native: Scan, html: bytes) -> None:
     assert differences(html, native(html), scan_pure.scan(html)) == []
 
 
@@ -129,11 +150,34 @@ BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BROKEN)
+BROKEN_FOLLOWING: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "a script in a script's comment ends the script": lambda patch: patch.setattr(
+        follow_pure,
+        "_TOKEN",
+        re.compile(
+            follow_pure._TOKEN.pattern.replace(follow_pure._SCRIPT, rb"(?:[^<]++|<(?!/script[\t\n\f\r />]))*+"), re.I
+        ),
+    ),
+    "a comment ends at any two dashes": lambda patch: patch.setattr(
+        follow_pure, "_TOKEN", re.compile(follow_pure._TOKEN.pattern.replace(rb"-(?!-!?>)", rb"-(?!-)"), re.I)
+    ),
+    "every slash closes": lambda patch: patch.setattr(follow_pure, "_closes_itself", lambda rest: True),
+    "end tags reach one element": lambda patch: patch.setattr(follow_pure, "_REACH", 1),
+    "no scopes": lambda patch: patch.setattr(follow_pure, "SCOPES", frozenset()),
+    "all ends close all": lambda patch: patch.setattr(follow_pure, "STOPS", frozenset()),
+    "paragraphs nest": lambda patch: patch.setattr(follow_pure, "NEVER_OPEN", follow_pure.NEVER_OPEN - {b"p"}),
+    "nothing leaves svg": lambda patch: patch.setattr(follow_pure, "LEAVES_SVG", frozenset()),
+    "no noscripts": lambda patch: patch.setattr(follow_pure, "_noscripts", lambda html: []),
+    "all tags are notable where tags are followed": lambda patch: patch.setattr(follow_pure, "NOTABLE", 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*BROKEN, *BROKEN_FOLLOWING])
 def test_the_comparison_catches_a_scan_that_is_broken(native: Scan, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     dice = random.Random(11)
-    made = [b"".join(dice.choices(PIECES, k=dice.randint(1, 60))) for _ in range(600)]
-    BROKEN[name](monkeypatch)
+    pools = (PIECES,) if name in BROKEN else (TAGS, NESTING)
+    made = [b"".join(dice.choices(dice.choice(pools), k=dice.randint(1, 60))) for _ in range(1_500)]
+    (BROKEN | BROKEN_FOLLOWING)[name](monkeypatch)
     assert any(differences(html, native(html), scan_pure.scan(html)) for html in made)
 
 
@@ -144,11 +188,11 @@ def test_the_compiled_scan_is_that_of_its_source() -> None:
     compiled()
     from adproxy.page import scan_native
 
-    source = Path(scan.__file__).with_name("scan_native.pyx")
-    if not source.exists():
-        missing("the source of the compiled scan is not installed")
-    made_from = hashlib.sha256(source.read_bytes()).hexdigest()
-    assert made_from == scan_native.SOURCE, "the source was changed since it was compiled: make .venv/product"
+    folder = Path(scan.__file__).parent
+    sources = [folder / name for name in ("scan_native.pyx", "markup_native.pxi", "follow_native.pxi")]
+    assert set(sources) == {*folder.glob("*.pyx"), *folder.glob("*.pxi")}
+    made_from = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    assert made_from == scan_native.SOURCE, "the sources were changed since they were compiled: make .venv/product"
 
 
 @pytest.mark.parametrize(("pure", "told"), [("", "compiled code"), ("1", "Python")])

@@ -1,4 +1,4 @@
-"""Kinds of elements, by their names in lower case, that the scan tells apart for guard and marks."""
+"""Kinds of elements, by their names in lower case, that are told apart where bytes are read, not a tree."""
 
 from __future__ import annotations
 
@@ -15,6 +15,27 @@ LEAVES_SVG = frozenset(b"body br dd dt embed head hr img li meta p".split())
 # there is but one of them.
 NEVER_OPEN = frozenset(b"a p li dd dt tr td th tbody thead tfoot caption colgroup html head body frameset".split())
 
+# Their end tags close whatever is open inside, but for what is in SCOPES; all other end tags, and that of form, close
+# nothing while an element of STOPS is open inside.
+CLOSE_ALL = frozenset(
+    b"address applet article aside blockquote button center details dialog dir div dl fieldset figcaption figure "
+    b"footer h1 h2 h3 h4 h5 h6 header hgroup listing main marquee menu nav object ol pre search section select summary "
+    b"table template ul".split()
+)
+SCOPES = frozenset(b"applet desc foreignobject marquee math noscript object select svg table template title".split())
+STOPS = CLOSE_ALL | SCOPES | {b"form", b"plaintext"}
+# Elements of svg that may be written as <path/>; anywhere else such a slash closes nothing.
+WRITTEN_CLOSED = frozenset(
+    b"animate circle clippath defs ellipse g image line lineargradient mask path pattern polygon polyline "
+    b"radialgradient rect stop symbol text tspan use".split()
+)
+# Elements of svg's own that bring nothing else back.
+SHAPES = frozenset(
+    b"path g circle ellipse rect line polyline polygon defs use symbol mask clippath lineargradient stop".split()
+)
+# What stands in them is text, up to their end tag.
+RAW = frozenset(b"style textarea title xmp iframe noembed noframes".split())
+
 # Elements whose start tag closes an open p, as our div's does, and has all of the div's effects (HTML 13.2.6.4.7).
 # They can have an anchor before their start.
 BEFORE_START = frozenset(
@@ -25,5 +46,7 @@ BEFORE_START = frozenset(
 # a table is looked for from its start; where an author separates paragraphs by line breaks, a slot may follow a break.
 MARKED = BEFORE_START | {b"table", b"br"}
 
-KNOWN = VOID | FORMATTING | FOREIGN | LEAVES_SVG | NEVER_OPEN | MARKED | {b"noscript", b"template"}
+KNOWN = (
+    VOID | FORMATTING | FOREIGN | LEAVES_SVG | NEVER_OPEN | STOPS | WRITTEN_CLOSED | SHAPES | RAW | MARKED | {b"script"}
+)
 """All that may be asked of a scan."""

@@ -13,6 +13,8 @@ import os
 from collections.abc import Callable, Collection
 from typing import Protocol
 
+from adproxy.page.bounds import Bounds, Problem
+
 
 class Scanned(Protocol):
     """What may be asked of a page's scan. Kinds are names in lower case out of `kinds.KNOWN`."""
@@ -58,6 +60,13 @@ class Scanned(Protocol):
     def comparisons_exceed(self, bound: int, most: int) -> bool:
         """Whether there are more pairs of attributes than `bound`, each of both on one tag. Tags of few bytes do not
         count, nor do attributes of a tag beyond the `most` that it may have."""
+
+    def has_few_attributes(self, most: int) -> bool:
+        """True if the whole page can be read as the parser reads it, with scripting and without, and no tag in it has
+        more attributes than `most`."""
+
+    def follow(self, bounds: Bounds) -> Problem | None:
+        """The first bound that the page exceeds, found by following every tag."""
 
     def holds_adproxy(self) -> bool:
         """Whether ``adproxy`` is among the bytes, as our marks and an editor's comments have it."""

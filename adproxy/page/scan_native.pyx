@@ -9,10 +9,14 @@ Everything is linear: what a search did not find from one place on is not search
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memset
 
-from adproxy.page.kinds import KNOWN
+from adproxy.page.bounds import Problem
+from adproxy.page.kinds import (
+    CLOSE_ALL, FOREIGN, FORMATTING, KNOWN, LEAVES_SVG, NEVER_OPEN, RAW, SCOPES, SHAPES, STOPS, VOID, WRITTEN_CLOSED
+)
+from adproxy.page.syntax import NOTABLE as NOTABLE_BYTES
 
 cdef extern from *:
     """
@@ -23,36 +27,12 @@ cdef extern from *:
     const char *ADPROXY_SOURCE
 
 SOURCE = ADPROXY_SOURCE.decode()
-"""The SHA-256 of the source that this was made from."""
+"""The SHA-256 of the sources that this was made from: this file, and then those it includes."""
 
-ctypedef const uint8_t *Bytes
+cdef Py_ssize_t NOTABLE = NOTABLE_BYTES
 
-
-cdef enum:
-    # what a byte is in markup, as bits
-    WHITE = 1           # tab, line feed, form feed, carriage return, space
-    ENDS_NAME = 2       # white, "/" and ">"
-    ENDS_ATTRIBUTE = 4  # those and "="
-    ENDS_VALUE = 8      # white and ">"
-    BETWEEN = 16        # white and "/"
-    LETTER = 32
-    SEPARATES = 64      # white, "/" and quotes
-    LONGEST_KIND = 10   # "blockquote", "figcaption"
-    KINDS = 128         # at most, with 0 for all that are not told apart
-    SLOTS = 512         # of the table of kinds; a power of two
-    NOTABLE = 128       # bytes of attributes; those of shorter tags are compared in no time
-
-cdef uint8_t[256] CLASS
-cdef uint8_t[256] LOWER
-
-
-cdef struct Kind:
-    uint8_t size
-    uint8_t number
-    uint8_t[LONGEST_KIND] name
-
-cdef Kind[SLOTS] TABLE
-NUMBERS = {}
+include "markup_native.pxi"
+include "follow_native.pxi"
 
 
 cdef struct Tag:
@@ -62,114 +42,6 @@ cdef struct Tag:
     uint32_t attributes
     uint8_t kind
     uint8_t swallows     # something in it looks like a start tag
-
-
-cdef int _fill_tables() except -1:
-    cdef int c, number = 0
-    cdef uint32_t slot
-    for c in range(256):
-        LOWER[c] = c + 32 if 65 <= c <= 90 else c
-        CLASS[c] = 0
-        if c in b"\t\n\f\r ":
-            CLASS[c] = WHITE | ENDS_NAME | ENDS_ATTRIBUTE | ENDS_VALUE | BETWEEN | SEPARATES
-        elif c == c"/":
-            CLASS[c] = ENDS_NAME | ENDS_ATTRIBUTE | BETWEEN | SEPARATES
-        elif c == c">":
-            CLASS[c] = ENDS_NAME | ENDS_ATTRIBUTE | ENDS_VALUE
-        elif c == c"=":
-            CLASS[c] = ENDS_ATTRIBUTE
-        elif c in b"\"'":
-            CLASS[c] = SEPARATES
-        elif 97 <= LOWER[c] <= 122:
-            CLASS[c] = LETTER
-    memset(TABLE, 0, sizeof(TABLE))
-    for name in sorted(KNOWN):
-        number += 1
-        if len(name) > LONGEST_KIND or number >= KINDS or 2 * number >= SLOTS:
-            raise ValueError(f"no room for {name!r} among the kinds")
-        slot = _hash(<Bytes> <const char *> name, len(name))
-        while TABLE[slot].size:
-            slot = (slot + 1) % SLOTS
-        TABLE[slot].size, TABLE[slot].number = len(name), number
-        memcpy(TABLE[slot].name, <const char *> name, len(name))
-        NUMBERS[name] = number
-    return 0
-
-
-cdef inline uint32_t _hash(Bytes name, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef uint32_t mixed = 5381
-    for i in range(size):
-        mixed = mixed * 33 + LOWER[name[i]]
-    return (mixed ^ (mixed >> 9)) % SLOTS
-
-
-cdef inline uint8_t _kind(Bytes name, Py_ssize_t size) noexcept nogil:
-    """The number of a name's kind, in any case of its letters."""
-    cdef Py_ssize_t i
-    cdef uint32_t slot
-    if size < 1 or size > LONGEST_KIND:
-        return 0
-    slot = _hash(name, size)
-    while TABLE[slot].size:  # half of the slots are free
-        if TABLE[slot].size == size:
-            for i in range(size):
-                if TABLE[slot].name[i] != LOWER[name[i]]:
-                    break
-            else:
-                return TABLE[slot].number
-        slot = (slot + 1) % SLOTS
-    return 0
-
-
-cdef inline Py_ssize_t _find(Bytes page, Py_ssize_t position, Py_ssize_t size, uint8_t wanted) noexcept nogil:
-    """Where a byte is next from a position on; -1 where it is not."""
-    cdef Bytes found
-    if position >= size:
-        return -1
-    found = <Bytes> memchr(page + position, wanted, size - position)
-    return found - page if found != NULL else -1
-
-
-cdef inline Py_ssize_t _skip(Bytes page, Py_ssize_t position, Py_ssize_t size, uint8_t what) noexcept nogil:
-    while position < size and CLASS[page[position]] & what:
-        position += 1
-    return position
-
-
-cdef inline Py_ssize_t _until(Bytes page, Py_ssize_t position, Py_ssize_t size, uint8_t what) noexcept nogil:
-    while position < size and not CLASS[page[position]] & what:
-        position += 1
-    return position
-
-
-cdef inline bint _begins_name(Bytes page, Py_ssize_t position, Py_ssize_t size) noexcept nogil:
-    """Whether a letter follows the "<" at a position."""
-    return position + 1 < size and CLASS[page[position + 1]] & LETTER
-
-
-cdef Py_ssize_t _attributes(Bytes page, Py_ssize_t position, Py_ssize_t size, uint32_t *count) noexcept nogil:
-    """From the end of a tag's name to the end of its attributes, each read as `scan_pure.ATTRIBUTE` reads it."""
-    cdef Py_ssize_t end
-    while True:
-        position = _skip(page, position, size, BETWEEN)
-        if position >= size or page[position] == c">":
-            return position
-        count[0] += 1
-        position = _until(page, position + 1, size, ENDS_ATTRIBUTE)  # its first byte may be an "="
-        position = _skip(page, position, size, WHITE)
-        if position >= size or page[position] != c"=":
-            continue
-        position = _skip(page, position + 1, size, WHITE)
-        if position >= size or page[position] == c">":
-            continue
-        if page[position] == c'"' or page[position] == c"'":
-            end = _find(page, position + 1, size, page[position])
-            # A quote that nothing ends begins the next attribute's name. There is one of each kind at most.
-            if end >= 0:
-                position = end + 1
-        else:
-            position = _until(page, position + 1, size, ENDS_VALUE)
 
 
 cdef bint _may_be_left(Bytes page, Py_ssize_t start, Py_ssize_t end, uint8_t quote) noexcept nogil:
@@ -256,7 +128,7 @@ cdef class Scanned:
             self.behind_body = position + 5
 
     cdef int _read(self, Bytes page, Py_ssize_t size) except -1:
-        cdef Py_ssize_t position = 0, start
+        cdef Py_ssize_t position = 0, start, last_end
         cdef Tag *tag
         while True:
             start = _find(page, position, size, c"<")
@@ -280,7 +152,7 @@ cdef class Scanned:
             self._kinds[tag.kind] += 1
             tag.attributes = tag.swallows = 0
             if position < size and page[position] != c">":
-                position = _attributes(page, position, size, &tag.attributes)
+                position = _attributes(page, position, size, &tag.attributes, &last_end)
             tag.end = position
             self._longest = max(self._longest, position - <Py_ssize_t> tag.name_end)
             self._look_within(page, tag, size)
@@ -379,6 +251,17 @@ cdef class Scanned:
                 pairs += attributes * attributes
         return pairs // 2 > bound
 
+    def has_few_attributes(self, Py_ssize_t most):
+        """`follow_pure.has_few_attributes`"""
+        cdef Bytes page = <Bytes> PyBytes_AS_STRING(self.html)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(self.html)
+        return _is_plain(page, size, most) and _noscripts_are_plain(page, size, most)
+
+    def follow(self, bounds):
+        """`follow_pure.follow`"""
+        cdef Follower follower = Follower(bounds)
+        return follower.follow(<Bytes> PyBytes_AS_STRING(self.html), PyBytes_GET_SIZE(self.html))
+
     def holds_adproxy(self):
         """Whether ``adproxy`` is among the bytes."""
         return _has(<Bytes> PyBytes_AS_STRING(self.html), PyBytes_GET_SIZE(self.html), b"adproxy", 7, 3)
@@ -455,4 +338,5 @@ cdef class Scanned:
 
 
 _fill_tables()
+_number_formatting()
 scan = Scanned

@@ -9,27 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import cached_property
-from itertools import accumulate, islice
+from itertools import accumulate
 
-# The rest of a tag behind its name, attribute by attribute as the parser reads it (HTML 13.2.5.32 to 39): an "=" can
-# begin a name, a quote within an unquoted value is part of it. What is misread here could hide tags. Linear, since
-# nothing in it can give back what it took; first come attributes as nearly all are written.
-_VALUE = rb"(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'][^\t\n\f\r >]*+)?+"
-ATTRIBUTE = (
-    rb"[\t\n\f\r /]*+[^\t\n\f\r />][^\t\n\f\r />=]*+"
-    rb"(?:=\"[^\"]*+\"|[\t\n\f\r ]*+(?:=[\t\n\f\r ]*+" + _VALUE + rb")?+)"
-)
-_USUAL = rb"(?: [a-z-]++=\"[^\"]*+\")*+"
-REST_OF_TAG = _USUAL + rb"(?:" + ATTRIBUTE + rb")*+[\t\n\f\r /]*+"
+from adproxy.page import follow_pure
+from adproxy.page.bounds import Bounds, Problem
+from adproxy.page.syntax import EACH_ATTRIBUTE, NOTABLE, REST_OF_TAG, has_more_attributes
+
 _START_TAG = re.compile(rb"(<[a-zA-Z][^\t\n\f\r />]*+)(" + REST_OF_TAG + rb")")
 _NAME = re.compile(rb"<[a-zA-Z][^\t\n\f\r />]*+")
 _LESS_THAN = ord("<")  # a byte is found in bytes three times as fast by its number
 _WHITE = b"\t\n\f\r "
-NOTABLE = 128
-"""Bytes of attributes; those of shorter tags are compared in no time."""
 # What a tag within another may have in front of each of its attributes.
 _SEPARATORS = (b" ", b"\t", b"\n", b"\f", b"\r", b"/", b'"', b"'")
-_EACH_ATTRIBUTE = re.compile(ATTRIBUTE)
 _BODY = re.compile(rb"<[bB][oO][dD][yY](?=[\t\n\f\r />])")
 
 
@@ -86,7 +77,7 @@ class Scanned:
         if max(map(len, self._rests), default=0) <= long:
             return False
         return any(sum(map(rest.count, _SEPARATORS)) > most for rest in self._swallowing if len(rest) > long) or any(
-            _has_more_attributes(rest, most) for rest in self._rests if len(rest) > long
+            has_more_attributes(rest, most) for rest in self._rests if len(rest) > long
         )
 
     def comparisons_exceed(self, bound: int, most: int) -> bool:
@@ -94,13 +85,19 @@ class Scanned:
         # at least two bytes each; nearly every page ends here
         if sum(min(len(rest) // 2, most) ** 2 for rest in notable) // 2 <= bound:
             return False
-        return sum(min(len(_EACH_ATTRIBUTE.findall(rest)), most) ** 2 for rest in notable) // 2 > bound
+        return sum(min(len(EACH_ATTRIBUTE.findall(rest)), most) ** 2 for rest in notable) // 2 > bound
 
     def holds_adproxy(self) -> bool:
         return b"adproxy" in self.html
 
     def holds_ads_here(self) -> bool:
         return b"data-ads-here" in self.html
+
+    def has_few_attributes(self, most: int) -> bool:
+        return follow_pure.has_few_attributes(self.html, most)
+
+    def follow(self, bounds: Bounds) -> Problem | None:
+        return follow_pure.follow(self.html, bounds)
 
     def offset(self, number: str | None, name: str) -> int:
         # isascii: "²".isdigit() is true, and int() would raise
@@ -131,10 +128,6 @@ def _by_kind(names: Iterable[bytes]) -> Counter[bytes]:
     for name, n in Counter(names).items():
         kinds[name[1:].lower()] += n
     return kinds
-
-
-def _has_more_attributes(rest: bytes, most: int) -> bool:
-    return sum(1 for _ in islice(_EACH_ATTRIBUTE.finditer(rest), most + 2)) > most + 1
 
 
 def _may_be_left(rest: bytes) -> bool:
