@@ -105,6 +105,9 @@ def _charset_parameter(content_type: str) -> str | None:
     return label.strip("\t\n\x0c\r ").lower() or None
 
 
+_TAG = re.compile(rb"</?[A-Za-z][^\t\n\x0c\r >]*+")
+
+
 def _prescan(head: bytes) -> str | None:
     """The label of the first ``<meta>`` that declares an encoding browsers know of, or would refuse; lower case."""
     position = 0
@@ -120,9 +123,8 @@ def _prescan(head: bytes) -> str | None:
             label, position = _meta_label(head, position + 5)
             if label is not None:
                 return label
-        elif re.match(rb"</?[A-Za-z]", head[position : position + 3]):
-            while position < len(head) and head[position] not in _SPACE + b">":
-                position += 1
+        elif tag := _TAG.match(head, position):
+            position = tag.end()
             name: bytes | None = b""
             while name is not None:
                 name, _, position = _attribute(head, position)
@@ -173,36 +175,29 @@ def _label_in_content(content: str) -> str | None:
     return next(group for group in found.groups() if group is not None).strip("\t\n\x0c\r ")
 
 
+# White space and slashes, a name that may begin with "=", white space, and a value if there is one.
+_ATTRIBUTE = re.compile(
+    rb"[\t\n\x0c\r /]*+(?:([^\t\n\x0c\r />][^\t\n\x0c\r />=]*+)[\t\n\x0c\r ]*+"
+    rb"(?:=[\t\n\x0c\r ]*+(?:\"([^\"]*+)\"|'([^']*+)'|(?![\"'])([^\t\n\x0c\r >]*+)))?+)?+"
+)
+
+
 def _attribute(head: bytes, position: int) -> tuple[bytes | None, bytes, int]:
     """The next attribute of a tag as the prescan reads it: name and value in lower case, and where it ends.
 
     The name is None at the end of the tag or of the bytes.
     """
-    size = len(head)
-    while position < size and head[position] in _SPACE + b"/":
-        position += 1
-    if position >= size or head[position] == 0x3E:
-        return None, b"", position
-    start = position
-    position += 1  # a name may begin with "="
-    while position < size and head[position] not in _SPACE + b"/>=":
-        position += 1
-    name = head[start:position].lower()
-    while position < size and head[position] in _SPACE:
-        position += 1
-    if position >= size:
-        return None, b"", position
-    if head[position] != 0x3D:
-        return name, b"", position
-    position += 1
-    while position < size and head[position] in _SPACE:
-        position += 1
-    if position >= size:
-        return None, b"", position
-    if (quote := head[position : position + 1]) in (b'"', b"'"):
-        end = head.find(quote, position + 1)
-        return (None, b"", size) if end < 0 else (name, head[position + 1 : end].lower(), end + 1)
-    start = position
-    while position < size and head[position] not in _SPACE + b">":
-        position += 1
-    return (None, b"", size) if position >= size else (name, head[start:position].lower(), position)
+    found = _ATTRIBUTE.match(head, position)
+    assert found is not None  # nothing is a match too
+    name, double, single, plain = found.groups()
+    end = found.end()
+    if name is None:
+        return None, b"", end
+    quoted = double if double is not None else single
+    if quoted is not None:
+        return name.lower(), quoted.lower(), end
+    if end >= len(head):
+        return None, b"", end
+    if plain is None and head[end] == 0x3D:  # a quote that nothing ends
+        return None, b"", len(head)
+    return name.lower(), (plain or b"").lower(), end
