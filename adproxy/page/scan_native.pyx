@@ -90,6 +90,7 @@ cdef class Scanned:
     cdef Tag *_tags
     cdef Py_ssize_t _room
     cdef Py_ssize_t _longest
+    cdef int _holds_adproxy     # -1 until somebody asks
     cdef uint32_t[KINDS] _kinds
     cdef uint32_t[KINDS] _swallowed_kinds
 
@@ -98,6 +99,7 @@ cdef class Scanned:
             raise ValueError("a page of 4 GiB")
         self.html = html
         self.is_clear = True
+        self._holds_adproxy = -1
         memset(self._kinds, 0, sizeof(self._kinds))
         memset(self._swallowed_kinds, 0, sizeof(self._swallowed_kinds))
         self._read(<Bytes> PyBytes_AS_STRING(html), PyBytes_GET_SIZE(html))
@@ -264,7 +266,11 @@ cdef class Scanned:
 
     def holds_adproxy(self):
         """Whether ``adproxy`` is among the bytes."""
-        return _has(<Bytes> PyBytes_AS_STRING(self.html), PyBytes_GET_SIZE(self.html), b"adproxy", 7, 3)
+        if self._holds_adproxy < 0:
+            self._holds_adproxy = _has(
+                <Bytes> PyBytes_AS_STRING(self.html), PyBytes_GET_SIZE(self.html), b"adproxy", 7, 3
+            )
+        return self._holds_adproxy == 1
 
     def holds_ads_here(self):
         """Whether ``data-ads-here`` is among the bytes."""
