@@ -67,7 +67,10 @@ case "${1:-}" in
     compiler
     say "installing adproxy into .venv"
     .venv/bin/pip install --quiet --editable '.[proxy]'
-    say "$(.venv/bin/adproxy --version)"
+    case $(.venv/bin/adproxy --version) in
+      *Python*) say "the scan of pages runs in Python. To have it compiled: apt-get install gcc libc6-dev python3-dev," \
+        "then rm .venv/product and make anew" ;;
+    esac
     ;;
   tests)
     say "installing what the tests need"
