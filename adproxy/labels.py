@@ -37,11 +37,15 @@ def _folded(text: str) -> str:
 
 _KNOWN = frozenset(_folded(label) for label in (*LABELS.values(), *_ALSO.replace("\n", "|").split("|")) if label)
 _LONGEST = max(map(len, _KNOWN)) + 12
+# Nearly all texts begin otherwise, or with what may stand around a label.
+_BEGINNINGS = frozenset(label[:2] for label in _KNOWN)
 
 
 def is_label(text: str) -> bool:
     """True for a text that says nothing but "advertisement"."""
-    return len(text) <= _LONGEST and _folded(text) in _KNOWN
+    if len(text) > _LONGEST or (text[:1].isalnum() and text[:2].lower()[:2] not in _BEGINNINGS):
+        return False
+    return _folded(text) in _KNOWN
 
 
 def label_for(lang: str) -> str:

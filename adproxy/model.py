@@ -120,8 +120,7 @@ class Gap(NamedTuple):
     """A member of `Reason` as text where `anchor` is None."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(NamedTuple):
     """A single place outside the flow of the article's blocks, with what stands around it."""
 
     anchor: Anchor | None
@@ -220,8 +219,7 @@ class Reason(str, Enum):
     """The page doesn't meet what the rules' `when` asks for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """One slot put at one position of one page."""
 
     slot: str
@@ -255,8 +253,7 @@ class Plan:
     """Estimated height of the main content without advertising, CSS px."""
 
 
-@dataclass(frozen=True, slots=True)
-class Insertion:
+class Insertion(NamedTuple):
     """Bytes to put at an offset of the original."""
 
     offset: int

@@ -12,14 +12,15 @@ def splice(html: bytes, insertions: Iterable[Insertion]) -> bytes:
 
     Raises ValueError for an offset outside of the page: a bug, never the page's fault.
     """
-    pieces: list[bytes] = []
+    page = memoryview(html)  # its slices are no copies: the join is the only one
+    pieces: list[bytes | memoryview] = []
     done = 0
     for insertion in sorted(insertions, key=lambda i: i.offset):
         if not 0 <= insertion.offset <= len(html):
             raise ValueError(f"offset {insertion.offset} lies outside of a page of {len(html)} bytes")
-        pieces += (html[done : insertion.offset], insertion.markup)
+        pieces += (page[done : insertion.offset], insertion.markup)
         done = insertion.offset
-    pieces.append(html[done:])
+    pieces.append(page[done:])
     return b"".join(pieces)
 
 

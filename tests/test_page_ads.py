@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adproxy.page.ads import is_ad
+from adproxy.page.ads import is_ad, is_ordinary
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,7 @@ from adproxy.page.ads import is_ad
 )
 def test_it_is_found_by_names_ids_data_and_addresses(tag: str, attributes: dict[str, str | None]) -> None:
     assert is_ad(tag, attributes)
+    assert not is_ordinary(tag, attributes)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,15 @@ def test_it_is_found_by_names_ids_data_and_addresses(tag: str, attributes: dict[
 )
 def test_what_is_none_is_not(tag: str, attributes: dict[str, str | None]) -> None:
     assert not is_ad(tag, attributes)
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"hidden": None}, {"style": "display:none"}, {"aria-label": "Advertisement"}, {"data-adslot": "1"}]
+)
+def test_what_may_be_hidden_or_an_ad_is_never_called_ordinary(attributes: dict[str, str | None]) -> None:
+    assert not is_ordinary("div", {"class": "text", **attributes})
+
+
+def test_most_elements_are_ordinary() -> None:
+    assert is_ordinary("div", {})
+    assert is_ordinary("a", {"class": "link", "id": "more", "href": "/x", "title": "More"})

@@ -84,7 +84,7 @@ def _anchor(offset: int, gap: int = -1, settled: bool = True) -> Anchor:
 
 
 def spot(offset: int, **more: object) -> Spot:
-    return replace(Spot(_anchor(offset)), **more)  # type: ignore[arg-type]
+    return Spot(_anchor(offset))._replace(**more)  # type: ignore[arg-type]
 
 
 def slot(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from adproxy.model import Anchor, Block, BlockKind, Edge, Gap, Page, PerDevice, Reason
-from adproxy.plan.gaps import Gaps
+from adproxy.plan.gaps import Gaps, checks
 from adproxy.plan.ruler import Ruler
 from adproxy.rules.ruleset import NO_DISTANCE, Clearance, Distance, KeepClear, Sides
 
@@ -27,7 +27,7 @@ def page(*kinds: BlockKind) -> Page:
 
 def kept_free(of: Page, **keep: object) -> list[int]:
     """The gaps between blocks that a distance of the rules forbids."""
-    return sorted(Gaps(of, Ruler(of), replace(NOTHING, **keep)).too_near)  # type: ignore[arg-type]
+    return sorted(Gaps(of, Ruler(of), checks(replace(NOTHING, **keep))).too_near)  # type: ignore[arg-type]
 
 
 KINDS = {
@@ -70,7 +70,7 @@ def test_a_distance_is_waived_right_before_a_heading_where_the_rules_say_so() ->
 
 def test_what_is_beside_stays_forbidden_though_a_heading_waives_the_distance() -> None:
     of = page(P, P, BlockKind.MEDIA, HEADING, P, P)
-    gaps = Gaps(of, Ruler(of), replace(NOTHING, around_media=Sides(words(9), words(9), unless_heading=True)))
+    gaps = Gaps(of, Ruler(of), checks(replace(NOTHING, around_media=Sides(words(9), words(9), unless_heading=True))))
     assert gaps.beside[3][0] is Reason.NEAR_MEDIA
 
 
@@ -84,7 +84,7 @@ def test_a_heading_below_is_kept_clear_of_but_right_before_it_is_fine() -> None:
 def test_before_a_heading_is_fine_but_not_where_a_foreign_box_comes_right_behind_it() -> None:
     def forbidden(*kinds: BlockKind) -> dict[int, Reason]:
         of = page(*kinds)
-        return {gap: verdict[0] for gap, verdict in Gaps(of, Ruler(of), NOTHING).beside.items()}
+        return {gap: verdict[0] for gap, verdict in Gaps(of, Ruler(of), checks(NOTHING)).beside.items()}
 
     assert 2 not in forbidden(P, P, HEADING, P, BlockKind.ASIDE, P)
     assert forbidden(P, P, HEADING, BlockKind.ASIDE, P, P)[2] is Reason.NEAR_ASIDE
@@ -110,5 +110,5 @@ def test_a_refusal_says_from_what_how_far_and_how_near(
     keep: dict[str, object], reason: Reason, required: str, found: str
 ) -> None:
     of = page(P, P, BlockKind.QUOTE, P, P, P, HEADING, P)
-    verdicts = Gaps(of, Ruler(of), replace(NOTHING, **keep)).too_near.values()  # type: ignore[arg-type]
+    verdicts = Gaps(of, Ruler(of), checks(replace(NOTHING, **keep))).too_near.values()  # type: ignore[arg-type]
     assert (reason, required, found) in verdicts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from selectolax.lexbor import LexborNode
 
@@ -72,20 +73,27 @@ def _parts(node: LexborNode) -> list[dict[str, str | None]]:
 
 def _shown_on(parts: list[dict[str, str | None]]) -> tuple[bool, bool]:
     """On phones, on desktops? By what the ad itself says, else by what is said within it."""
-    said = [devices for part in parts if (devices := _devices(part)) is not None]
+    own, *others = map(_devices, parts)
+    if own is not None:
+        return own
+    said = [devices for devices in others if devices is not None]
     if not said:
         return True, True
-    if _devices(parts[0]) is not None:
-        return said[0]
     return any(phone for phone, _ in said), any(desktop for _, desktop in said)
 
 
 def _devices(attributes: dict[str, str | None]) -> tuple[bool, bool] | None:
     """What an element's names say of phones and desktops; None where they speak of neither."""
+    names = f"{attributes.get('class') or ''} {attributes.get('id') or ''} {attributes.get('data-ad-unit') or ''}"
+    return _said_by(names) if len(names) <= _LONGEST_VALUE else _said_by.__wrapped__(names)
+
+
+@lru_cache(maxsize=1024)
+def _said_by(names: str) -> tuple[bool, bool] | None:
+    """Sites repeat their names, so the answers are kept; not those of long ones."""
     shown: set[str] = set()
     phone = desktop = True
     spoken = False
-    names = f"{attributes.get('class') or ''} {attributes.get('id') or ''} {attributes.get('data-ad-unit') or ''}"
     for name in names.split():
         if name in _NARROW:
             spoken, desktop = True, False

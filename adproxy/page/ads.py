@@ -31,6 +31,9 @@ _AD_FRAME = re.compile(
 _AMP = frozenset(("amp-ad", "amp-embed", "amp-sticky-ad"))
 _NEVER = frozenset("html body main article head p h1 h2 h3 h4 h5 h6 nav form button input select label i svg".split())
 
+# Without any of these, only its names and its kind can make an element an ad, and it is not hidden.
+_TELLING = _AD_ATTRIBUTES | {"aria-label", "style", "hidden"}
+
 # A box with more words than this is content that is called after an ad, not an ad.
 MAX_WORDS = 60
 
@@ -50,6 +53,14 @@ def is_ad(tag: str, attributes: Mapping[str, str | None]) -> bool:
         return True
     label = attributes.get("aria-label")
     return label is not None and is_label(label)
+
+
+def is_ordinary(tag: str, attributes: Mapping[str, str | None]) -> bool:
+    """True for nearly all elements: nothing about them may hide them or make them advertising. False says nothing."""
+    if tag == "iframe" or tag[:4] == "amp-" or not _TELLING.isdisjoint(attributes):
+        return False
+    classes, ident = attributes.get("class"), attributes.get("id")
+    return not (classes or ident) or not _is_named_as_ad(classes or "", ident or "")
 
 
 @lru_cache(maxsize=8192)

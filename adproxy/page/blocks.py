@@ -22,6 +22,12 @@ from adproxy.page.names import Says, says
 from adproxy.page.tree import Tree, visible_text
 from adproxy.page.words import fold
 
+# Looking a member up in its enum takes longer than most of what is done with it here, and so does a named tuple's own
+# constructor: there are blocks and gaps by the dozen.
+_AD, _ASIDE, _PARAGRAPH, _QUOTE = BlockKind.AD, BlockKind.ASIDE, BlockKind.PARAGRAPH, BlockKind.QUOTE
+_NO_GAP = Gap(None, Reason.NO_LEGAL_ANCHOR.value)
+_new = tuple.__new__
+
 # More blocks than any article has; what follows is not looked at.
 MAX_BLOCKS = 2_000
 _MAX_DEPTH = 60
@@ -185,23 +191,20 @@ class _Run:
 
 def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
     """Append the blocks of a container."""
-    before = len(walk.pieces)
+    pieces = walk.pieces
+    before = len(pieces)
     run = _Run()
     child = container.first_child
-    while child is not None and len(walk.pieces) < MAX_BLOCKS:
+    while child is not None and len(pieces) < MAX_BLOCKS:
         node, child = child, child.next
-        tag = node.tag or "-"
-        if tag == "-text":
-            if node.is_empty_text_node:
-                if run.parts:
-                    run.parts.append(" ")
-                continue
-            text = node.text()
-            if not text.isspace():
+        if node.is_text_node:
+            text = "" if node.is_empty_text_node else node.text_content or ""
+            if text and not text.isspace():
                 run.add(walk, text)
             elif run.parts:
                 run.parts.append(" ")
             continue
+        tag = node.tag or "-"
         if tag in _IGNORED or tag[0] == "-":
             continue
         if tag == "br":
@@ -219,7 +222,7 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
     run.flush(walk)
     avoided = walk.contents.matched.get(container.mem_id, ()) if depth else ()
     if avoided:  # what a match dissolves into is avoided as the match is
-        for piece in walk.pieces[before:]:
+        for piece in pieces[before:]:
             piece.block = piece.block._replace(avoided=tuple({*piece.block.avoided, *avoided}))
 
 
@@ -237,19 +240,20 @@ def _holds_blocks(node: LexborNode) -> bool:
 
 def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words: int, linked: bool = False) -> None:
     if len(text) <= 90 and is_label(text):
-        _add(walk, node, BlockKind.AD, tag, text, walk.heights.paragraph(1), words)
+        _add(walk, node, _AD, tag, text, walk.heights.paragraph(1), words)
         return
     flags = BlockFlag.NONE
-    if text[-1:] in _COLONS:
+    last = text[-1:]
+    if last in _COLONS:
         flags |= BlockFlag.LEAD_IN
-    elif text[-1:] not in _SENTENCE_ENDS and words > 3:
+    elif words > 3 and last not in _SENTENCE_ENDS:
         flags |= BlockFlag.OPEN_SENTENCE
-    # An interview's bold questions head their answers.
-    unfinished = text[-1:] not in _SENTENCE_ENDS or text[-1:] in _QUESTIONS
-    if node is not None and words <= 12 and unfinished and (text.isupper() or _all_bold(node)):
-        flags |= BlockFlag.PSEUDO_HEADING
+    if words <= 12 and node is not None and (last not in _SENTENCE_ENDS or last in _QUESTIONS):
+        # An interview's bold questions head their answers.
+        if text.isupper() or _all_bold(node):
+            flags |= BlockFlag.PSEUDO_HEADING
     good = words >= GOOD_WORDS and not linked if node is None else node.mem_id in walk.article.paragraphs
-    kind = BlockKind.ASIDE if linked else BlockKind.PARAGRAPH
+    kind = _ASIDE if linked else _PARAGRAPH
     media = walk.contents.media.get(node.mem_id) if node is not None else None
     width = width_of(text, words)
     height = walk.heights.paragraph(width)
@@ -257,13 +261,13 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
         flags |= BlockFlag.HAS_MEDIA
         height = plus(height, walk.heights.media(*media))
     is_source = (linked and words <= 4) or (words <= _SOURCE_WORDS and text[:1] in _DASHES)
-    if is_source and walk.pieces and walk.pieces[-1].block.kind is BlockKind.QUOTE:
+    if is_source and walk.pieces and walk.pieces[-1].block.kind is _QUOTE:
         # linked, or behind a dash
-        kind = BlockKind.PARAGRAPH
+        kind = _PARAGRAPH
         quote = walk.pieces[-1]
         quote.block = quote.block._replace(flags=quote.block.flags | BlockFlag.KEEP_WITH_NEXT)
     if node is not None and node.mem_id in walk.contents.ads and words < ads.MAX_WORDS:
-        kind = BlockKind.AD
+        kind = _AD
         height = likely_room(node, walk.heights.existing_ad(width, words, media))
     _add(walk, node, kind, tag, text, height, words, flags, good=good)
 
@@ -290,7 +294,8 @@ def _add(
     good: bool = False,
 ) -> None:
     avoided = walk.contents.avoided.get(node.mem_id, ()) if node is not None else ()
-    walk.pieces.append(_Piece(Block(kind, words, len(text), height, flags, tag, text[:80], avoided), node, good))
+    block = _new(Block, (kind, words, len(text), height, flags, tag, text[:80], avoided))
+    walk.pieces.append(_Piece(block, node, good))
 
 
 def _illustrated(walk: _Walk, node: LexborNode, depth: int) -> None:
@@ -329,7 +334,8 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         _paragraph(walk, node, depth)
         return
     attributes = node.attributes
-    if is_hidden(attributes):
+    ordinary = ads.is_ordinary(tag, attributes)
+    if not ordinary and is_hidden(attributes):
         return
     if tag == "p":
         _paragraph(walk, node, depth)
@@ -341,7 +347,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         return
     said = says(attributes.get("class") or "", attributes.get("id") or "")
     size = walk.contents.media.get(node.mem_id)
-    if (said & Says.AD or ads.is_ad(tag, attributes)) and not walk.holds_good(node):
+    if not ordinary and (said & Says.AD or ads.is_ad(tag, attributes)) and not walk.holds_good(node):
         text, words = walk.read(node)
         if words < ads.MAX_WORDS:
             height = likely_room(node, walk.heights.existing_ad(width_of(text, words), words, size))
@@ -476,7 +482,7 @@ def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
     anchor: Anchor | None = None
     if i < len(pieces):
         if pieces[i].joined:
-            return Gap(None, Reason.NO_LEGAL_ANCHOR.value)
+            return _NO_GAP
         node = pieces[i].node
         if node is not None:
             anchor = tree.before(node, i)
@@ -487,6 +493,4 @@ def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
         node = pieces[i - 1].node
         if node is not None:
             anchor = tree.after(node, i)
-    if anchor is None:
-        return Gap(None, Reason.NO_LEGAL_ANCHOR.value)
-    return Gap(anchor)
+    return _NO_GAP if anchor is None else _new(Gap, (anchor, None))

@@ -16,6 +16,7 @@ from adproxy.page import ads
 
 _SILENT = frozenset("script style noscript template".split())
 _MEDIA = frozenset("img picture video audio iframe embed object amp-img amp-video amp-youtube".split())
+_NOTABLE = _SILENT | _MEDIA | ads.TAGS
 _PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
 # Tracking pixels, icons, emoji: nothing that an ad could crowd.
 _SMALL = 48
@@ -49,10 +50,12 @@ def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents:
     advertising: set[int] = set()
     suspects = root.css(ads.NAMED)
     for node in root.css("*"):
-        tag = node.tag or ""
+        tag = node.tag
+        if tag not in _NOTABLE:
+            continue
         if tag in _SILENT:
             silent.update(_up(node, root, silent))
-        if tag in _MEDIA and (size := _visible_size(node.attributes, tag)) is not None:
+        elif tag in _MEDIA and (size := _visible_size(node.attributes, tag)) is not None:
             media.update(dict.fromkeys(_up(node, root, media), size))
         if tag in ads.TAGS:
             suspects.append(node)

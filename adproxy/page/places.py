@@ -19,6 +19,8 @@ from adproxy.page.words import count_words
 
 # So many words around a spot are looked at: an ad farther away is no neighbour.
 REACH = 16
+# Characters that are mostly as many words: the rest of a longer text need not be counted then.
+_LONG = 200
 _STEPS = 160
 _MAX_DEPTH = 200
 _SKIPPED = frozenset("script style template noscript link meta title base head source track select svg".split())
@@ -80,22 +82,28 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
             break
         enter = False
         if at.is_text_node:
-            text = at.text_content
-            if text and not text.isspace():
-                text = text.strip()
+            text = "" if at.is_empty_text_node else (at.text_content or "").strip()
+            if text:
                 if is_label(text):
                     return _Side(words, media, heading, lead_in)
                 if words == 0 and not forward:
                     heading = _inside_heading(at)
                     lead_in = text.endswith((":", "："))
+                if len(text) > _LONG and count_words(text[:_LONG]) > REACH:
+                    break
                 words += count_words(text)
                 if words > REACH:
                     break
         elif (tag := at.tag or "-") in _TEXT_LEVEL:
             enter = True
-        elif tag not in _SKIPPED and tag[0] != "-" and not is_hidden(attributes := at.attributes):
-            if ads.is_ad(tag, attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
-                return _Side(words, media, heading, lead_in)
+        elif tag not in _SKIPPED and tag[0] != "-":
+            attributes = at.attributes
+            if not ads.is_ordinary(tag, attributes):
+                if is_hidden(attributes):
+                    at = _step(at, forward)
+                    continue
+                if ads.is_ad(tag, attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
+                    return _Side(words, media, heading, lead_in)
             classes = attributes.get("class")
             enter = tag not in _MEDIA and not (classes and says(classes, "") & Says.EMBED)
             media = media or (not enter and words < 2)
@@ -151,9 +159,23 @@ def _inside_never(tree: Tree, node: LexborNode) -> bool:
 # --- the headline -----------------------------------------------------------------------------
 
 
-def headline(tree: Tree, outline: Outline, article: LexborNode | None) -> LexborNode | None:
-    """The article's headline: the last h1 before its first block, or the first one of the page."""
-    candidates = [h for h in tree.css("h1") if h.text().strip() and not is_hidden(h.attributes)]
+def landmarks(tree: Tree, *, headlines: bool, sidebars: bool) -> tuple[list[LexborNode], list[LexborNode]]:
+    """What may be the headline and what may be a sidebar, each in document order, as far as they are asked for: a walk
+    through the whole tree costs more than what is compared on the way, so there is one for both."""
+    if not headlines or not sidebars:
+        return tree.css("h1") if headlines else [], tree.css(_SIDEBARS) if sidebars else []
+    found = tree.css(f"h1,{_SIDEBARS}")
+    return [node for node in found if node.tag == "h1"], [node for node in found if node.tag != "h1"]
+
+
+def headline(
+    tree: Tree, outline: Outline, article: LexborNode | None, headlines: list[LexborNode]
+) -> LexborNode | None:
+    """The article's headline: the last h1 before its first block, or the first one of the page.
+
+    `headlines`: those of the `landmarks`.
+    """
+    candidates = [h for h in headlines if h.text().strip() and not is_hidden(h.attributes)]
     if not candidates:
         return None
     if article is None:
@@ -229,14 +251,16 @@ def sidebar(
     tree: Tree,
     selector: str | None,
     article: LexborNode | None,
-    wanted: tuple[Literal["first", "last"] | int, ...] = ("first", "last"),
+    wanted: tuple[Literal["first", "last"] | int, ...],
+    sidebars: list[LexborNode],
 ) -> tuple[Spot | None, ...]:
     """Before each widget of the sidebar, then after the last; empty where the page has none.
 
-    `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article.
-    `wanted`: the places that slots ask for; what a slot would not shift to is not looked at, and None.
+    `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article, of
+    `sidebars`, those of the `landmarks`. `wanted`: the places that slots ask for; what a slot would not shift to is not
+    looked at, and None.
     """
-    for node in tree.css(selector or _SIDEBARS):
+    for node in sidebars if selector is None else tree.css(selector):
         if selector is None and not _is_sidebar(tree, node, article):
             continue
         widgets = _widgets(node)

@@ -130,8 +130,12 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
             problem = Reason.NO_ARTICLE.value
     root = found.root if found is not None else None
     above = below = end = NO_SPOT
-    if wanted.above_headline or wanted.below_headline:
-        heading = places.headline(tree, outline, root)
+    with_headline = wanted.above_headline or wanted.below_headline
+    headlines, sidebars = places.landmarks(
+        tree, headlines=with_headline, sidebars=bool(wanted.sidebar) and wanted.sidebar_selector is None
+    )
+    if with_headline:
+        heading = places.headline(tree, outline, root, headlines)
         if wanted.above_headline:
             above = places.above_headline(tree, heading)
         if wanted.below_headline:
@@ -140,7 +144,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
         end = places.end_of_article(tree, outline, root)
     sidebar: tuple[Spot | None, ...] = ()
     if wanted.sidebar:
-        sidebar = places.sidebar(tree, wanted.sidebar_selector, root, wanted.sidebar)
+        sidebar = places.sidebar(tree, wanted.sidebar_selector, root, wanted.sidebar, sidebars)
     named = {p.key: places.at_selector(tree, p.edge, p.selector) for p in wanted.selectors if p.edge != "marked"}
     for name, nodes in marked_places.slots.items():
         if wanted.marked is not None and name in wanted.marked:

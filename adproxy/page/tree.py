@@ -120,7 +120,8 @@ class Tree:
 
     def start(self, node: LexborNode) -> int:
         """Offset of an element's own start tag; -1 where it is not proven (or the parser made the element up)."""
-        return self.marked.offset(node.attributes.get(ATTRIBUTE), node.tag or "")
+        # of an element that has a mark it is the first attribute: no other is read
+        return self.marked.offset(node.attrs.get(ATTRIBUTE), node.tag or "")
 
     def end(self, node: LexborNode) -> int:
         """Offset behind an element's own end tag; -1 where it is not proven."""
@@ -212,10 +213,10 @@ class Tree:
         legal = self._legal.get(parent.mem_id)
         if not (self.legal_container(parent) if legal is None else legal):
             return None
-        offset = self.marked.offset(node.attributes.get(ATTRIBUTE), tag)
+        offset = self.marked.offset(node.attrs.get(ATTRIBUTE), tag)
         if offset < 0 or not self._allowed(offset, offset):
             return None
-        return Anchor(offset, _BEFORE_START, gap, settled=self._ask_settled and self._settled(offset, node))
+        return Anchor(offset, _BEFORE_START, gap, self._ask_settled and self._settled(offset, node))
 
     def after(self, node: LexborNode, gap: int = -1) -> Anchor | None:
         """The anchor behind an element's end tag, if there is a legal one."""

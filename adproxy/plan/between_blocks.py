@@ -16,9 +16,8 @@ def contender(state: State, slot: Slot, where: MidArticle, devices: tuple[Device
     forbidden = _forbidden(state, slot)
     name = slot.name
     state.refusals += [
-        Refusal(name, reason, required, actual, gaps[i].anchor, i)
-        for i, (reason, required, actual) in forbidden.items()
-    ]
+        tuple.__new__(Refusal, (name, *verdict, gaps[i].anchor, i, None)) for i, verdict in forbidden.items()
+    ]  # by the dozen on every page: without the constructor's handling of its arguments
     between = range(1, len(state.page.blocks))
     fitting = [i for i in between if i not in forbidden]
     if not fitting:

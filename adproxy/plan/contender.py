@@ -9,12 +9,12 @@ from adproxy.model import Anchor, Device
 from adproxy.rules.ruleset import Distance, FixedPlace, MidArticle, Place, Slot
 
 # Inside the main content by definition, though between no two of its blocks.
-_IN_MAIN_CONTENT = (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
+_BELOW_HEADLINE, _END_OF_ARTICLE = FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE
 
 
 def is_counted(anchor: Anchor, place: Place) -> bool:
     """True where a slot's height is part of the main content's, and so of the density."""
-    return anchor.gap >= 0 or place in _IN_MAIN_CONTENT
+    return anchor.gap >= 0 or place is _BELOW_HEADLINE or place is _END_OF_ARTICLE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from adproxy.model import Page, Reason, Refusal
+from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import ALWAYS, Policy, Said, SelectorPlace, Slot, When
 
 _DAY = re.compile(r"\s*(\d{4}-\d{2}-\d{2})(?!\d)")
@@ -21,6 +22,8 @@ def for_page(page: Page, policy: Policy) -> tuple[Policy, tuple[Refusal, ...]]:
     A slot that markers in the page name stands at these, and nowhere else: who marks a place has chosen it. The limits
     of the page hold for it as for any slot.
     """
+    if not page.named and _asks_nothing(policy):
+        return policy, ()
     when = policy.when
     general = None if when is ALWAYS else unmet(when, page)
     slots: list[Slot] = []
@@ -36,6 +39,10 @@ def for_page(page: Page, policy: Policy) -> tuple[Policy, tuple[Refusal, ...]]:
         # Without its revision: what is remembered of the policy as a whole isn't true of these slots.
         policy = replace(policy, slots=tuple(slots), revision="")
     return policy, tuple(refusals)
+
+
+_asks_nothing = PerRevision(lambda policy: policy.when is ALWAYS and all(slot.when is ALWAYS for slot in policy.slots))
+"""Whether a policy's slots are for any page."""
 
 
 def unmet(when: When, page: Page) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from adproxy.model import Block, BlockFlag, BlockKind, Page, Reason
 from adproxy.plan.ruler import Ruler, found, is_heading, is_media
+from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import Distance, KeepClear, Sides, sides
 
 Verdict = tuple[Reason, str, str]
@@ -23,16 +24,18 @@ _BELONGS_TO_TEXT_BEFORE = (BlockKind.LIST, BlockKind.TABLE, BlockKind.CODE)
 class Gaps:
     """By gap between two blocks, why no slot whatever may stand in it; worked out once for all slots."""
 
-    def __init__(self, page: Page, ruler: Ruler, keep: KeepClear) -> None:
-        self._page, self._ruler, self._keep = page, ruler, keep
+    def __init__(self, page: Page, ruler: Ruler, checks: Sequence[Check]) -> None:
+        """`checks`: `checks_of` the policy."""
+        self._page, self._ruler, self._checks = page, ruler, checks
         self._clearance: dict[int, float] = {}
         self.beside: dict[int, Verdict] = {}
         """For what stands directly beside it."""
-        for gap, (before, after) in enumerate(pairwise(page.blocks), 1):
-            verdict = _beside(before, after) or _behind_heading(page.blocks, gap)
+        blocks = page.blocks
+        for gap, (before, after) in enumerate(pairwise(blocks), 1):
+            verdict = _beside(before, after) or _behind_heading(blocks, gap)
             if verdict is not None:
                 self.beside[gap] = verdict
-        self.too_near = _too_near(page, ruler, keep, self.beside)
+        self.too_near = _too_near(page, ruler, checks, self.beside)
         """For a distance that the rules want kept; only gaps that are not forbidden already."""
 
     def clearance(self, gap: int) -> float:
@@ -46,7 +49,7 @@ class Gaps:
     def _clearances(self, gap: int) -> Iterator[float]:
         blocks = self._page.blocks
         before_heading = gap < len(blocks) and is_heading(blocks[gap])
-        for _, clearance, _, is_it in _checks(self._keep):
+        for _, clearance, _, is_it in self._checks:
             if clearance.unless_heading and before_heading:
                 continue
             if (wanted := clearance.above).amount > 0:
@@ -102,15 +105,15 @@ def _behind_heading(blocks: Sequence[Block], gap: int) -> Verdict | None:
     return None
 
 
-def _too_near(page: Page, ruler: Ruler, keep: KeepClear, beside: Mapping[int, Verdict]) -> dict[int, Verdict]:
+def _too_near(page: Page, ruler: Ruler, checks: Sequence[Check], beside: Mapping[int, Verdict]) -> dict[int, Verdict]:
     """By gap: the first of the rules' distances that is not kept there, the nearest such block above it first."""
     blocks = page.blocks
     # Plain text is nothing that a rule keeps a distance from.
     notable = [(i, b) for i, b in enumerate(blocks) if b.kind is not _PARAGRAPH or b.flags or b.avoided]
     verdicts: dict[int, Verdict] = {}
-    for reason, clearance, of_what, is_it in _checks(keep):
+    for reason, clearance, of_what, is_it in checks if notable else ():
         above, below = clearance.above, clearance.below
-        hits = [i for i, block in notable if is_it(block)] if above.amount > 0 or below.amount > 0 else []
+        hits = [i for i, block in notable if is_it(block)]
         if not hits:
             continue
         # Every gap is looked at from the nearest hit on either side of it, and no farther than the distance goes.
@@ -138,13 +141,13 @@ def _too_near(page: Page, ruler: Ruler, keep: KeepClear, beside: Mapping[int, Ve
     return verdicts
 
 
-_Check = tuple[Reason, Sides, str, Callable[[Block], bool]]
+Check = tuple[Reason, Sides, str, Callable[[Block], bool]]
 """The reason to refuse a gap, how far it must stay away on either side, from what (in words), and how that is told."""
 
 
-def _checks(keep: KeepClear) -> list[_Check]:
+def checks(keep: KeepClear) -> tuple[Check, ...]:
     """All that the rules keep clear of, in the order in which it is told."""
-    return [
+    known: list[Check] = [
         (Reason.AFTER_HEADING, Sides(above=keep.after_heading), "after a heading", is_heading),
         (Reason.NEAR_MEDIA, sides(keep.around_media), "from media", is_media),
         (Reason.NEAR_EXISTING_AD, sides(keep.around_existing_ads), "from the page's own ads", _is(BlockKind.AD)),
@@ -160,6 +163,11 @@ def _checks(keep: KeepClear) -> list[_Check]:
             for n, (selector, clearance) in enumerate(keep.around)
         ),
     ]
+    return tuple(check for check in known if check[1].above.amount > 0 or check[1].below.amount > 0)
+
+
+checks_of = PerRevision(lambda policy: checks(policy.keep_clear))
+"""The same of a policy."""
 
 
 def _is(kind: BlockKind) -> Callable[[Block], bool]:

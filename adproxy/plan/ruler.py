@@ -29,7 +29,7 @@ class Ruler:
 
     def __init__(self, page: Page) -> None:
         self._blocks = page.blocks
-        self._kinds = [block.kind for block in page.blocks]
+        self.kinds = [block.kind for block in page.blocks]
         self._own: Sequence[bool] | None = None
         """By block: whether it is the article's own."""
         self._sums: dict[str, Sequence[float]] = {}
@@ -43,7 +43,7 @@ class Ruler:
         return known
 
     def _amounts(self, what: str) -> Sequence[float]:
-        blocks, kinds = self._blocks, self._kinds
+        blocks, kinds = self._blocks, self.kinds
         if what == "words":
             return [0 if kind in _WITHOUT_TEXT else b.words for b, kind in zip(blocks, kinds, strict=True)]
         if what == "characters":

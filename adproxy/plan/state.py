@@ -20,7 +20,7 @@ from adproxy.model import (
     Reason,
     Refusal,
 )
-from adproxy.plan.gaps import Gaps
+from adproxy.plan.gaps import Gaps, checks_of
 from adproxy.plan.ruler import Ruler
 from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import Distance, Policy, Slot
@@ -91,7 +91,7 @@ class State:
             "phone": Spacing(gap.phone, ruler.sums(gap.phone.unit, "phone"), grows),
             "desktop": Spacing(gap.desktop, ruler.sums(gap.desktop.unit, "desktop"), grows),
         }
-        return cls(page, policy, ruler, reserved_by(policy), content, _existing(page), spacing)
+        return cls(page, policy, ruler, reserved_by(policy), content, _existing(page, ruler), spacing)
 
     def density(self, device: Device, used: float) -> float:
         """Share of advertising in the main content's height on a device, with so many CSS px of our slots."""
@@ -105,7 +105,7 @@ class State:
 
     def gaps(self) -> Gaps:
         if self._gaps is None:
-            self._gaps = Gaps(self.page, self.ruler, self.policy.keep_clear)
+            self._gaps = Gaps(self.page, self.ruler, checks_of(self.policy))
         return self._gaps
 
     def refuse(
@@ -122,10 +122,10 @@ class State:
         self.refusals.append(Refusal(slot.name, reason, required, actual, anchor, gap, device))
 
 
-def _existing(page: Page) -> PerDevice:
+def _existing(page: Page, ruler: Ruler) -> PerDevice:
     """Height of the page's own advertising. Ads that stand one behind the other are one to the reader: a label and its
     frame, a wrapper for each device."""
-    if not any(block.kind is _AD for block in page.blocks):
+    if _AD not in ruler.kinds:
         return NOTHING
     phone = desktop = 0.0
     for kind, run in groupby(page.blocks, key=lambda block: block.kind):
