@@ -1,0 +1,107 @@
+"""One reading of all metrics, to be asked for sums.
+
+A counter that is not there is told from one that stands at zero: sums of the former are None, and a page can say so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from prometheus_client.core import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A histogram: how many observations lay at or under each bound, the last of which is infinity."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[float, ...]
+    """Cumulative, one for each bound."""
+
+    @property
+    def total(self) -> float:
+        """Observations."""
+        return self.counts[-1] if self.counts else 0.0
+
+    def quantile(self, share: float) -> float | None:
+        """The value that `share` (0 to 1) of the observations lie at or under, straight between two bounds, as
+        Prometheus has it; infinity where it lies beyond the last finite bound; None without observations."""
+        rank = share * self.total
+        if not rank:
+            return None
+        below, before = 0.0, 0.0
+        for bound, count in zip(self.bounds, self.counts, strict=True):
+            if count >= rank:
+                if math.isinf(bound):
+                    return math.inf
+                return below + (bound - below) * (rank - before) / (count - before)
+            below, before = bound, count
+        return None
+
+    def over(self, limit: float) -> float | None:
+        """The share of observations that lie over `limit`; None where it is no bound, or nothing was observed."""
+        if limit not in self.bounds or not self.total:
+            return None
+        return 1 - self.counts[self.bounds.index(limit)] / self.total
+
+    def columns(self) -> tuple[float, ...]:
+        """Observations in each bucket alone."""
+        return tuple(later - earlier for earlier, later in pairwise((0.0, *self.counts)))
+
+    def since(self, earlier: Spread) -> Spread:
+        """What was observed after `earlier`; all of it where that is of another shape, or the counts began anew."""
+        if earlier.bounds != self.bounds or earlier.total > self.total:
+            return self
+        return Spread(self.bounds, tuple(now - then for now, then in zip(self.counts, earlier.counts, strict=True)))
+
+
+NOTHING_SPREAD = Spread((), ())
+
+
+class Readings:
+    """All samples of one scrape. Names are those of the exposition: ``adproxy_pages_total``."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._samples: dict[str, list[tuple[dict[str, str], float]]] = {}
+        self._families: set[str] = set()
+        for family in families:
+            self._families.add(family.name)
+            for sample in family.samples:
+                self._samples.setdefault(sample.name, []).append((sample.labels, sample.value))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._samples or name.removesuffix("_total") in self._families
+
+    def sum(self, name: str, **wanted: str) -> float | None:
+        """The sum over the series that have all these labels; None where there is no such metric."""
+        if name not in self:
+            return None
+        return sum(value for labels, value in self._samples.get(name, ()) if wanted.items() <= labels.items())
+
+    def by(self, name: str, *keys: str, **wanted: str) -> dict[tuple[str, ...], float]:
+        """Sums by the values of these labels, of the series that have all of `wanted`."""
+        found: dict[tuple[str, ...], float] = {}
+        for labels, value in self._samples.get(name, ()):
+            if wanted.items() <= labels.items():
+                key = tuple(labels.get(each, "") for each in keys)
+                found[key] = found.get(key, 0.0) + value
+        return found
+
+    def spread(self, name: str, **wanted: str) -> Spread:
+        """A histogram, added up over the series that have all these labels."""
+        counts = self.by(f"{name}_bucket", "le", **wanted)
+        bounds = sorted((float(le), value) for (le,), value in counts.items())
+        return Spread(tuple(bound for bound, _ in bounds), tuple(value for _, value in bounds))
+
+
+def share(part: float | None, whole: float | None) -> float | None:
+    """`part` of `whole`; None where either is unknown or there is no whole."""
+    return part / whole if part is not None and whole else None
+
+
+def finite(value: float | None) -> float | None:
+    """None for infinity, which no drawing can show."""
+    return None if value is None or math.isinf(value) else value
