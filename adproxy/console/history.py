@@ -26,20 +26,18 @@ HOUR = 3600.0
 POINT_SECONDS = 60.0
 """What one point of a line stands for."""
 
-_VALID = {"traffic": "valid"}
 TRACKED: Mapping[str, Callable[[Readings], float | None]] = {
     "planned": lambda now: now.sum("adproxy_pages_total", outcome="rewritten"),
     "failed_open": lambda now: now.sum("adproxy_pages_total", outcome="failed_open"),
     "with_slots": lambda now: now.sum("adproxy_pages_with_slots_total"),
     "errors": lambda now: now.sum("adproxy_errors_total"),
-    "views": lambda now: now.sum("adproxy_page_views_total", **_VALID),
-    "requests": lambda now: now.sum("adproxy_slot_requests_total"),
-    "unfilled": lambda now: now.sum("adproxy_slot_unfilled_total"),
-    "rendered": lambda now: now.sum("adproxy_slot_impressions_total"),
-    "impressions": lambda now: now.sum("adproxy_slot_impressions_total", **_VALID),
-    "viewable": lambda now: now.sum("adproxy_slot_viewable_impressions_total", **_VALID),
+    "views": lambda now: now.sum("adproxy_page_views_total", valid=True),
+    "requests": lambda now: now.sum("adproxy_slot_requests_total", valid=True),
+    "unfilled": lambda now: now.sum("adproxy_slot_unfilled_total", valid=True),
+    "impressions": lambda now: now.sum("adproxy_slot_impressions_total", valid=True),
+    "viewable": lambda now: now.sum("adproxy_slot_viewable_impressions_total", valid=True),
 }
-"""The sums that are kept, by the name that `Window.change` takes."""
+"""The sums that are kept, by the name that `Window.change` takes; what browsers report is that of valid traffic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +101,8 @@ class Window:
 
     @property
     def rendered(self) -> float | None:
-        """Impressions of all traffic for each ad that came."""
-        return share(self.change("rendered"), self.filled)
+        """Impressions for each ad that came."""
+        return share(self.change("impressions"), self.filled)
 
     @property
     def viewability(self) -> float | None:

@@ -12,10 +12,10 @@ from adproxy.board import WorkerState
 from adproxy.console import charts
 from adproxy.console.density import Density, densities
 from adproxy.console.findings import FAILED_OPEN_SHARE, SLOW_SECONDS, Level, findings
-from adproxy.console.funnel import STAGES, Funnel, funnels, missing, together
 from adproxy.console.history import HOUR, History, Sample, Window, sample_of
 from adproxy.console.pages import age, number, page, percent, seconds, words
 from adproxy.console.readings import NOTHING_SPREAD, Readings, Spread, finite, share
+from adproxy.console.slot_figures import STAGES, SlotFigures, missing, slot_figures, together
 from adproxy.live_rules import LiveStatus
 from adproxy.metrics import OTHER
 from adproxy.model import DEVICES
@@ -104,7 +104,7 @@ def overview(
     pages are served in this process; `at`: Unix seconds."""
     window, since = _window(now, history, at)
     # what no rules name is worth a row only where there was any
-    known = [row for row in funnels(now) if row.site != OTHER or not row.is_idle]
+    known = [row for row in slot_figures(now) if row.site != OTHER or not row.is_idle]
     rows = sorted(known, key=lambda row: (row.site == OTHER, row.site, row.is_idle))
     density = densities(now)
     found = findings(now, window, status, states, density)
@@ -118,8 +118,8 @@ def overview(
         at=at,
         tiles=_tiles(now, window, history.windows(at), status, states, density, at),
         stages=_stages(together(rows, "", "")),
-        funnels=rows[:MAX_ROWS],
-        funnels_left=max(0, len(rows) - MAX_ROWS),
+        slots=rows[:MAX_ROWS],
+        slots_left=max(0, len(rows) - MAX_ROWS),
         several_sites=len({row.site for row in rows if row.site != OTHER}) > 1,
         missing=missing(now),
         traffic=_traffic(now),
@@ -245,7 +245,7 @@ def _rules_tile(status: LiveStatus | None, states: Sequence[WorkerState], at: fl
 # --- what becomes of them -------------------------------------------------------------------
 
 
-def _stages(whole: Funnel) -> list[dict[str, object]]:
+def _stages(whole: SlotFigures) -> list[dict[str, object]]:
     """The funnel of all slots together: each stage with its bar, and what part of the stage before it that is."""
     counts = [getattr(whole, stage) for stage in STAGES]
     most = max((count for count in counts if count), default=1.0)

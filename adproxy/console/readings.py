@@ -6,7 +6,7 @@ A counter that is not there is told from one that stands at zero: sums of the fo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -75,20 +75,23 @@ class Readings:
     def __contains__(self, name: str) -> bool:
         return name in self._samples or name.removesuffix("_total") in self._families
 
-    def sum(self, name: str, **wanted: str) -> float | None:
-        """The sum over the series that have all these labels; None where there is no such metric."""
-        if name not in self:
-            return None
-        return sum(value for labels, value in self._samples.get(name, ()) if wanted.items() <= labels.items())
+    def sum(self, name: str, *, valid: bool = False, **wanted: str) -> float | None:
+        """The sum over the series that `by` would take; None where there is no such metric."""
+        return sum(value for _, value in self._series(name, valid, wanted)) if name in self else None
 
-    def by(self, name: str, *keys: str, **wanted: str) -> dict[tuple[str, ...], float]:
-        """Sums by the values of these labels, of the series that have all of `wanted`."""
+    def by(self, name: str, *keys: str, valid: bool = False, **wanted: str) -> dict[tuple[str, ...], float]:
+        """Sums by the values of these labels, of the series that have all of `wanted`; with `valid` without those of
+        invalid traffic."""
         found: dict[tuple[str, ...], float] = {}
-        for labels, value in self._samples.get(name, ()):
-            if wanted.items() <= labels.items():
-                key = tuple(labels.get(each, "") for each in keys)
-                found[key] = found.get(key, 0.0) + value
+        for labels, value in self._series(name, valid, wanted):
+            key = tuple(labels.get(each, "") for each in keys)
+            found[key] = found.get(key, 0.0) + value
         return found
+
+    def _series(self, name: str, valid: bool, wanted: Mapping[str, str]) -> Iterator[tuple[dict[str, str], float]]:
+        for labels, value in self._samples.get(name, ()):
+            if wanted.items() <= labels.items() and not (valid and labels.get("traffic") == "invalid"):
+                yield labels, value
 
     def spread(self, name: str, **wanted: str) -> Spread:
         """A histogram, added up over the series that have all these labels."""

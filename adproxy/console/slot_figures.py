@@ -21,11 +21,10 @@ _METRICS = {
     "viewable": "adproxy_slot_viewable_impressions_total",
     "clicks": "adproxy_slot_clicks_total",
 }
-_OF_VALID_TRAFFIC = {"impressions", "viewable", "clicks"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Funnel:
+class SlotFigures:
     """The counters of one slot, or of several together. None: there is no such counter."""
 
     site: str
@@ -64,15 +63,12 @@ class Funnel:
         return not any((self.placed, self.requested, self.withheld, self.impressions, self.viewable, self.clicks))
 
 
-def funnels(now: Readings) -> list[Funnel]:
+def slot_figures(now: Readings) -> list[SlotFigures]:
     """One for each slot, by site and name."""
-    counted = {
-        field: now.by(metric, "site", "slot", **({"traffic": "valid"} if field in _OF_VALID_TRAFFIC else {}))
-        for field, metric in _METRICS.items()
-    }
+    counted = {field: now.by(metric, "site", "slot", valid=True) for field, metric in _METRICS.items()}
     keys = sorted({(site, slot) for counts in counted.values() for site, slot in counts})
     return [
-        Funnel(
+        SlotFigures(
             site=site,
             slot=slot,
             **{
@@ -84,16 +80,16 @@ def funnels(now: Readings) -> list[Funnel]:
     ]
 
 
-def together(rows: Iterable[Funnel], site: str, slot: str) -> Funnel:
+def together(rows: Iterable[SlotFigures], site: str, slot: str) -> SlotFigures:
     """The sum of several."""
     rows = list(rows)
     sums: dict[str, float | None] = {}
     for field in _METRICS:
         values = [value for row in rows if (value := getattr(row, field)) is not None]
         sums[field] = sum(values) if values else None
-    return Funnel(site=site, slot=slot, **sums)
+    return SlotFigures(site=site, slot=slot, **sums)
 
 
 def missing(now: Readings) -> list[str]:
-    """Those of the funnel's metrics that are not there."""
+    """Those of these metrics that are not there."""
     return [metric for metric in _METRICS.values() if metric not in now]
