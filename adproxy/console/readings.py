@@ -95,7 +95,7 @@ class Readings:
 
     def spread(self, name: str, **wanted: str) -> Spread:
         """A histogram, added up over the series that have all these labels."""
-        counts = self.by(f"{name}_bucket", "le", **wanted)
+        counts = self.by(f"{name}_bucket", "le", valid=False, **wanted)
         bounds = sorted((float(le), value) for (le,), value in counts.items())
         return Spread(tuple(bound for bound, _ in bounds), tuple(value for _, value in bounds))
 
