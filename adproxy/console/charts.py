@@ -90,11 +90,9 @@ class Bar:
     """Of all rows together, 0 to 1."""
 
 
-def bars(counts: dict[str, float], *, zeros: bool = False) -> tuple[Bar, ...]:
-    """Rows, the largest first; those at zero are left out unless `zeros`."""
-    rows = sorted(
-        ((name, count) for name, count in counts.items() if count or zeros), key=lambda row: (-row[1], row[0])
-    )
+def bars(counts: dict[str, float]) -> tuple[Bar, ...]:
+    """Rows, the largest first; those at zero are left out."""
+    rows = sorted(((name, count) for name, count in counts.items() if count), key=lambda row: (-row[1], row[0]))
     total = sum(count for _, count in rows) or 1.0
     most = max((count for _, count in rows), default=0.0) or 1.0
     return tuple(Bar(name, count, count / most, count / total) for name, count in rows)

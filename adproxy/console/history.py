@@ -153,10 +153,14 @@ class History:
 
     async def keep(self, metrics: Exposition) -> None:
         """Take samples until cancelled."""
+        said = False
         while True:
             try:
                 now = await run_in_threadpool(lambda: Readings(metrics.families()))
                 self.add(sample_of(now, time.time()))
+                said = False
             except Exception:  # a figure less is no reason to stop: the next may be had again
-                log.exception("the metrics could not be read; the console lacks a sample")
+                if not said:
+                    log.exception("the metrics could not be read; the console lacks what happens until they can")
+                said = True
             await asyncio.sleep(SAMPLE_SECONDS)
