@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adproxy.console import charts
-from adproxy.console.readings import Readings, finite
+from adproxy.console.readings import Readings, Spread, finite
 
 MAX_ROWS = 100
 """What is beyond is in the metrics."""
@@ -34,24 +34,23 @@ class Density:
 def densities(now: Readings) -> list[Density]:
     """By site and device, those with pages first."""
     limits = now.by("adproxy_page_ad_density_limit_ratio", "site", "device")
-    pages = now.by("adproxy_page_ad_density_ratio_count", "site", "device")
-    worth_a_row = [key for key, count in pages.items() if count or key in limits]
-    worth_a_row.sort(key=lambda key: (not pages[key], key[0], key[1] != "phone"))
+    spreads = now.spreads("adproxy_page_ad_density_ratio", "site", "device")
+    worth_a_row = [key for key, spread in spreads.items() if spread.total or key in limits]
+    worth_a_row.sort(key=lambda key: (not spreads[key].total, key[0], key[1] != "phone"))
     return [
-        _density(now, site, device, limits.get((site, device)), pages[site, device])
+        _density(site, device, limits.get((site, device)), spreads[site, device])
         for site, device in worth_a_row[:MAX_ROWS]
     ]
 
 
-def _density(now: Readings, site: str, device: str, limit: float | None, pages: float) -> Density:
-    spread = now.spread("adproxy_page_ad_density_ratio", site=site, device=device)
+def _density(site: str, device: str, limit: float | None, spread: Spread) -> Density:
     names = charts.range_names(spread.bounds, lambda bound: f"{100 * bound:.0f}", " %")
     starts = (-1.0, *spread.bounds[:-1])
     over_from = next((n for n, start in enumerate(starts) if limit is not None and start >= limit), None)
     return Density(
         site=site,
         device=device,
-        pages=pages,
+        pages=spread.total,
         median=finite(spread.quantile(0.5)),
         p95=finite(spread.quantile(0.95)),
         limit=limit,

@@ -95,9 +95,18 @@ class Readings:
 
     def spread(self, name: str, **wanted: str) -> Spread:
         """A histogram, added up over the series that have all these labels."""
-        counts = self.by(f"{name}_bucket", "le", valid=False, **wanted)
-        bounds = sorted((float(le), value) for (le,), value in counts.items())
-        return Spread(tuple(bound for bound, _ in bounds), tuple(value for _, value in bounds))
+        return self.spreads(name, **wanted).get((), NOTHING_SPREAD)
+
+    def spreads(self, name: str, *keys: str, **wanted: str) -> dict[tuple[str, ...], Spread]:
+        """The same by the values of `keys`."""
+        found: dict[tuple[str, ...], dict[float, float]] = {}
+        for labels, count in self.by(f"{name}_bucket", *keys, "le", valid=False, **wanted).items():
+            found.setdefault(labels[:-1], {})[float(labels[-1])] = count
+        made = {}
+        for key, counts in found.items():
+            bounds = sorted(counts)
+            made[key] = Spread(tuple(bounds), tuple(counts[bound] for bound in bounds))
+        return made
 
 
 def share(part: float | None, whole: float | None) -> float | None:
