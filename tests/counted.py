@@ -80,9 +80,8 @@ class Counted:
         metrics.observe_rewrite(0.0005)
         metrics.observe_added_first_byte(0.0007)
         self.page_views.labels(SITE, traffic).inc()
-        for slot, series in (("top", (self.requests, self.impressions, self.viewable, self.clicks)),):
-            for counter in series:
-                counter.labels(SITE, slot, traffic).inc()
+        for counter in (self.requests, self.impressions, self.viewable, self.clicks):
+            counter.labels(SITE, "top", traffic).inc()
         self.requests.labels(SITE, "end", traffic).inc(2)
         self.unfilled.labels(SITE, "end", traffic).inc()
         self.unfilled.labels(SITE, "top", traffic).inc(0)
@@ -91,6 +90,11 @@ class Counted:
         self.clicks.labels(SITE, "end", traffic).inc(0)
         self.withheld.labels(SITE, "end", "no_consent", traffic).inc()
         self.measured.labels(SITE, "phone").observe(0.21)
+
+    def request(self, site: str, *slots: str) -> None:
+        """A browser asked for an ad for each of these slots."""
+        for slot in slots:
+            self.requests.labels(site, slot, "valid").inc()
 
     def trouble(self) -> None:
         """One of everything that goes wrong."""

@@ -57,7 +57,7 @@ def office() -> Iterator[Office]:
     for traffic in ("valid", "valid", "invalid"):
         counted.view(traffic)
     counted.trouble()
-    counted.requests.labels("another-site", LONG, "valid").inc()
+    counted.request("another-site", LONG)
     board = Board(2)
     board.started(0, 4711)
     board.alive(0)
