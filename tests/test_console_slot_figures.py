@@ -17,8 +17,9 @@ def counted() -> Readings:
 
 
 def test_each_slot_has_its_counters_of_valid_traffic() -> None:
-    other, end, top = sorted(slot_figures(counted()), key=lambda row: (row.site != OTHER, row.slot))
-    assert (other.site, other.is_idle) == (OTHER, True)
+    rows = {(row.site, row.slot): row for row in slot_figures(counted())}
+    top, end = rows[SITE, "top"], rows[SITE, "end"]
+    assert rows[OTHER, OTHER].is_idle
     assert top == SlotFigures(
         site=SITE, slot="top", placed=5, requested=4, unfilled=0, withheld=0, impressions=4, viewable=4, clicks=4
     )

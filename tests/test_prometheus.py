@@ -225,7 +225,7 @@ def test_every_query_of_the_dashboard_is_answered(tmp_path: Path) -> None:
             while len(answers) < len(wanted) and time.monotonic() < deadline:
                 for expression in wanted.keys() - answers.keys():
                     values = [value for _, value in query(url, expression)]
-                    if values and not any(map(math.isnan, values)):
+                    if not all(map(math.isnan, values)):  # of what was never observed there is no quantile
                         answers[expression] = values
                 time.sleep(0.2)
             assert {title: expression for expression, title in wanted.items() if expression not in answers} == {}

@@ -104,8 +104,8 @@ def overview(
     pages are served in this process; `at`: Unix seconds."""
     window, since = _window(now, history, at)
     # what no rules name is worth a row only where there was any
-    known = [row for row in slot_figures(now) if row.site != OTHER or not row.is_idle]
-    rows = sorted(known, key=lambda row: (row.site == OTHER, row.site, row.is_idle))
+    known = [row for row in slot_figures(now) if OTHER not in (row.site, row.slot) or not row.is_idle]
+    rows = sorted(known, key=lambda row: (row.site == OTHER, row.site, row.slot == OTHER, row.is_idle))
     density = densities(now)
     found = findings(now, window, status, states, density)
     return page(
