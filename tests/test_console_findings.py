@@ -6,6 +6,7 @@ import math
 
 import pytest
 from counted import Counted
+from prometheus_client.core import GaugeMetricFamily
 
 from adproxy.board import WorkerState
 from adproxy.console.density import densities
@@ -75,6 +76,21 @@ def test_all_is_well_just_inside_of_every_bound() -> None:
 )
 def test_each_trouble_is_told(given: dict[str, object], text: str, level: str) -> None:
     assert (text, level) in told(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        ("adproxy_event_store_writable", 0, "What browsers report can't be written: nothing is counted"),
+        ("adproxy_event_store_set_aside_files", 1, "1 damaged file of the event store: counts are missing"),
+        ("adproxy_metrics_corrupt_files", 2, "2 damaged files of metrics: counts are missing"),
+    ],
+)
+def test_what_is_wrong_with_the_figures_themselves_is_told(metric: str, value: float, text: str) -> None:
+    window = Window(Sample(0, {}, NOTHING_SPREAD), Sample(1, {}, NOTHING_SPREAD))
+    for at, said in ((value, [text]), (1 - min(value, 1), [])):
+        now = Readings([GaugeMetricFamily(metric, "State.", value=at)])
+        assert [finding.text for finding in findings(now, window, GOOD, (worker(),), ())] == said
 
 
 def test_a_share_of_a_handful_is_no_news() -> None:

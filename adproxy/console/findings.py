@@ -55,6 +55,8 @@ def findings(
         found.append(Finding("No rules in force: every page passes without ads", "rules", "alarm"))
     elif status is not None and status.problem is not None:
         found.append(Finding("The last edit of the rules was not taken", "rules", "alarm"))
+    if now.sum("adproxy_event_store_writable") == 0:
+        found.append(Finding("What browsers report can't be written: nothing is counted", "traffic", "alarm"))
     errors = window.change("errors")
     if errors:
         text = f"{number(errors)} {'answer' if errors == 1 else 'answers'} of 5xx of adproxy's own"
@@ -77,8 +79,12 @@ def findings(
         for each in density
         if each.is_over
     ]
-    corrupt = now.sum("adproxy_metrics_corrupt_files")
-    if corrupt:
-        text = f"{number(corrupt)} damaged {'file' if corrupt == 1 else 'files'} of metrics: counts are missing"
-        found.append(Finding(text, "workers", "look"))
+    for metric, what, section in (
+        ("adproxy_metrics_corrupt_files", "of metrics", "pages"),
+        ("adproxy_event_store_set_aside_files", "of the event store", "traffic"),
+    ):
+        damaged = now.sum(metric)
+        if damaged:
+            text = f"{number(damaged)} damaged {'file' if damaged == 1 else 'files'} {what}: counts are missing"
+            found.append(Finding(text, section, "look"))
     return sorted(found, key=lambda finding: finding.level != "alarm")

@@ -125,6 +125,8 @@ def overview(
         traffic=_traffic(now),
         withheld=_reasons(now, "adproxy_slot_withheld_total"),
         rejected=_reasons(now, "adproxy_beacons_rejected_total"),
+        invalid=_reasons(now, "adproxy_invalid_traffic_total"),
+        store=_store(now),
         refusals=_reasons(now, "adproxy_slot_refusals_total") or (),
         refused=_refused(now),
         meanings=REFUSALS,
@@ -278,6 +280,15 @@ def _traffic(now: Readings) -> list[dict[str, object]]:
         whole = (valid or 0) + (invalid or 0)
         rows.append({"name": name, "valid": valid, "invalid": invalid, "share": share(invalid, whole)})
     return rows
+
+
+def _store(now: Readings) -> dict[str, float] | None:
+    """How the event store is; None where there is none."""
+    writable = now.sum("adproxy_event_store_writable")
+    if writable is None:
+        return None
+    size, aside = now.sum("adproxy_event_store_bytes"), now.sum("adproxy_event_store_set_aside_files")
+    return {"writable": writable, "size": size or 0.0, "set_aside": aside or 0.0}
 
 
 def _reasons(now: Readings, metric: str) -> tuple[charts.Bar, ...] | None:
