@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 import pytest
+import yaml
+from chain import DEPLOY
 from counted import Counted
 from prometheus_client.core import GaugeMetricFamily
 
 from adproxy.board import WorkerState
 from adproxy.console.density import densities
-from adproxy.console.findings import findings
+from adproxy.console.findings import FAILED_OPEN_SHARE, LEAST_RENDERED_SHARE, SLOW_SECONDS, findings
 from adproxy.console.history import Sample, Window
 from adproxy.console.readings import NOTHING_SPREAD, Readings, Spread
 from adproxy.live_rules import LiveStatus
@@ -96,6 +98,14 @@ def test_what_is_wrong_with_the_figures_themselves_is_told(metric: str, value: f
 def test_a_share_of_a_handful_is_no_news() -> None:
     assert told(planned=99, failed_open=0, with_slots=0) == []
     assert told(requests=99, unfilled=0, impressions=0) == []
+
+
+def test_the_bounds_are_those_of_the_alerts() -> None:
+    groups = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    asked = {rule["alert"]: rule["expr"].strip() for group in groups for rule in group["rules"]}
+    assert asked["AdproxyFailsOpen"].endswith(f" > {FAILED_OPEN_SHARE}")
+    assert asked["AdproxySlow"].endswith(f" > {SLOW_SECONDS}")
+    assert f" < {LEAST_RENDERED_SHARE} " in asked["AdproxyFewRendered"].replace("\n", " ")
 
 
 def test_alarms_come_first() -> None:

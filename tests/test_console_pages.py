@@ -7,7 +7,7 @@ import math
 import jinja2
 import pytest
 
-from adproxy.console.pages import PAGES, age, number, page, percent, seconds, words
+from adproxy.console.pages import PAGES, age, counted, number, page, percent, seconds, words
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,7 @@ def test_ages_are_in_the_largest_unit_that_says_enough(passed: float, text: str)
 
 def test_numbers_and_labels_are_written_for_people() -> None:
     assert (number(12345.0), number(None)) == ("12,345", "–")
+    assert (counted(1, "page"), counted(0, "page"), counted(None, "page")) == ("1 page", "0 pages", "– pages")
     assert (words("too_near_slot"), words("_other")) == ("too near slot", "others")
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from adproxy.board import WorkerState
 from adproxy.console.density import Density
 from adproxy.console.history import Window
-from adproxy.console.pages import number, percent, seconds
+from adproxy.console.pages import counted, percent, seconds
 from adproxy.console.readings import Readings
 from adproxy.live_rules import LiveStatus
 
@@ -59,7 +59,7 @@ def findings(
         found.append(Finding("What browsers report can't be written: nothing is counted", "traffic", "alarm"))
     errors = window.change("errors")
     if errors:
-        text = f"{number(errors)} {'answer' if errors == 1 else 'answers'} of 5xx of adproxy's own"
+        text = f"{counted(errors, 'answer')} of 5xx of adproxy's own"
         found.append(Finding(text, "pages", "alarm"))
     failed = window.failed_open
     if failed is not None and failed > FAILED_OPEN_SHARE:
@@ -85,6 +85,6 @@ def findings(
     ):
         damaged = now.sum(metric)
         if damaged:
-            text = f"{number(damaged)} damaged {'file' if damaged == 1 else 'files'} {what}: counts are missing"
+            text = f"{counted(damaged, 'damaged file')} {what}: counts are missing"
             found.append(Finding(text, section, "look"))
     return sorted(found, key=lambda finding: finding.level != "alarm")

@@ -13,7 +13,7 @@ from adproxy.console import charts
 from adproxy.console.density import Density, densities
 from adproxy.console.findings import FAILED_OPEN_SHARE, SLOW_SECONDS, Level, findings
 from adproxy.console.history import HOUR, History, Sample, Window, sample_of
-from adproxy.console.pages import age, number, page, percent, seconds, words
+from adproxy.console.pages import age, counted, number, page, percent, seconds, words
 from adproxy.console.readings import NOTHING_SPREAD, Readings, Spread, finite, share
 from adproxy.console.slot_figures import STAGES, SlotFigures, missing, slot_figures, together
 from adproxy.live_rules import LiveStatus
@@ -111,8 +111,6 @@ def overview(
     return page(
         "overview.html",
         "Overview",
-        headline=found[0].text if found else "All is well",
-        level=found[0].level if found else "good",
         findings=found,
         since=since,
         at=at,
@@ -171,13 +169,13 @@ def _tiles(
     return [
         _tile(
             "Pages with ads", "pages", lambda w: w.with_slots, percent, window, minutes,
-            (f"of {number(eligible)} pages that were to have some",),
+            (f"of {counted(eligible, 'page')} that should",),
             "none" if not eligible else "good",
         ),
         _tile(
             "Failed open", "pages", lambda w: w.failed_open, percent, window, minutes,
             (
-                f"{number(failed)} pages lost their slots",
+                f"{counted(failed, 'page')} without slots",
                 "; ".join(f"{words(reason)} {number(count)}" for reason, count in fails.items() if count)
                 or "no accident so far",
             ),
@@ -185,7 +183,7 @@ def _tiles(
         ),
         _tile(
             "Added to the first byte", "speed", lambda w: w.slow, seconds, window, minutes,
-            ("95 of 100 pages wait no longer", f"{number(errors)} errors of adproxy's own"),
+            ("95 of 100 pages wait no longer", f"{counted(errors, 'error')} of adproxy's own"),
             "alarm" if errors else "none" if slow is None else "look" if slow > SLOW_SECONDS else "good",
         ),
         _tile(

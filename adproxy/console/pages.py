@@ -47,6 +47,11 @@ def number(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
+def counted(value: float | None, what: str) -> str:
+    """``1 page``, ``2 pages``."""
+    return f"{number(value)} {what}{'' if value == 1 else 's'}"
+
+
 def percent(value: float | None) -> str:
     """A share as ``12.3 %``; never rounded to all or nothing."""
     if value is None:
