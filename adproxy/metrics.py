@@ -24,13 +24,15 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from adproxy.model import DEVICES, FAIL_OPEN, Plan, Reason, SkipReason
+from adproxy.model import DEVICES, FAIL_OPEN, NOTHING, PerDevice, Plan, Reason, SkipReason
 from adproxy.rules.ruleset import Policy, RuleBook
 
 log = logging.getLogger(__name__)
 
 MAX_SERIES = 10_000
 """Series with labels; 10,000 cost about 7 MB and 0.1 s of each scrape."""
+MAX_LIMITS = 500
+"""Sites whose density limits are told: two series each."""
 OTHER = "_other"
 """Stands for a site or slot that no loaded rules name, and for what came after `MAX_SERIES`."""
 NO_REASON = "none"
@@ -57,23 +59,13 @@ SECONDS_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0
 _DENSITY_SERIES = len(DENSITY_BUCKETS) + 3  # the bucket of infinity, the sum and the count
 
 
-@dataclass(frozen=True, slots=True)
-class SiteTotals:
-    """One site's counters since the process started, for people."""
-
-    site: str
-    rewritten: int
-    skipped: int
-    failed_open: int
-    placements: int
-
-
 @dataclass(slots=True)
 class _Site:
     """The children of one site, found by plain dict look-ups."""
 
     name: str
     pages: dict[tuple[str, SkipReason | None], Counter] = field(default_factory=dict)
+    with_slots: Counter | None = None
     placements: dict[str, Counter] = field(default_factory=dict)
     refusals: dict[tuple[str, Reason], Counter] = field(default_factory=dict)
     density: tuple[Histogram, Histogram] | None = None
@@ -85,12 +77,14 @@ class RulesState(Collector):
 
     def __init__(self) -> None:
         self.revision: str | None = None
+        self._limits: tuple[tuple[str, PerDevice], ...] = ()
         self._loaded_at = 0.0
         self._successful: bool | None = None
 
     def rules_loaded(self, book: RuleBook) -> None:
         """The rules in force are now these."""
         self.revision = book.revision
+        self._limits = tuple(density_limits(book).items())[:MAX_LIMITS]
         self._loaded_at = time.time()
         self._successful = True
 
@@ -113,6 +107,26 @@ class RulesState(Collector):
                 "Unix time at which the rules in force were loaded.",
                 value=loaded_at,
             )
+            limits = GaugeMetricFamily(
+                "adproxy_page_ad_density_limit_ratio",
+                "The largest share of advertising that the rules allow on any page of the site, by device.",
+                labels=["site", "device"],
+            )
+            for site, shares in self._limits:
+                for device, share in zip(DEVICES, shares, strict=True):
+                    limits.add_metric([site, device], share)
+            yield limits
+
+
+def density_limits(book: RuleBook) -> dict[str, PerDevice]:
+    """By site the largest share of advertising that its rules allow on any page; sites without ads have none."""
+    found: dict[str, PerDevice] = {}
+    for rule_set in book.rule_sets:
+        for rule in rule_set.pages:
+            if rule.policy is not None:
+                share, known = rule.policy.limits.ad_share, found.get(rule_set.site, NOTHING)
+                found[rule_set.site] = PerDevice(max(share.phone, known.phone), max(share.desktop, known.desktop))
+    return found
 
 
 class Exposition(ABC):
@@ -138,29 +152,6 @@ class Exposition(ABC):
             encode, content_type = choose_encoder("")
         return encode(_Registry(self)), content_type
 
-    def totals(self) -> tuple[SiteTotals, ...]:
-        """The counters by site, sites by name, for a page that people read."""
-        pages: dict[str, dict[str, float]] = {}
-        placements: dict[str, float] = {}
-        for sample in (sample for family in self._collect() for sample in family.samples):
-            site = sample.labels.get("site", "")
-            if sample.name == "adproxy_pages_total":
-                outcomes = pages.setdefault(site, {})
-                outcome = sample.labels["outcome"]
-                outcomes[outcome] = outcomes.get(outcome, 0) + sample.value
-            elif sample.name == "adproxy_slot_placements_total":
-                placements[site] = placements.get(site, 0) + sample.value
-        return tuple(
-            SiteTotals(
-                site=site,
-                rewritten=int(outcomes.get("rewritten", 0)),
-                skipped=int(outcomes.get("skipped", 0)),
-                failed_open=int(outcomes.get("failed_open", 0)),
-                placements=int(placements.get(site, 0)),
-            )
-            for site, outcomes in sorted(pages.items())
-        )
-
 
 class _Registry(Collector):
     """An exposition in the shape in which the client library's encoders take metrics."""
@@ -184,6 +175,12 @@ class Metrics(Exposition):
             "adproxy_pages_total",
             "HTML pages that passed through, by what became of them and why.",
             ("site", "outcome", "reason"),
+            registry=self.registry,
+        )
+        self._with_slots = Counter(
+            "adproxy_pages_with_slots_total",
+            "Pages that were sent with at least one slot.",
+            ("site",),
             registry=self.registry,
         )
         self._placements = Counter(
@@ -254,6 +251,8 @@ class Metrics(Exposition):
         known = self._sites.get(site)
         if known is None:
             known = self._learn(policy) if site == policy.site else self._other
+        if plan.placements and known.with_slots is not None:
+            known.with_slots.inc()
         for placement in plan.placements:
             self._placement(known, placement.slot).inc()
         if plan.refusals:
@@ -324,12 +323,13 @@ class Metrics(Exposition):
         """The series that every site has, all or none of them."""
         reasons: list[tuple[Outcome, SkipReason | None]] = [("rewritten", None)]
         reasons += [("failed_open" if reason in FAIL_OPEN else "skipped", reason) for reason in SkipReason]
-        if not self._room(len(reasons) + len(DEVICES) * _DENSITY_SERIES):
+        if not self._room(len(reasons) + 1 + len(DEVICES) * _DENSITY_SERIES):
             return False
         site.pages = {
             (outcome, reason): self._pages.labels(site.name, outcome, reason.value if reason else NO_REASON)
             for outcome, reason in reasons
         }
+        site.with_slots = self._with_slots.labels(site.name)
         phone, desktop = (self._density.labels(site.name, device) for device in DEVICES)
         site.density = (phone, desktop)
         self._make_placements(site, slots)

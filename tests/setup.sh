@@ -77,9 +77,9 @@ case "${1:-}" in
     .venv/bin/pip install --quiet --group dev
     debian_packages chromium=chromium promtool=prometheus node=nodejs npm=npm \
       nginx=nginx varnishd=varnish docker-compose=docker-compose systemd-analyze=systemd
-    if command -v npm >/dev/null && [ ! -d .tools/node_modules/parse5 ]; then
+    if command -v npm >/dev/null && { [ ! -d .tools/node_modules/parse5 ] || [ ! -d .tools/node_modules/axe-core ]; }; then
       mkdir -p .tools
-      npm install --silent --no-audit --no-fund --prefix .tools parse5@8 >/dev/null
+      npm install --silent --no-audit --no-fund --prefix .tools parse5@8 axe-core@4 >/dev/null
     fi
     ;;
   *)

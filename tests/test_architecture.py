@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("proxy_settings", "upstream", "relay", "gateway", "connections", "server", "shared_metrics", "supervisor"),
     (
+        "console",
         "office",
         "account",
         "explanation",

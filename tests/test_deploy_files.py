@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,6 +25,7 @@ DOCKERFILE = DEPLOY / "Dockerfile"
 COMPOSE = DEPLOY / "compose.yaml"
 GUIDE = DEPLOY / "README.md"
 PROMETHEUS = DEPLOY / "prometheus"
+DASHBOARD = DEPLOY / "grafana" / "adproxy.json"
 SETTINGS = {f"ADPROXY_{name.upper()}": field for name, field in ProxySettings.model_fields.items()}
 NO_SETTINGS = {"ADPROXY_COMPILE", "ADPROXY_PURE_PYTHON"}
 """Read before there are settings: by hatch_build.py and page/scan.py."""
@@ -138,8 +140,8 @@ def test_the_files_that_compose_mounts_exist() -> None:
 # --- Prometheus -----------------------------------------------------------------------------
 
 
-def test_promtool_takes_the_configuration_and_the_alerts(tmp_path: Path) -> None:
-    for what, file in (("config", "prometheus.yml"), ("rules", "alerts.yml")):
+def test_promtool_takes_the_configuration_and_its_rules(tmp_path: Path) -> None:
+    for what, file in (("config", "prometheus.yml"), ("rules", "alerts.yml"), ("rules", "rules.yml")):
         result = run(program("promtool"), "check", what, PROMETHEUS / file)
         assert result.returncode == 0, result.stdout
     broken = changed(PROMETHEUS / "alerts.yml", tmp_path, {"sum by (instance, kind)": "sum by instance"})
@@ -149,30 +151,65 @@ def test_promtool_takes_the_configuration_and_the_alerts(tmp_path: Path) -> None
 def test_each_alert_fires_for_its_reason_and_not_without_it() -> None:
     result = run(program("promtool"), "test", "rules", "alerts_test.yml", cwd=PROMETHEUS)
     assert result.returncode == 0, result.stdout
-    alerts = {
-        rule["alert"]
-        for group in yaml.safe_load((PROMETHEUS / "alerts.yml").read_text(encoding="utf-8"))["groups"]
-        for rule in group["rules"]
+    alerts = {rule["alert"] for rule in rules_in("alerts.yml")}
+    tested = [
+        test
+        for story in yaml.safe_load((PROMETHEUS / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
+        for test in story["alert_rule_test"]
+    ]
+    assert {test["alertname"] for test in tested if not test.get("exp_alerts")} == alerts
+    assert {test["alertname"] for test in tested if test.get("exp_alerts")} == alerts
+
+
+def rules_in(name: str) -> list[dict[str, Any]]:
+    """The rules of a file of deploy/prometheus, alerts or recorded figures."""
+    groups = yaml.safe_load((PROMETHEUS / name).read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def test_each_recorded_figure_is_what_the_counters_make_it() -> None:
+    result = run(program("promtool"), "test", "rules", "rules_test.yml", cwd=PROMETHEUS)
+    assert result.returncode == 0, result.stdout
+    asked = (PROMETHEUS / "rules_test.yml").read_text(encoding="utf-8")
+    # on the way to ratios, which are asked for
+    steps = {f"site_slot:adproxy_slot_{what}:rate5m" for what in ("requests", "impressions", "viewable_impressions")}
+    assert {rule["record"] for rule in rules_in("rules.yml") if rule["record"] not in asked} == steps
+
+
+REPORTED = {f"adproxy_{name}_total" for name in ("page_views", "beacons_rejected", "event_store_errors")}
+REPORTED |= {f"adproxy_slot_{name}_total" for name in ("requests", "unfilled", "withheld", "impressions", "clicks")}
+REPORTED |= {"adproxy_slot_viewable_impressions_total", "adproxy_measured_ad_density_ratio"}
+REPORTED |= {f"adproxy_event_store_{name}" for name in ("writable", "bytes", "set_aside_files")}
+"""What browsers report, and how the store of it is."""
+RECORDED = re.compile(r"\b[a-z_]+:adproxy_\w+:\w+")
+
+
+def test_what_is_asked_for_by_a_recorded_name_is_recorded() -> None:
+    recorded = {rule["record"] for rule in rules_in("rules.yml")}
+    for file in (PROMETHEUS / "alerts.yml", PROMETHEUS / "rules.yml", DASHBOARD, GUIDE):
+        named = set(RECORDED.findall(file.read_text(encoding="utf-8")))
+        assert named <= recorded, file
+    assert set(yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))["rule_files"]) == {
+        "alerts.yml",
+        "rules.yml",
     }
-    quiet, loud = yaml.safe_load((PROMETHEUS / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
-    assert {test["alertname"] for test in quiet["alert_rule_test"]} == alerts
-    assert {test["alertname"] for test in loud["alert_rule_test"] if test["exp_alerts"]} == alerts
 
 
 def metrics_in(file: Path) -> set[str]:
-    """The metrics that a file names, histograms by their family's name."""
-    names = re.findall(r"\badproxy_[a-z]\w*", file.read_text(encoding="utf-8"))
-    return {re.sub(r"_seconds_(bucket|sum|count)$", "_seconds", name) for name in names}
+    """The metrics that a file names, histograms by their family's name; recorded figures are none."""
+    names = re.findall(r"\badproxy_[a-z]\w*", RECORDED.sub("", file.read_text(encoding="utf-8")))
+    return {re.sub(r"_(seconds|ratio)_(bucket|sum|count)$", r"_\1", name) for name in names}
 
 
 def documented_metrics() -> set[str]:
     return set(re.findall(r"^\| `(adproxy_\w+)`", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def test_the_alerts_ask_for_metrics_that_there_are() -> None:
-    asked = metrics_in(PROMETHEUS / "alerts.yml")
+@pytest.mark.parametrize("name", ["prometheus/alerts.yml", "prometheus/rules.yml", "grafana/adproxy.json", "README.md"])
+def test_a_file_asks_for_metrics_that_there_are(name: str) -> None:
+    asked = metrics_in(DEPLOY / name)
     assert asked
-    assert asked <= documented_metrics()
+    assert asked <= documented_metrics() | REPORTED
 
 
 # --- nginx and Varnish ----------------------------------------------------------------------
@@ -262,12 +299,7 @@ def test_settings_in_the_files_are_settings_that_there_are(monkeypatch: pytest.M
 
 def test_the_guide_names_each_alert_as_it_is() -> None:
     told = re.findall(r"^\| `(Adproxy\w+)` \| (\w+) \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
-    groups = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text(encoding="utf-8"))["groups"]
-    assert told == [(rule["alert"], rule["labels"]["severity"]) for group in groups for rule in group["rules"]]
-
-
-def test_the_guide_asks_for_metrics_that_there_are() -> None:
-    assert metrics_in(GUIDE) <= documented_metrics()
+    assert told == [(rule["alert"], rule["labels"]["severity"]) for rule in rules_in("alerts.yml")]
 
 
 def test_what_the_guide_links_to_exists() -> None:

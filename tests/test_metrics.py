@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from adproxy.metrics import MAX_SERIES, OTHER, ErrorKind, Metrics
+from adproxy.metrics import MAX_LIMITS, MAX_SERIES, OTHER, ErrorKind, Metrics
 from adproxy.model import Anchor, Edge, PerDevice, Placement, Plan, Reason, Refusal, SkipReason
 from adproxy.rules.ruleset import (
     ByPage,
@@ -171,7 +172,9 @@ def test_f10_the_number_of_series_has_a_bound_however_many_sites_the_rules_name(
         metrics.page(policy.site, "rewritten", None)
         metrics.planned(policy.site, policy, plan_of("top", refusals=(refusal,)))
     seen = values(metrics)
-    labelled = [key for key in seen if len(key) > 2]
+    limits = [key for key in seen if key[0] == "adproxy_page_ad_density_limit_ratio"]
+    assert len(limits) == 2 * MAX_LIMITS
+    labelled = [key for key in seen if len(key) > 2 and key not in limits]
     assert MAX_SERIES * 0.9 < len(labelled) <= MAX_SERIES + 2 * len(Reason)
     assert seen["adproxy_pages_total", "rewritten", "none", OTHER] > 0
     pages = sum(value for key, value in seen.items() if key[:3] == ("adproxy_pages_total", "rewritten", "none"))
@@ -273,23 +276,30 @@ def test_an_outcome_that_contradicts_its_reason_is_still_counted_once() -> None:
     assert sum(value for key, value in values(metrics).items() if key[0] == "adproxy_pages_total") == 1
 
 
-def test_totals_are_the_sums_by_site() -> None:
+def test_pages_with_slots_are_pages_however_many_slots_they_have() -> None:
     metrics = Metrics()
     policy = policy_of("news", "top", "rail")
     metrics.rules_loaded(book_of(policy))
-    metrics.page("news", "rewritten", None)
-    metrics.page("news", "skipped", SkipReason.AMP)
-    metrics.page("news", "skipped", SkipReason.PATH)
-    metrics.page("elsewhere", "failed_open", SkipReason.ERROR)
     metrics.planned("news", policy, plan_of("top", "rail"))
-    other, news = metrics.totals()
-    assert (news.site, news.rewritten, news.skipped, news.failed_open, news.placements) == ("news", 1, 2, 0, 2)
-    assert (other.site, other.failed_open) == (OTHER, 1)
+    metrics.planned("news", policy, plan_of())
+    metrics.planned("elsewhere", policy, plan_of("top"))
+    assert values(metrics)["adproxy_pages_with_slots_total", "news"] == 1
+    assert values(metrics)["adproxy_pages_with_slots_total", OTHER] == 1
+
+
+def test_the_limits_told_of_a_site_are_the_largest_of_its_pages() -> None:
+    strict, loose = policy_of("news", "top"), replace(policy_of("news", "top"), limits=Limits(PerDevice(0.4, 0.2)))
+    metrics = Metrics()
+    assert not any("limit" in key[0] for key in values(metrics))
+    metrics.rules_loaded(book_of(strict, loose))
+    seen = values(metrics)
+    assert seen["adproxy_page_ad_density_limit_ratio", "phone", "news"] == 0.4
+    assert seen["adproxy_page_ad_density_limit_ratio", "desktop", "news"] == 0.25
 
 
 def test_every_help_text_is_a_sentence() -> None:
     metrics = Metrics()
     metrics.rules_loaded(book_of(policy_of("news", "top")))
     texts = [family.documentation for family in metrics.families()]
-    assert len(texts) == 10
+    assert len(texts) == 12
     assert all(text[0].isupper() and text.endswith(".") for text in texts)

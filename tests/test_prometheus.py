@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,46 +20,21 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from chain import DEPLOY
+from counted import Counted
+from serve_process import serve, upstream
 from starlette.types import ASGIApp
 from wire import free_port
 
 from adproxy.board import Board
 from adproxy.metrics import Exposition, Metrics
-from adproxy.model import Anchor, Edge, PerDevice, Placement, Plan, Reason, Refusal, SkipReason
 from adproxy.office import office_app
-from adproxy.rules.ruleset import (
-    ByPage,
-    FixedPlace,
-    KeepClear,
-    Limits,
-    PageRule,
-    Policy,
-    RuleBook,
-    RuleSet,
-    Size,
-    SizeMap,
-    Slot,
-)
 from adproxy.shared_metrics import SharedMetrics
 
 pytestmark = pytest.mark.prometheus
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Everything is on this machine, whatever proxies the environment names."""
-
-POLICY = Policy(
-    site="asia-news",
-    article=None,
-    sidebar=None,
-    limits=Limits(),
-    keep_clear=KeepClear(),
-    slots=(Slot("top", FixedPlace.ABOVE_HEADLINE, SizeMap(((0, (Size(300, 250),)),)), ByPage()),),
-    revision="0123456789ab",
-)
-BOOK = RuleBook(
-    rule_sets=(RuleSet("asia-news", (), (PageRule("/**", POLICY, "site.yaml:3"),), "site.yaml"),),
-    revision="0123456789ab",
-)
 
 
 def binary(name: str) -> str:
@@ -73,21 +50,10 @@ def binary(name: str) -> str:
 
 def busy_metrics() -> Metrics:
     """Metrics in which every family has a sample."""
-    metrics = Metrics()
-    metrics.rules_loaded(BOOK)
-    metrics.page("asia-news", "rewritten", None)
-    metrics.page("asia-news", "failed_open", SkipReason.TIMEOUT)
-    plan = Plan(
-        (Placement("top", Anchor(10, Edge.BEFORE_START), 1),),
-        (Refusal("top", Reason.NEAR_MEDIA, "40 words", "12 words"),),
-        PerDevice(0.2, 0.1),
-        PerDevice(2000, 1500),
-    )
-    metrics.planned("asia-news", POLICY, plan)
-    metrics.observe_rewrite(0.0005)
-    metrics.observe_added_first_byte(0.0007)
-    metrics.error("internal")
-    return metrics
+    counted = Counted()
+    counted.view()
+    counted.trouble()
+    return counted.metrics
 
 
 @contextmanager
@@ -109,14 +75,16 @@ def listening(app: ASGIApp) -> Iterator[int]:
 
 
 @contextmanager
-def prometheus_scraping(target: int, folder: Path) -> Iterator[str]:
-    """A Prometheus that scrapes 127.0.0.1:`target`, with its storage in `folder`; yields its base URL."""
+def prometheus_scraping(folder: Path, *targets: int, rules: tuple[Path, ...] = ()) -> Iterator[str]:
+    """A Prometheus that scrapes these ports of 127.0.0.1, with its storage in `folder` and `rules` loaded; yields its
+    base URL."""
     config = folder / "prometheus.yml"
     config.write_text(f"""\
-global: {{scrape_interval: 250ms, scrape_timeout: 250ms}}
+global: {{scrape_interval: 250ms, scrape_timeout: 250ms, evaluation_interval: 250ms}}
+rule_files: {json.dumps([str(file) for file in rules])}
 scrape_configs:
   - job_name: adproxy
-    static_configs: [{{targets: ["127.0.0.1:{target}"]}}]
+    static_configs: [{{targets: {json.dumps([f"127.0.0.1:{target}" for target in targets])}}}]
 """)
     # Prometheus can't be asked which port it was given, so one that was free a moment ago is named
     port = free_port()
@@ -189,9 +157,9 @@ def test_promtool_has_nothing_to_say(metrics: Exposition) -> None:
 
 
 def test_a_real_prometheus_scrapes_the_office_and_answers_with_our_series(tmp_path: Path) -> None:
-    with listening(office_app(busy_metrics())) as target, prometheus_scraping(target, tmp_path) as url:
+    with listening(office_app(busy_metrics())) as target, prometheus_scraping(tmp_path, target) as url:
         instance = f"127.0.0.1:{target}"
-        placed = query_until_found(url, 'adproxy_slot_placements_total{site="asia-news"}')
+        placed = query_until_found(url, 'adproxy_slot_placements_total{site="asia-news", slot="top"}')
         assert placed == [
             (
                 {
@@ -212,3 +180,58 @@ def test_a_real_prometheus_scrapes_the_office_and_answers_with_our_series(tmp_pa
         share = 'adproxy_page_ad_density_ratio_bucket{device="phone", le="0.3", site="asia-news"}'
         assert [value for _, value in query(url, share)] == [1.0]
         assert query(url, "scrape_samples_scraped > 10000") == []
+
+
+def asked_by_the_dashboard() -> dict[str, str]:
+    """Each query of the dashboard as Grafana would send it with everything chosen, to the title of its panel."""
+    dashboard = json.loads((DEPLOY / "grafana" / "adproxy.json").read_text(encoding="utf-8"))
+    found = {}
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", ()):
+            expression = re.sub(r"\$__(rate_interval|range)", "1m", target["expr"])
+            found[re.sub(r"\$(site|slot)", ".*", expression)] = panel["title"]
+    assert not any("$" in expression for expression in found)
+    return found
+
+
+def test_every_query_of_the_dashboard_is_answered(tmp_path: Path) -> None:
+    """By a real Prometheus with the recording rules and the alerts, from a real adproxy with readers, and from counters
+    of what browsers report."""
+    counted = Counted()
+    counted.trouble()
+    over = threading.Event()
+    files = (DEPLOY / "prometheus" / "rules.yml", DEPLOY / "prometheus" / "alerts.yml")
+    with (
+        upstream() as origin,
+        serve(origin, tmp_path, "--workers", "1") as adproxy,
+        listening(office_app(counted.metrics)) as office,
+        prometheus_scraping(tmp_path, adproxy.office, office, rules=files) as url,
+    ):
+
+        def readers() -> None:
+            while not over.wait(0.05):
+                adproxy.ask()
+                counted.view()
+                counted.view("invalid")
+
+        reading = threading.Thread(target=readers)
+        reading.start()
+        try:
+            # a week ago there was nothing to ask
+            wanted = {each: title for each, title in asked_by_the_dashboard().items() if " offset 1w" not in each}
+            assert len(wanted) > 50
+            deadline = time.monotonic() + 40
+            answers: dict[str, list[float]] = {}
+            while len(answers) < len(wanted) and time.monotonic() < deadline:
+                for expression in wanted.keys() - answers.keys():
+                    values = [value for _, value in query(url, expression)]
+                    if not all(map(math.isnan, values)):  # of what was never observed there is no quantile
+                        answers[expression] = values
+                time.sleep(0.2)
+            assert {title: expression for expression, title in wanted.items() if expression not in answers} == {}
+            failed = query(url, "prometheus_rule_evaluation_failures_total > 0")
+        finally:
+            over.set()
+            reading.join(20)
+    assert failed == []
+    assert not reading.is_alive()
