@@ -90,6 +90,7 @@ def opened(
     page.on("console", lambda message: troubles.append(message.text))
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("requestfailed", lambda request: troubles.append(f"failed: {request.url}"))
+    page.clock.install()  # runs as ever, until a test sets it forward
     page.goto(office.address, wait_until="load")
     yield page
     context.close()
@@ -130,8 +131,6 @@ def test_newer_figures_come_by_themselves_and_can_be_stopped(
     browser: Browser, office: Office, troubles: list[str]
 ) -> None:
     for page in opened(browser, office, troubles, DESKTOP, "light"):
-        page.clock.install()
-        page.goto(office.address, wait_until="load")
         row = page.locator("table.stages tr", has_text="Placed").locator(".count")
         before = int(row.inner_text())
         office.counted.view()
