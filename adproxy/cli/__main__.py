@@ -1,0 +1,5 @@
+"""``python -m adproxy.cli``."""
+
+from adproxy.cli.app import main
+
+main()

@@ -1,0 +1,36 @@
+"""``adproxy check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adproxy.account import count
+from adproxy.cli.app import app
+from adproxy.rules.compile import check_paths, load_rules
+
+
+@app.command()
+def check(
+    rules: Annotated[list[Path], typer.Argument(metavar="RULES...", help="Rules files, or directories of them.")],
+) -> None:
+    """Check rules: every problem with its file, line and column.
+
+    The exit code is 1 if there is one: run it before a deployment, in CI, or as a pre-commit hook.
+
+    \b
+    Example:
+      adproxy check rules/
+    """
+    problems = check_paths(rules)
+    for problem in problems:
+        typer.echo(str(problem))
+    if problems:
+        raise typer.Exit(1)
+    for path in rules:
+        read = [Path(source.path) for source in load_rules(path).files]
+        own = sum(path in (file, file.parent) for file in read)
+        used = f", {len(read) - own} more by 'use'" if len(read) > own else ""
+        typer.echo(f"{path}: {count(own, 'file')} fine{used}")
