@@ -53,7 +53,7 @@ PAGE = (
     + "".join(f"<p>Paragraph {n}. {SENTENCE * 4}\n" for n in range(1, 21))
     + "</article></main>\n</body>\n</html>\n"
 ).encode()
-COMMANDS = {"serve", "demo", "rewrite", "explain", "measure", "check", "show", "schema"}
+COMMANDS = {"serve", "demo", "rewrite", "explain", "measure", "check", "show", "diff", "schema"}
 
 
 class Ended(NamedTuple):
@@ -140,6 +140,8 @@ def test_the_version_is_told(run: Run) -> None:
         ("show", "ftp://asia-news.example/", "--rules", "rules"),
         ("show", "not an address", "--rules", "rules"),
         ("rewrite", "page.html"),
+        ("diff", "old", "new"),
+        ("diff", "old", "new", "page.html", "--json", "--markdown"),
     ],
 )
 def test_misuse_ends_with_2_and_says_so_on_stderr(run: Run, arguments: tuple[str, ...]) -> None:
@@ -212,6 +214,54 @@ def test_schema_prints_a_json_schema(run: Run) -> None:
     schema = json.loads(run("schema").text)
     assert schema["type"] == "object"
     assert "slots" in schema["properties"]
+
+
+# --- diff ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def edited(rules: Path, tmp_path: Path) -> Path:
+    file = tmp_path / "edited" / "site.yaml"
+    file.parent.mkdir()
+    file.write_text(RULES.replace("max: 2", "max: 1"))
+    return file
+
+
+def test_diff_tells_of_files_directories_and_addresses_what_a_change_does(
+    run: Run, rules: Path, edited: Path, page: Path, site: str
+) -> None:
+    edited.write_text(edited.read_text().replace("hosts: [asia-news.example]\n", ""))
+    saved = page.parent / "saved"
+    saved.mkdir()
+    (saved / "one.html").write_bytes(PAGE)
+    ended = run("diff", rules, edited, page, saved, f"{site}/story")
+    assert (ended.code, ended.err) == (0, "")
+    named = [line for line in ended.text.splitlines() if line in (str(page), str(saved / "one.html"), f"{site}/story")]
+    assert len(named) == 3
+    assert "3 pages: 3 changed, 0 the same" in ended.text
+    assert re.search(r"^in-article +6 +3 ", ended.text, re.MULTILINE)
+    assert "\x1b" not in ended.text
+
+
+def test_diff_for_machines_and_for_pull_requests(run: Run, rules: Path, edited: Path, page: Path) -> None:
+    told = json.loads(run("diff", rules.parent, edited.parent, page, "--json").text)
+    assert told["pages"][0]["url"] == "http://asia-news.example/story.html"
+    assert [slot["slot"] for slot in told["slots"]] == ["top", "in-article", "rail"]
+    comment = run("diff", rules, edited, page, "--markdown").text
+    assert comment.startswith("**These rules change 1 of 1 page.**\n")
+
+
+def test_diff_ends_with_1_where_a_page_breaks_a_limit_or_cannot_be_read(
+    run: Run, rules: Path, edited: Path, page: Path, tmp_path: Path
+) -> None:
+    assert run("diff", rules, edited, page).code == 0
+    assert run("diff", rules, edited, page, tmp_path / "gone.html").code == 1
+    edited.write_text(RULES + "limits: {ad_share: 1%}\n")
+    assert run("diff", rules, edited, page).code == 0
+    page.write_bytes(PAGE.replace(b"<p>Paragraph 2.", b'<div class="ad-slot">Advertisement</div>' * 9 + b"<p>2."))
+    ended = run("diff", rules, edited, page)
+    assert ended.code == 1
+    assert "over the limit: limits.ad_share of 1% on phone" in ended.text
 
 
 # --- rewrite ------------------------------------------------------------------------------

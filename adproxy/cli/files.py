@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def pages_below(source: Path, out: Path) -> Iterator[Path]:
+def pages_below(source: Path, out: Path | None = None) -> Iterator[Path]:
     """The pages of a directory by name, relative to it; not those of `out`, should that lie inside."""
+    left_out = out.resolve() if out is not None else None
     for folder, folders, names in os.walk(source):
-        folders[:] = sorted(name for name in folders if (Path(folder) / name).resolve() != out.resolve())
+        folders[:] = sorted(name for name in folders if (Path(folder) / name).resolve() != left_out)
         for name in sorted(names):
             file = Path(folder) / name
             if file.suffix.lower() in (".html", ".htm") and file.is_file():
