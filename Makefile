@@ -45,7 +45,7 @@ test: .venv/tests lint
 lint: .venv/tests
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 	@$(PY) -m adproxy.rules.reference --check
-	@.venv/bin/adproxy check rules adproxy/demo/rules
+	@.venv/bin/adproxy check --strict rules adproxy/demo/rules
 
 bench: .venv/tests
 	@.venv/bin/pip install --quiet --group bench

@@ -30,9 +30,12 @@ class Problem:
     expected: str
     hint: str = ""
     """What to do, for example the nearest right word."""
+    warning: bool = False
+    """True where the rules can be used all the same, and only say what can't be meant."""
 
     def __str__(self) -> str:
-        text = f"{self.file}:{self.line}:{self.column}: found {self.found}; expected {self.expected}"
+        kind = "warning: " if self.warning else ""
+        text = f"{self.file}:{self.line}:{self.column}: {kind}found {self.found}; expected {self.expected}"
         return f"{text}. {self.hint}" if self.hint else text
 
 

@@ -179,6 +179,19 @@ def test_check_names_file_line_and_column_of_each_problem(run: Run, rules: Path)
     assert re.match(rf"{re.escape(str(rules))}:{line}:5: found .*maxx.*; expected .+", first)
 
 
+def test_check_warns_of_what_cannot_be_meant_and_is_strict_where_that_is_wanted(run: Run, rules: Path) -> None:
+    rules.write_text(RULES.replace("phone: [320x50]", "phone: [468x60]"))
+    ended = run("check", rules)
+    assert (ended.code, ended.err) == (0, "")
+    line = next(n for n, text in enumerate(RULES.splitlines(), 1) if "320x50" in text)
+    assert re.match(
+        rf"{re.escape(str(rules))}:{line}:\d+: warning: found the size 468x60 .*\n.*1 file fine\n$", ended.text
+    )
+    strict = run("check", "--strict", rules)
+    assert strict.code == 1
+    assert "fine" not in strict.text
+
+
 @pytest.mark.parametrize("command", ["check", "rewrite", "explain", "show"])
 def test_rules_that_are_not_there_are_named(run: Run, page: Path, command: str, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere.yaml"

@@ -34,18 +34,18 @@ def test_a_wrong_file_says_what_is_wrong_and_where(name: str, monkeypatch: pytes
     with pytest.raises(RulesError) as caught:
         load_rules(case)
     assert str(caught.value) + "\n" == expected
-    assert caught.value.problems == check_paths([case])
+    assert caught.value.problems == check_paths([case]).problems
 
 
 def test_problems_come_in_the_order_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "s.yaml"
     file.write_text("version: 1\nsite: a b\nslots:\n  b: yes\n  a: {place: x}\nlimits: {gap: 3}\nbogus: 1\n")
-    lines = [problem.line for problem in check_paths([file])]
+    lines = [problem.line for problem in check_paths([file]).problems]
     assert lines == [2, 4, 5, 6, 7]
 
 
 def test_a_file_that_does_not_exist_is_a_problem_and_no_crash(tmp_path: Path) -> None:
-    (problem,) = check_paths([tmp_path / "none.yaml"])
+    (problem,) = check_paths([tmp_path / "none.yaml"]).problems
     assert problem.found.startswith("no such file")
     with pytest.raises(RulesError):
         load_rules(tmp_path / "none.yaml")
@@ -54,7 +54,7 @@ def test_a_file_that_does_not_exist_is_a_problem_and_no_crash(tmp_path: Path) ->
 def test_a_part_without_site_is_checked_as_a_part(tmp_path: Path) -> None:
     part = tmp_path / "part.yaml"
     part.write_text('version: 1\nslots:\n  a: {max: 2, ad_unit: "{section}/x"}\n')
-    assert check_paths([part]) == ()
+    assert check_paths([part]).problems == ()
     with pytest.raises(RulesError, match="no 'place' in 'a'"):
         load_rules(part)
 
@@ -94,7 +94,7 @@ def test_any_tree_of_keys_and_values_loads_or_says_where_it_is_wrong(
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "any.yaml"
     file.write_text(json.dumps({"version": 1, "slots": slots, **top}))  # JSON is YAML
-    problems = check_paths([file])
+    problems = check_paths([file]).problems
     assert all(problem.line >= 1 and problem.column >= 1 and problem.found for problem in problems)
     with contextlib.suppress(RulesError):
         load_rules(file)

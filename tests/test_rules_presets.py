@@ -10,7 +10,7 @@ import pytest
 
 from adproxy.model import PerDevice
 from adproxy.rules import reference, schema
-from adproxy.rules.compile import check_paths, load_rules
+from adproxy.rules.compile import Checked, check_paths, load_rules
 from adproxy.rules.merge import preset_names, presets_folder
 from adproxy.rules.ruleset import Distance, FixedPlace, MidArticle, Policy, SidebarPlace, Sides
 
@@ -26,7 +26,7 @@ def policy_of(path: Path) -> Policy:
 
 def test_the_folder_loads_as_a_whole_and_has_no_problem() -> None:
     assert [rule_set.site for rule_set in load_rules(RULES).rule_sets] == ["my-site"]
-    assert check_paths([RULES, *RULES.glob("*.yaml")]) == ()
+    assert check_paths([RULES, *RULES.glob("*.yaml")]) == Checked((), ())
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -155,7 +155,7 @@ def test_each_key_has_a_sentence_and_an_example_that_is_valid(model: type[schema
         # an entry of pages needs its path once
         file.write_text(head + (line.replace("path: /zzz, ", "") if name == "path" else line) + "\n")
         lonely = ("another place than mid-article", "'shift' without")
-        problems = [p for p in check_paths([file]) if not any(words in p.found for words in lonely)]
+        problems = [p for p in check_paths([file]).problems if not any(words in p.found for words in lonely)]
         assert problems == [], (name, line)
 
 

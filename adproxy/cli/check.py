@@ -15,19 +15,21 @@ from adproxy.rules.compile import check_paths, load_rules
 @app.command()
 def check(
     rules: Annotated[list[Path], typer.Argument(metavar="RULES...", help="Rules files, or directories of them.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are problems too.")] = False,
 ) -> None:
     """Check rules: every problem with its file, line and column.
 
-    The exit code is 1 if there is one: run it before a deployment, in CI, or as a pre-commit hook.
+    The exit code is 1 if there is one: run it before a deployment, in CI, or as a pre-commit hook. A warning says what
+    can't be meant, such as a slot that is never placed, and leaves the exit code as it is.
 
     \b
     Example:
       adproxy check rules/
     """
-    problems = check_paths(rules)
-    for problem in problems:
+    checked = check_paths(rules)
+    for problem in (*checked.problems, *checked.warnings):
         typer.echo(str(problem))
-    if problems:
+    if checked.problems or (strict and checked.warnings):
         raise typer.Exit(1)
     for path in rules:
         read = [Path(source.path) for source in load_rules(path).files]

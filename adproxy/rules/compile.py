@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
 from adproxy.errors import Problem, RulesError
 from adproxy.rules import schema
-from adproxy.rules.merge import Merged, Sources, overlay, problem, without
+from adproxy.rules.doubts import doubt, doubts_of, repeated_hosts
+from adproxy.rules.globs import covers
+from adproxy.rules.merge import Merged, Sources, overlay, presets_folder, problem, without
 from adproxy.rules.policy import PolicyMaker
 from adproxy.rules.revision import revision_of
 from adproxy.rules.ruleset import PageRule, Policy, RuleBook, RuleSet, Shown
@@ -26,6 +29,15 @@ MAX_SHOWN = 80
 """Characters of a value as `show` prints it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is wrong with rules, and what can hardly be meant."""
+
+    problems: tuple[Problem, ...]
+    """Where there is one, the rules can't be used."""
+    warnings: tuple[Problem, ...]
+
+
 def load_rules(path: Path) -> RuleBook:
     """Read a rules file, or a directory of them, and all that they use.
 
@@ -33,12 +45,9 @@ def load_rules(path: Path) -> RuleBook:
     Raises `RulesError` with every problem of every file.
     """
     sources = Sources()
-    rule_sets = list(_rule_sets(path, sources))
-    if not sources.problems:
-        sources.problems.extend(_conflicts(rule_sets))
+    made = tuple(rule_set for rule_set, _ in _all_rule_sets(path, sources))
     if sources.problems:
         raise RulesError(sources.sorted_problems())
-    made = tuple(rule_set for rule_set, _ in rule_sets)
     return RuleBook(
         rule_sets=made,
         files=tuple(sources.files[name] for name in sorted(sources.files)),
@@ -52,22 +61,34 @@ def load_rules(path: Path) -> RuleBook:
     )
 
 
-def check_paths(paths: Iterable[Path]) -> tuple[Problem, ...]:
-    """All problems of files and directories of rules; empty where all is well. A part without `site` is fine."""
+def check_paths(paths: Iterable[Path]) -> Checked:
+    """All that is to be said of files and directories of rules. A part without `site` is fine."""
     problems: list[Problem] = []
+    warnings: list[Problem] = []
+    beside: dict[Path, list[tuple[RuleSet, Mark]]] = {}
     for path in paths:
+        sources = Sources()
         if path.is_dir():
-            try:
-                load_rules(path)
-            except RulesError as error:
-                problems.extend(error.problems)
-        else:
-            sources = Sources()
-            merged = sources.merged(path)
-            if merged is not None:
-                _compile(merged, path, sources, whole="site" in merged.own.entries)
-            problems.extend(sources.sorted_problems())
-    return tuple(dict.fromkeys(problems))
+            _all_rule_sets(path, sources)
+        elif (merged := sources.merged(path)) is not None:
+            whole = "site" in merged.own.entries
+            made = _compile(merged, path, sources, whole=whole)
+            beside.setdefault(path.resolve().parent, []).extend(made if whole else ())
+        problems.extend(sources.sorted_problems())
+        warnings.extend(sources.warnings)
+    for rule_sets in beside.values():
+        # each by itself is fine; loaded as the directory that they lie in, they are not
+        named = [(rule_set, at) for rule_set, at in rule_sets if rule_set.hosts]
+        warnings.extend(replace(conflict, warning=True) for conflict in _conflicts(named))
+    order = sorted(dict.fromkeys(warnings), key=lambda p: (p.file, p.line, p.column))
+    return Checked(tuple(dict.fromkeys(problems)), tuple(order))
+
+
+def _all_rule_sets(path: Path, sources: Sources) -> list[tuple[RuleSet, Mark]]:
+    rule_sets = list(_rule_sets(path, sources))
+    if not sources.problems:
+        sources.problems.extend(_conflicts(rule_sets))
+    return rule_sets
 
 
 def _rule_sets(path: Path, sources: Sources) -> Iterator[tuple[RuleSet, Mark]]:
@@ -78,20 +99,35 @@ def _rule_sets(path: Path, sources: Sources) -> Iterator[tuple[RuleSet, Mark]]:
             yield from _compile(merged, path, sources, whole=True)
         return
     names = sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".yml") and not p.name.startswith((".", "_")))
+    parts: list[tuple[Path, Merged]] = []
     stated = 0
     for name in names:
         merged = sources.merged(name)
         if merged is None:
             continue
-        whole = "site" in merged.own.entries
-        stated += whole
-        made = _compile(merged, name, sources, whole)
-        if whole:
-            yield from made
+        if "site" in merged.own.entries:
+            stated += 1
+            yield from _compile(merged, name, sources, whole=True)
+        else:
+            parts.append((name, merged))
+    for name, merged in parts:
+        _part(name, merged, sources)
     if not stated and not sources.problems:
         found = f"{len(names)} files without 'site'" if names else "no *.yaml file"
         hint = "Write 'site: my-site' into the file that is for your site"
         sources.problems.append(Problem(str(path), 1, 1, found, "a file that states 'site'", hint))
+
+
+def _part(path: Path, merged: Merged, sources: Sources) -> None:
+    """Check a part of a directory as far as a part can be."""
+    warned = len(sources.warnings)
+    _compile(merged, path, sources, whole=False)
+    if path.resolve() in sources.asked_for:
+        del sources.warnings[warned:]  # said of the files that use it, with all that they bring
+    elif path.resolve().parent != presets_folder().resolve():
+        hint = f"Write 'use: [./{path.name}]' into the file that it is for"
+        found = "a part that no file beside it uses, so that it has no effect"
+        sources.warnings.append(doubt(Mark(str(path), 1, 1), found, "'site', or a file that uses it", hint))
 
 
 def _conflicts(rule_sets: Sequence[tuple[RuleSet, Mark]]) -> Iterator[Problem]:
@@ -132,21 +168,27 @@ def _compile(merged: Merged, path: Path, sources: Sources, whole: bool) -> list[
     base = without(merged.whole, {"site", "hosts", "version", "pages"})
     pages = merged.whole.entries.get("pages")
     made: list[PageRule] = []
+    kinds: list[tuple[Map, Policy]] = []
     if isinstance(pages, Seq):
-        made.extend(_pages(pages, base, path, sources, site=site, whole=whole))
+        made.extend(_pages(pages, base, path, sources, kinds, site=site, whole=whole))
     else:
         policy = PolicyMaker(base, site, sources, whole).make()
         made.append(PageRule(EVERYWHERE, policy, str(merged.own.at), tuple(_shown(base))))
+        kinds += [(base, policy)] if policy is not None else []
     if len(sources.problems) > before:
         return []
+    sources.warnings.extend((*doubts_of(kinds), *repeated_hosts(merged.own)))
     document, _ = schema.validate(merged.own)
     assert document is not None  # it was validated when it was read
     at = site_node.at if site_node is not None else Mark(str(path), 1, 1)
     return [(RuleSet(site, document.hosts or (), tuple(made), str(path), tuple(_shown(base))), at)]
 
 
-def _pages(pages: Seq, base: Map, path: Path, sources: Sources, *, site: str, whole: bool) -> Iterator[PageRule]:
-    """The entries of `pages`, each laid over the rest; an entry with several paths makes a rule for each."""
+def _pages(
+    pages: Seq, base: Map, path: Path, sources: Sources, kinds: list[tuple[Map, Policy]], *, site: str, whole: bool
+) -> Iterator[PageRule]:
+    """The entries of `pages`, each laid over the rest; an entry with several paths makes a rule for each. What was made
+    of each goes into `kinds`."""
     seen: dict[str, Mark] = {}
     policies: dict[int, Policy | None] = {}
     for index, entry in enumerate(pages.items):
@@ -163,15 +205,19 @@ def _pages(pages: Seq, base: Map, path: Path, sources: Sources, *, site: str, wh
             sources.problems.append(problem(entry.keys_at[extra], found, "'path' alone, as there are no ads"))
         if laid is not None:
             laid = laid if off else overlay(laid, own)
-            policies[index] = None if off else PolicyMaker(laid, site, sources, whole).make()
+            policy = policies[index] = None if off else PolicyMaker(laid, site, sources, whole).make()
+            kinds += [(laid, policy)] if policy is not None else []
         globs = entry.entries["path"]
         for glob in globs.items if isinstance(globs, Seq) else (globs,):
             text = cast(Scalar, glob).text
+            hint = "The first entry that matches holds"
             if first := seen.get(text) or seen.get(EVERYWHERE):
-                hint = "The first entry that matches holds"
                 sources.problems.append(
                     problem(glob.at, f"{quoted(text)} after {first}", "a path that can be reached", hint)
                 )
+            elif earlier := next((other for other in seen if covers(other, text)), None):
+                found = f"{quoted(text)} after {quoted(earlier)} in {seen[earlier]}, which matches all of it"
+                sources.warnings.append(doubt(glob.at, found, "a path that can be reached", f"{hint}: put it above"))
             seen.setdefault(text, glob.at)
             shown = () if off or laid is None else tuple(_shown(laid))
             yield PageRule(text, policies.get(index), str(entry.at), shown)

@@ -12,10 +12,14 @@ proportional to the path's length times the glob's. A ``**`` does the same with 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 from urllib.parse import unquote
 
 MAX_LENGTH = 300
 """Characters of a glob."""
+
+T = TypeVar("T")
 
 _END_OF_SEGMENT = r"(?=/|\Z)"
 
@@ -79,3 +83,36 @@ def _segment(glob: str) -> str:
 def _piece(text: str) -> str:
     """Text without `*`; the glob may be written as an address shows it, so its escapes are undone."""
     return "[^/]".join(re.escape(unquote(part)) for part in text.split("?"))
+
+
+def covers(glob: str, other: str) -> bool:
+    """Whether each path that `other` matches is matched by `glob` too. Both are valid; where it is False, the spelling
+    alone does not tell."""
+    return _covers(glob[1:].split("/"), other[1:].split("/"), "**", _segment_covers)
+
+
+def _segment_covers(glob: str, other: str) -> bool:
+    return _covers(_tokens(glob), _tokens(other), "*", lambda a, b: a in (b, "?"))
+
+
+def _tokens(segment: str) -> list[str]:
+    """Wildcards as themselves, each other character with an escape before it."""
+    tokens: list[str] = []
+    for piece in re.split(r"([*?])", segment):
+        tokens += [piece] if piece in ("*", "?") else [f"\\{char}" for char in unquote(piece)]
+    return tokens
+
+
+def _covers(a: Sequence[T], b: Sequence[T], any_number: T, one: Callable[[T, T], bool]) -> bool:
+    """Whether the pattern `a` takes all that `b` does. What stands for any number of parts takes any part of the other,
+    wildcards included; any other part takes just one."""
+    fits = [j == len(b) for j in range(len(b) + 1)]  # whether what is left of `a` takes b[j:]
+    for part in reversed(a):
+        longer = [False] * (len(b) + 1)
+        for j in range(len(b), -1, -1):
+            if part == any_number:
+                longer[j] = fits[j] or (j < len(b) and longer[j + 1])
+            else:
+                longer[j] = j < len(b) and b[j] != any_number and one(part, b[j]) and fits[j + 1]
+        fits = longer
+    return fits[0]

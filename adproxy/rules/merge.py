@@ -69,7 +69,10 @@ class Sources:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self.files: dict[str, SourceFile] = {}
+        self.asked_for: set[Path] = set()
+        """Files that a `use` names."""
         self._documents: dict[Path, Map | None] = {}
         self._layers: dict[Path, Map | None] = {}
 
@@ -108,6 +111,7 @@ class Sources:
         for item in items:
             assert isinstance(item, Scalar)  # the schema saw to it
             found = self._locate(item)
+            self.asked_for |= {found.resolve()} if found else set()
             layer = self.layer(found, item.at, chain) if found else None
             base = overlay(base, without(layer, _OWN)) if base is not None and layer is not None else None
         return base

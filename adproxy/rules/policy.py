@@ -13,6 +13,7 @@ from pathlib import Path
 from adproxy.model import PerDevice
 from adproxy.rules import schema
 from adproxy.rules.creative_html import CheckedHtml, check_html
+from adproxy.rules.doubts import doubt
 from adproxy.rules.merge import Sources, overlay, problem
 from adproxy.rules.revision import revision_of
 from adproxy.rules.ruleset import (
@@ -378,12 +379,16 @@ class PolicyMaker:
 
     def _check_template(self, where: tuple[str, ...], template: str, known: Iterable[str]) -> None:
         names = list(known)
-        if not self.whole:
-            return  # who uses this part may bring the key-values
         for name in template_names(template):
-            if name not in names:
+            if name in names:
+                continue
+            expected = one_of(f"{{{n}}}" for n in names)
+            if self.whole:
                 hint = nearest(name, names) or "Names beside these come from 'ads.key_values'"
-                self._problem(where, f"the name '{{{name}}}'", one_of(f"{{{n}}}" for n in names), hint)
+                self._problem(where, f"the name '{{{name}}}'", expected, hint)
+            else:
+                hint = nearest(name, names) or f"Each file that uses this part has to bring 'ads.key_values.{name}'"
+                self.sources.warnings.append(doubt(self._at(where), f"the name '{{{name}}}'", expected, hint))
 
     def _resolved(self, template: str) -> str:
         """With what is known at load put in."""

@@ -1,0 +1,181 @@
+"""What is allowed in rules and yet can't be meant: slots that never come, sizes that don't fit, costly selectors.
+
+Each doubt can be proven from the rules alone; what depends on the pages is `adproxy diff`'s and `explain`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from adproxy.errors import Problem
+from adproxy.model import DESKTOP_WIDTH, PHONE_WIDTH
+from adproxy.rules import schema
+from adproxy.rules.ruleset import Distance, FixedPlace, ImageCreative, MidArticle, Policy, SelectorPlace, Slot
+from adproxy.rules.selectors import MAX_WALKS, walks_of
+from adproxy.rules.strict_yaml import Map, Mark, Scalar, Seq, quoted
+
+Where = tuple[str | int, ...]
+
+
+def doubts_of(kinds: Sequence[tuple[Map, Policy]]) -> Iterator[Problem]:
+    """All doubts about a rule set. `kinds`: for each kind of its pages the merged values and what was made of them."""
+    for merged, policy in kinds:
+        for slot in policy.slots:
+            yield from _never_placed(merged, policy, slot)
+            yield from _max_without_effect(merged, policy, slot)
+            yield from _too_wide(merged, policy, slot)
+        yield from _costly(merged, policy)
+    # a kind of page may well have no ads in the article; where none has any, the slot is there for nothing
+    if kinds and all(policy.limits.in_article == 0 for _, policy in kinds):
+        merged, policy = kinds[0]
+        names = [slot.name for slot in policy.slots if isinstance(slot.place, MidArticle)]
+        if names:
+            listed = ", ".join(map(quoted, names))
+            found = f"no slot allowed in the article, and {listed} for the middle of it"
+            yield _doubt(merged, ("limits", "in_article"), found, f"1 at least, or '{names[0]}: false'")
+
+
+def repeated_hosts(document: Map) -> Iterator[Problem]:
+    """Hosts that a file names twice."""
+    hosts = document.entries.get("hosts")
+    seen: dict[str, Mark] = {}
+    for node in hosts.items if isinstance(hosts, Seq) else ():
+        if isinstance(node, Scalar):
+            name = node.text.lower().rstrip(".")
+            if first := seen.get(name):
+                yield doubt(node.at, f"the host {quoted(name)} again", f"each host once; it stands in {first}")
+            seen.setdefault(name, node.at)
+
+
+def doubt(at: Mark, found: str, expected: str, hint: str = "") -> Problem:
+    """A doubt at a place."""
+    return Problem(at.file, at.line, at.column, found, expected, hint, warning=True)
+
+
+def _doubt(merged: Map, where: Where, found: str, expected: str, hint: str = "") -> Problem:
+    _, at, key_at = schema.find(merged, where)
+    return doubt(key_at or at, found, expected, hint)
+
+
+# --- slots that never come --------------------------------------------------------------------------
+
+
+def _never_placed(merged: Map, policy: Policy, slot: Slot) -> Iterator[Problem]:
+    here: Where = ("slots", slot.name)
+    if not slot.sizes.at(PHONE_WIDTH) and not slot.sizes.at(DESKTOP_WIDTH):
+        steps = ", ".join(f"from {width} px" for width, sizes in slot.sizes.steps if sizes)
+        found = f"{quoted(slot.name)} with sizes {steps} alone, neither on a phone nor on a desktop"
+        hint = "It is never placed: sizes hold until the next breakpoint, and '[]' ends them"
+        expected = f"sizes for screens of {PHONE_WIDTH} px, of {DESKTOP_WIDTH} px, or both"
+        yield _doubt(merged, (*here, "sizes"), found, expected, hint)
+    least = max(policy.when.min_words, slot.when.min_words)
+    bounds = [most for most in (policy.when.max_words, slot.when.max_words) if most is not None]
+    if not bounds:
+        return
+    most = min(bounds)
+    if least > most:
+        key = (*here, "when") if slot.when.min_words == least and slot.when.min_words else ("when",)
+        found = f"{quoted(slot.name)} in articles of {least} words at least and {most} at most"
+        yield _doubt(merged, key, found, "a length that an article can have", "It is never placed")
+    if _words(slot.article_min) > most:
+        found = f"{quoted(slot.name)} in articles of at least {slot.article_min}, where 'when' allows {most} at most"
+        yield _doubt(merged, (*here, "article_min"), found, f"at most {most} words", "It is never placed")
+    if isinstance(slot.place, MidArticle):
+        first = max(_words(slot.first_after), _words(slot.place.every))
+        last = _words(slot.before_end)
+        if first + last > most:
+            key = (*here, "first_after" if _words(slot.first_after) == first else "every")
+            found = f"{quoted(slot.name)} with {first:g} words before it and {last:g} after it, in articles of at most"
+            hint = "It is never placed" + (", save where an editor's mark names it" if _markable(policy, slot) else "")
+            yield _doubt(merged, key, f"{found} {most}", f"{most} words in sum at most", hint)
+
+
+def _words(distance: Distance | None) -> float:
+    """Of a distance in another unit nothing can be said in words."""
+    return distance.amount if distance is not None and distance.unit == "words" else 0.0
+
+
+def _markable(policy: Policy, slot: Slot) -> bool:
+    """Whether marks in a page may place it, which are as many places as there are marks."""
+    return policy.markers is None or slot.name in policy.markers
+
+
+def _max_without_effect(merged: Map, policy: Policy, slot: Slot) -> Iterator[Problem]:
+    place = slot.place
+    if slot.max == 1 or isinstance(place, SelectorPlace) or _markable(policy, slot):
+        return
+    if isinstance(place, MidArticle):
+        if place.after_paragraph is None and place.at is None:
+            return
+        kind = "'after'" if place.at is None else "'at'"
+    else:
+        kind = f"'{place.value}'" if isinstance(place, FixedPlace) else "the sidebar"
+    found = f"'max: {slot.max}' for {quoted(slot.name)}, which has one place by {kind}"
+    hint = "It stands once on a page. For more write 'every', or a slot for each place"
+    yield _doubt(merged, ("slots", slot.name, "max"), found, "no 'max'", hint)
+
+
+# --- sizes ------------------------------------------------------------------------------------------
+
+
+def _too_wide(merged: Map, policy: Policy, slot: Slot) -> Iterator[Problem]:
+    column = policy.layout.phone.column
+    for width, sizes in slot.sizes.steps:
+        on_phones = width <= PHONE_WIDTH
+        room = column if on_phones else width
+        for index, size in enumerate(sizes):
+            if size.width <= room:
+                continue
+            screen = (
+                f"a phone's column of {room:g} px (of {PHONE_WIDTH})"
+                if on_phones
+                else f"the screens that it is meant for, which begin at {width} px"
+            )
+            found = f"the size {size} of {quoted(slot.name)}, wider than {screen}"
+            hint = "It is cut off, or makes the page scroll sideways"
+            where = _size_at(merged, slot, width, index)
+            _, at, _ = schema.find(merged, where)
+            yield doubt(at, found, f"at most {room:g} px", hint)
+
+
+def _size_at(merged: Map, slot: Slot, width: int, index: int) -> Where:
+    here: Where = ("slots", slot.name)
+    stated = schema.find(merged, here)[0]
+    if isinstance(slot.creative, ImageCreative) and isinstance(stated, Map) and "sizes" not in stated.entries:
+        return (*here, "creative", "image", "size")
+    breakpoints = merged.entries.get("breakpoints")
+    names = breakpoints.entries if isinstance(breakpoints, Map) else {}
+    name = next((n for n, node in names.items() if isinstance(node, Scalar) and node.value == width), "")
+    return (*here, "sizes", name, index)
+
+
+# --- selectors --------------------------------------------------------------------------------------
+
+
+def _costly(merged: Map, policy: Policy) -> Iterator[Problem]:
+    for selector, where in _selectors(policy):
+        if walks_of(selector) < MAX_WALKS:
+            continue
+        found = f"the selector {quoted(selector)}, which looks through all that lies around or inside {MAX_WALKS} times"
+        hint = "On deeply nested pages it takes up to 0.1 s: leave out the outer part, or use '>'"
+        yield _doubt(merged, where, found, "one space or ':has' at most", hint)
+
+
+def _selectors(policy: Policy) -> Iterator[tuple[str, Where]]:
+    for key, selector in (("article", policy.article), ("sidebar", policy.sidebar)):
+        if selector is not None:
+            yield selector, (key,)
+    for selector, _ in policy.keep_clear.around:
+        yield selector, ("keep_clear", "around", selector)
+    conditions: list[tuple[Where, Iterable[str]]] = [
+        (("when", "has"), policy.when.has),
+        (("when", "has_not"), policy.when.has_not),
+    ]
+    for slot in policy.slots:
+        here: Where = ("slots", slot.name)
+        if isinstance(slot.place, SelectorPlace):
+            yield slot.place.selector, (*here, "place")
+        conditions += [((*here, "when", "has"), slot.when.has), ((*here, "when", "has_not"), slot.when.has_not)]
+    for where, selectors in conditions:
+        for selector in selectors:
+            yield selector, where
