@@ -20,6 +20,7 @@ from typing import Protocol
 
 from adproxy.errors import RulesError
 from adproxy.rules.compile import load_rules
+from adproxy.rules.public_files import public_name
 from adproxy.rules.ruleset import RuleBook, SourceFile
 
 log = logging.getLogger(__name__)
@@ -200,10 +201,13 @@ class LiveRules:
 
 
 def _own_files(path: Path) -> list[str]:
-    """The rules files that a path stands for: the YAML files of a directory, or else itself, be it there or not."""
+    """The files that a path stands for: the YAML files of a directory and those that are served from it, or else
+    itself, be it there or not."""
     try:
         return [
-            str(file) for file in path.iterdir() if file.suffix in (".yaml", ".yml") and not file.name.startswith(".")
+            str(file)
+            for file in path.iterdir()
+            if (file.suffix in (".yaml", ".yml") and not file.name.startswith(".")) or public_name(file.name)
         ]
     except OSError:
         return [str(path)]

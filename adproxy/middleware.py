@@ -30,10 +30,11 @@ from adproxy.eligibility import RawHeaders, content_codings, deciding_field, req
 from adproxy.live_rules import LiveRules
 from adproxy.metrics import OTHER, Metrics
 from adproxy.model import Skip, SkipReason
-from adproxy.own_paths import OwnPaths
+from adproxy.own_paths import Answer, OwnPaths
 from adproxy.page.tree import before_body
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rewrite_pool import RewritePool
+from adproxy.root_files import root_answer
 from adproxy.rules.match import choose
 from adproxy.rules.ruleset import Policy, RuleBook
 from adproxy.settings import Settings
@@ -111,7 +112,10 @@ class AdMiddleware:
             self._owned.start()  # does nothing where the lifespan has done it
         method, raw_path, request = scope["method"], _raw_path(scope), scope["headers"]
         if self._own.covers(raw_path):
-            answer = self._own.answer(method, raw_path, request)
+            answer: Answer | None = self._own.answer(method, raw_path, request)
+        else:
+            answer = root_answer(self._book(), method, raw_path, request)
+        if answer is not None:
             await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
             await send({"type": "http.response.body", "body": answer.body})
             return

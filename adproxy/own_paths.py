@@ -60,14 +60,7 @@ class OwnPaths:
         found = self._find(raw_path[len(self._prefix) :].decode("ascii"))
         if found is None:
             return _text(404, "There is nothing here.\n")
-        if method not in ("GET", "HEAD"):
-            return _text(405, "Only GET and HEAD.\n", (b"allow", b"GET, HEAD"))
-        etag = dict(found.headers).get(b"etag")
-        asked = [tag.strip() for line in values(headers, b"if-none-match") for tag in line.split(",")]
-        if etag and ("*" in asked or {etag.decode(), f"W/{etag.decode()}"} & set(asked)):
-            kept = tuple(header for header in found.headers if header[0] not in (b"content-length", b"content-type"))
-            return Answer(304, kept, b"")
-        return Answer(found.status, found.headers, b"") if method == "HEAD" else found
+        return answered(found, method, headers)
 
     def _find(self, name: str) -> Answer | None:
         if name == "client.js":
@@ -89,6 +82,18 @@ class OwnPaths:
         return next((policy for policy in policies if policy is not None and policy.revision == revision), None)
 
 
+def answered(found: Answer, method: str, headers: RawHeaders) -> Answer:
+    """What a request by that method and with those headers gets of what was found."""
+    if method not in ("GET", "HEAD"):
+        return _text(405, "Only GET and HEAD.\n", (b"allow", b"GET, HEAD"))
+    etag = dict(found.headers).get(b"etag")
+    asked = [tag.strip() for line in values(headers, b"if-none-match") for tag in line.split(",")]
+    if etag and ("*" in asked or {etag.decode(), f"W/{etag.decode()}"} & set(asked)):
+        kept = tuple(header for header in found.headers if header[0] not in (b"content-length", b"content-type"))
+        return Answer(304, kept, b"")
+    return Answer(found.status, found.headers, b"") if method == "HEAD" else found
+
+
 @cache
 def _client_script() -> Answer:
     script = files("adproxy").joinpath("static", "client.js").read_bytes()
@@ -96,7 +101,11 @@ def _client_script() -> Answer:
 
 
 def _file(content_type: bytes, body: bytes, cache_control: bytes) -> Answer:
-    tag = hashlib.sha256(body).hexdigest()[:20].encode()
+    return file_answer(content_type, body, cache_control, hashlib.sha256(body).hexdigest()[:20].encode())
+
+
+def file_answer(content_type: bytes, body: bytes, cache_control: bytes, tag: bytes) -> Answer:
+    """A file with its validator. `tag`: other for each other content."""
     return _answer(200, content_type, body, cache_control, (b"etag", b'"%s"' % tag))
 
 

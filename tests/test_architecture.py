@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("target", "hops", "peers", "request_head"),
     ),
     (
-        *("metrics", "live_rules", "settings", "own_paths", "rewrite_pool", "middleware"),
+        *("metrics", "live_rules", "settings", "own_paths", "root_files", "rewrite_pool", "middleware"),
         *("listening", "state_dir", "board", "memory"),
     ),
     ("proxy_settings", "upstream", "relay", "gateway", "connections", "server", "shared_metrics", "supervisor"),

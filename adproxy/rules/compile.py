@@ -19,6 +19,7 @@ from adproxy.rules.doubts import doubt, doubts_of, repeated_hosts
 from adproxy.rules.globs import covers
 from adproxy.rules.merge import Merged, Sources, overlay, presets_folder, problem, without
 from adproxy.rules.policy import PolicyMaker
+from adproxy.rules.public_files import lint, nobodys, public_name, read_public_files
 from adproxy.rules.revision import revision_of
 from adproxy.rules.ruleset import PageRule, Policy, RuleBook, RuleSet, Shown
 from adproxy.rules.strict_yaml import Map, Mark, Node, Scalar, Seq, quoted
@@ -46,11 +47,13 @@ def load_rules(path: Path) -> RuleBook:
     """
     sources = Sources()
     made = tuple(rule_set for rule_set, _ in _all_rule_sets(path, sources))
+    public_files = read_public_files(path, sources) if path.is_dir() else ()
     if sources.problems:
         raise RulesError(sources.sorted_problems())
     return RuleBook(
         rule_sets=made,
         files=tuple(sources.files[name] for name in sorted(sources.files)),
+        public_files=public_files,
         revision=revision_of(
             tuple(
                 (r.site, sorted(r.hosts), tuple((p.glob, p.policy.revision if p.policy else "") for p in r.pages))
@@ -69,7 +72,14 @@ def check_paths(paths: Iterable[Path]) -> Checked:
     for path in paths:
         sources = Sources()
         if path.is_dir():
-            _all_rule_sets(path, sources)
+            sites = [rule_set.site for rule_set, _ in _all_rule_sets(path, sources)]
+            public_files = read_public_files(path, sources)
+            sources.warnings.extend(nobodys(path, public_files, sites))
+            for file in public_files:
+                _lint(path / (f"{file.site}.{file.name}" if file.site else file.name), file.content, sources)
+        elif public_name(path.name) is not None:
+            if (content := sources.text(path, None)) is not None:
+                _lint(path, content, sources)
         elif (merged := sources.merged(path)) is not None:
             whole = "site" in merged.own.entries
             made = _compile(merged, path, sources, whole=whole)
@@ -82,6 +92,11 @@ def check_paths(paths: Iterable[Path]) -> Checked:
         warnings.extend(replace(conflict, warning=True) for conflict in _conflicts(named))
     order = sorted(dict.fromkeys(warnings), key=lambda p: (p.file, p.line, p.column))
     return Checked(tuple(dict.fromkeys(problems)), tuple(order))
+
+
+def _lint(file: Path, content: bytes, sources: Sources) -> None:
+    for found in lint(file, content):
+        (sources.warnings if found.warning else sources.problems).append(found)
 
 
 def _all_rule_sets(path: Path, sources: Sources) -> list[tuple[RuleSet, Mark]]:

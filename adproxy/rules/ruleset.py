@@ -369,6 +369,18 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicFile:
+    """A file that is served as it is, at the root of the sites."""
+
+    name: str
+    """There: ``ads.txt``."""
+    site: str
+    """The one that it is for; empty: all that have none of their own."""
+    content: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """One value that holds for a page, as people read it."""
 
@@ -415,6 +427,8 @@ class RuleBook:
     rule_sets: tuple[RuleSet, ...] = ()
     files: tuple[SourceFile, ...] = ()
     revision: str = "none"
+    public_files: tuple[PublicFile, ...] = ()
+    """What is served at the sites' roots; no part of the revision, which is about pages."""
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """For `show`: "site: dotted.key" → "file:line" that its value came from."""
     by_host: Mapping[str, RuleSet] = field(init=False, repr=False, compare=False)

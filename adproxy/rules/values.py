@@ -72,8 +72,9 @@ class Mismatch(ValueError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known word, or empty where none is near."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f"Did you mean '{close[0]}'?" if close else ""
+    spelt = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), list(spelt), n=1, cutoff=0.6)
+    return f"Did you mean '{spelt[close[0]]}'?" if close else ""
 
 
 def quoted_word(text: str) -> str:
