@@ -44,6 +44,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "explanation",
         "marked_page",
         "page_source",
+        "site_survey",
+        "starter",
         "measure",
         "proxy",
         "asgi",

@@ -53,7 +53,7 @@ PAGE = (
     + "".join(f"<p>Paragraph {n}. {SENTENCE * 4}\n" for n in range(1, 21))
     + "</article></main>\n</body>\n</html>\n"
 ).encode()
-COMMANDS = {"serve", "demo", "rewrite", "explain", "measure", "check", "show", "diff", "schema"}
+COMMANDS = {"serve", "demo", "rewrite", "explain", "measure", "check", "show", "diff", "schema", "init"}
 
 
 class Ended(NamedTuple):
@@ -140,6 +140,8 @@ def test_the_version_is_told(run: Run) -> None:
         ("show", "ftp://asia-news.example/", "--rules", "rules"),
         ("show", "not an address", "--rules", "rules"),
         ("rewrite", "page.html"),
+        ("init",),
+        ("init", "--from", "news.example"),
         ("diff", "old", "new"),
         ("diff", "old", "new", "page.html", "--json", "--markdown"),
     ],
@@ -275,6 +277,33 @@ def test_diff_ends_with_1_where_a_page_breaks_a_limit_or_cannot_be_read(
     ended = run("diff", rules, edited, page)
     assert ended.code == 1
     assert "over the limit: limits.ad_share of 1% on phone" in ended.text
+
+
+# --- init ---------------------------------------------------------------------------------
+
+
+def test_init_writes_rules_that_can_be_used_and_never_over_a_file_unasked(
+    run: Run, site: str, page: Path, tmp_path: Path
+) -> None:
+    made = tmp_path / "made" / "site.yaml"
+    ended = run("init", "--from", f"{site}/story", "--out", made)
+    assert (ended.code, ended.out) == (0, b"")
+    assert ended.err == f"{made}: rules for 127.0.0.1, from 1 page\n"
+    assert run("check", "--strict", made).code == 0
+    slots = json.loads(run("explain", "--rules", made, f"{site}/story", "--json").text)["slots"]
+    assert any(slot["placements"] for slot in slots)
+    made.write_text("mine")
+    assert run("init", "--from", f"{site}/story", "--out", made).code == 2
+    assert made.read_text() == "mine"
+    assert run("init", "--from", f"{site}/story", "--out", made, "--force").code == 0
+    assert run("init", "--from", f"{site}/story").text == made.read_text()
+
+
+def test_init_from_an_address_without_a_page_ends_with_1(run: Run, site: str) -> None:
+    for path in ("/none", "/picture"):
+        ended = run("init", "--from", site + path)
+        assert (ended.code, ended.out) == (1, b"")
+        assert ended.err.startswith(f"{site}{path}: ")
 
 
 # --- rewrite ------------------------------------------------------------------------------

@@ -283,6 +283,12 @@ def sidebar(
     return ()
 
 
+def sidebar_element(tree: Tree, article: LexborNode | None) -> LexborNode | None:
+    """The first element that calls itself a sidebar, stands beside the article and has widgets."""
+    found = (node for node in tree.css(_SIDEBARS) if _is_sidebar(tree, node, article) and _widgets(node))
+    return next(found, None)
+
+
 def _is_clear(spot: Spot) -> bool:
     """True for a spot that no rule about its surroundings can forbid."""
     near = spot.ad_before is not None or spot.ad_after is not None or spot.media_before or spot.media_after
