@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the environment in .venv, and for the tests installs what they drive: a browser, Prometheus, Node with parse5,
-# nginx and Varnish, and what reads compose files and units of systemd.
+# Makes the environment in .venv, and for the tests installs what they drive: a browser, Prometheus, Node with parse5 and
+# a YAML language server, nginx and Varnish, and what reads compose files and units of systemd.
 # Debian packages are installed only as root (or through sudo without a password); otherwise this says what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,6 +36,15 @@ debian_packages() {  # debian_packages COMMAND=PACKAGE …: installs the package
     for package in "${missing[@]}"; do "${run[@]}" systemctl disable --quiet "$package" 2>/dev/null || true; done
   fi
   return $status
+}
+
+node_packages() {  # node_packages NAME@MAJOR …: installs the packages that are missing into .tools
+  local missing=() package
+  command -v npm >/dev/null || return 0
+  for package in "$@"; do [ -d ".tools/node_modules/${package%@*}" ] || missing+=("$package"); done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  mkdir -p .tools
+  npm install --silent --no-audit --no-fund --prefix .tools "${missing[@]}" >/dev/null
 }
 
 environment() {
@@ -77,10 +86,7 @@ case "${1:-}" in
     .venv/bin/pip install --quiet --group dev
     debian_packages chromium=chromium promtool=prometheus node=nodejs npm=npm \
       nginx=nginx varnishd=varnish docker-compose=docker-compose systemd-analyze=systemd
-    if command -v npm >/dev/null && { [ ! -d .tools/node_modules/parse5 ] || [ ! -d .tools/node_modules/axe-core ]; }; then
-      mkdir -p .tools
-      npm install --silent --no-audit --no-fund --prefix .tools parse5@8 axe-core@4 >/dev/null
-    fi
+    node_packages parse5@8 axe-core@4 yaml-language-server@1
     ;;
   *)
     echo "usage: tests/setup.sh product|tests" >&2

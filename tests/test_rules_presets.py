@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -182,3 +183,25 @@ def test_the_json_schema_knows_every_key_and_no_other() -> None:
     assert list(made["$defs"]["Slot"]["properties"]) == schema.keys_of(schema.Slot)
     assert made["$defs"]["Limits"]["properties"]["in_article"]["default"] == 8
     assert '"null"' not in json.dumps(made)
+
+
+def test_everything_in_the_json_schema_is_explained_and_examples_are_values() -> None:
+    made = reference.json_schema()
+    keys = dict(_keys_in(made, ""))
+    assert len(keys) > 100
+    assert [where for where, key in keys.items() if not str(key.get("description", "")).endswith(".")] == []
+    assert made["$defs"]["Limits"]["properties"]["ad_share"]["examples"] == [{"phone": "30%", "desktop": "25%"}]
+    assert made["$defs"]["Slot"]["properties"]["shift"]["default"] == "4 blocks"
+
+
+def _keys_in(node: object, where: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """Every key that a schema names, with its place in it."""
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from _keys_in(item, f"{where}/{index}")
+    elif isinstance(node, dict):
+        for name, item in node.items():
+            if name == "properties":
+                yield from ((f"{where}/{key}", value) for key, value in item.items())
+            if name not in ("examples", "default"):
+                yield from _keys_in(item, f"{where}/{name}")

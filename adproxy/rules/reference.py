@@ -16,7 +16,7 @@ import adproxy
 from adproxy.rules import schema
 from adproxy.rules.defaults import SLOT_DEFAULTS, default_layer
 from adproxy.rules.schema import Notation, RulesFile, Section
-from adproxy.rules.strict_yaml import Map, Scalar, plain
+from adproxy.rules.strict_yaml import Map, Scalar, load, plain
 
 PACKAGE = Path(adproxy.__file__).parent
 SCHEMA_FILE = PACKAGE / "rules.schema.json"
@@ -30,6 +30,8 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a rules file, for editors."""
     made = RulesFile.model_json_schema(by_alias=True)
     tidy: dict[str, Any] = _tidied(made, plain(default_layer()))
+    for key in ("reserve", "priority", "shift"):  # the other defaults of a slot depend on where it stands
+        tidy["$defs"]["Slot"]["properties"][key]["default"] = _value(SLOT_DEFAULTS[key])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **tidy,
@@ -166,11 +168,18 @@ def _tidied(node: Any, defaults: Any) -> Any:
                 key: _tidied(item, defaults.get(inner.get(key, "")) if defaults else None)
                 for key, item in value.items()
             }
+        elif name == "examples":
+            tidy[name] = [_value(example) for example in value]
         elif not (name == "title" or (name == "default" and value is None)):
             tidy[name] = _tidied(value, None)
     if "patternProperties" in tidy:
         tidy["additionalProperties"] = False
     return tidy
+
+
+def _value(example: str) -> Any:
+    """What an example in YAML means."""
+    return plain(load(f"example: {example}\n", "example").entries["example"])
 
 
 def _property(node: Any, key: str, defaults: Any) -> Any:

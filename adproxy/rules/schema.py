@@ -47,6 +47,11 @@ def _text(pattern: str = "") -> dict[str, Any]:
     return {"type": "string", **({"pattern": pattern} if pattern else {})}
 
 
+def _told(json: dict[str, Any], description: str) -> dict[str, Any]:
+    """A schema with the sentence that editors show beside it."""
+    return {**json, "description": description}
+
+
 def _number(low: int, high: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
         if type(value) is int and low <= value <= high:
@@ -96,7 +101,7 @@ def _per_device(name: str, parse: Callable[[object], object], json: dict[str, An
 
     by_device = {
         "type": "object",
-        "properties": {"phone": json, "desktop": json},
+        "properties": {"phone": _told(json, "On phones (390 px)."), "desktop": _told(json, "On desktops (1366 px).")},
         "additionalProperties": False,
         "minProperties": 1,
     }
@@ -174,9 +179,9 @@ CLEARANCE = Notation(
             {
                 "type": "object",
                 "properties": {
-                    "above": _text(_DISTANCE),
-                    "below": _text(_DISTANCE),
-                    "unless_heading": {"type": "boolean"},
+                    "above": _told(_text(_DISTANCE), "From what stands above the ad."),
+                    "below": _told(_text(_DISTANCE), "From what stands below the ad."),
+                    "unless_heading": _told({"type": "boolean"}, "Waived for an ad right before a heading."),
                 },
                 "additionalProperties": False,
                 "minProperties": 1,
@@ -192,12 +197,21 @@ PLACE = Notation(
     values.parse_place,
     {
         "anyOf": [
-            {"enum": ["above-headline", "below-headline", "mid-article", "end-of-article"]},
+            _told({"const": "above-headline"}, "Above the headline, and what stands with it."),
+            _told({"const": "below-headline"}, "Right below the headline."),
+            _told({"const": "mid-article"}, "Between the article's paragraphs, as often as `max` and `limits` allow."),
+            _told({"const": "end-of-article"}, "After the article's last paragraph."),
             {
                 "type": "object",
                 "properties": {
-                    "sidebar": {"anyOf": [{"enum": ["first", "last"]}, {"type": "integer", "minimum": 1}]},
-                    **{edge: {"type": "string"} for edge in values.SELECTOR_EDGES},
+                    "sidebar": _told(
+                        {"anyOf": [{"enum": ["first", "last"]}, {"type": "integer", "minimum": 1}]},
+                        "In the sidebar: `first`, `last`, or after the widget of that number.",
+                    ),
+                    "before": _told(_text(), "Before each element that matches this CSS selector."),
+                    "after": _told(_text(), "After each element that matches this CSS selector."),
+                    "prepend": _told(_text(), "First in each element that matches this CSS selector."),
+                    "append": _told(_text(), "Last in each element that matches this CSS selector."),
                 },
                 "additionalProperties": False,
                 "minProperties": 1,
@@ -214,7 +228,7 @@ RESERVE = Notation(
             {"type": "string", "pattern": "^(tallest|likeliest:? +[0-9]{1,4}x[0-9]{1,4})$"},
             {
                 "type": "object",
-                "properties": {"likeliest": _text(_SIZE)},
+                "properties": {"likeliest": _told(_text(_SIZE), "The size that comes most often; one of the slot's.")},
                 "required": ["likeliest"],
                 "additionalProperties": False,
             },
@@ -229,7 +243,10 @@ KEY_VALUE = Notation(
             {"type": ["string", "integer"]},
             {
                 "type": "object",
-                "properties": {"json_ld": _text(), "meta": _text()},
+                "properties": {
+                    "json_ld": _told(_text(), "A field of the page's JSON-LD article."),
+                    "meta": _told(_text(), "A meta tag, by `name` or `property`."),
+                },
                 "additionalProperties": False,
                 "minProperties": 1,
                 "maxProperties": 1,
@@ -253,7 +270,11 @@ SAID = Notation(
             *_TEXTS["anyOf"],
             {
                 "type": "object",
-                "properties": {"not": _TEXTS, "since": _DAY, "before": _DAY},
+                "properties": {
+                    "not": _told(_TEXTS, "None of these."),
+                    "since": _told(_DAY, "On that day or later."),
+                    "before": _told(_DAY, "Earlier than that day."),
+                },
                 "additionalProperties": False,
                 "minProperties": 1,
             },
@@ -268,7 +289,7 @@ LANGUAGE = Notation(
             *ONE_OR_MORE_TEXTS["anyOf"],
             {
                 "type": "object",
-                "properties": {"not": ONE_OR_MORE_TEXTS},
+                "properties": {"not": _told(ONE_OR_MORE_TEXTS, "None of these.")},
                 "required": ["not"],
                 "additionalProperties": False,
             },
@@ -281,7 +302,10 @@ WORD_RANGE = Notation(
     values.parse_word_range,
     {
         "type": "object",
-        "properties": {"at_least": _COUNT, "at_most": _COUNT},
+        "properties": {
+            "at_least": _told(_COUNT, "So many words or more."),
+            "at_most": _told(_COUNT, "So many words or fewer."),
+        },
         "additionalProperties": False,
         "minProperties": 1,
     },
