@@ -23,7 +23,10 @@ SCHEMA_FILE = PACKAGE / "rules.schema.json"
 REFERENCE_FILE = PACKAGE.parent / "rules" / "README.md"
 
 BY_HAND = PACKAGE / "rules" / "reference.md"
-"""What stands before the tables: recipes, placements, notations."""
+"""What stands before the tables: placements, notations, and where the recipes go."""
+RECIPES = PACKAGE / "rules" / "recipes.md"
+"""Whole files for what people want; each is run on a page, and does there what it says (`tests/test_recipes.py`)."""
+_RECIPES_HERE = "<!-- recipes -->\n"
 
 
 def json_schema() -> dict[str, Any]:
@@ -41,7 +44,8 @@ def json_schema() -> dict[str, Any]:
 
 def reference() -> str:
     """The text of ``rules/README.md``."""
-    return BY_HAND.read_text("utf-8") + "".join(_section(model) for model in schema.SECTIONS)
+    by_hand = BY_HAND.read_text("utf-8").replace(_RECIPES_HERE, RECIPES.read_text("utf-8"))
+    return by_hand + "".join(_section(model) for model in schema.SECTIONS)
 
 
 def main(arguments: list[str] | None = None) -> int:
