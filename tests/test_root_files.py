@@ -84,15 +84,21 @@ def asked(app: AdMiddleware, path: str) -> bytes:
     return body_of(asyncio.run(call(app, scope)))
 
 
+def poll_twice(rules: LiveRules) -> None:
+    """A change is taken once two looks in a row saw the same."""
+    rules.poll()
+    rules.poll()
+
+
 def test_the_file_comes_and_goes_with_the_directory(folder: Path) -> None:
     rules = LiveRules(folder)
     app = AdMiddleware(site, rules)
     assert asked(app, "/ads.txt?x=1") == ADS
     assert asked(app, "/app-ads.txt") == b"the site's own"
     (folder / "app-ads.txt").write_bytes(b"# new\n")
-    (folder / "ads.txt").unlink()
-    for _ in range(2):  # a change is taken once two looks in a row saw the same
-        rules.poll()
+    poll_twice(rules)
     assert asked(app, "/app-ads.txt") == b"# new\n"
+    (folder / "ads.txt").unlink()
+    poll_twice(rules)
     assert asked(app, "/ads.txt") == b"the site's own"
     app.close()

@@ -187,4 +187,9 @@ def test_what_a_page_says_can_break_out_of_no_comment_and_no_value(site: str, tm
     body = story("Evil").replace("class=ad-slot", f'class="ad-slot" id="ad{evil}"').replace("lang=en", f'lang="{evil}"')
     body = body.replace("class=story", f'class="{evil} story" id="{evil}"')
     Site.pages = {'/a?"]': ("text/html", body), "/a?%22]%0Aslots:": ("text/html", body)}
-    assert checked(starter(begin(f"{site}/a?%22]%0Aslots:")), tmp_path) == Checked((), ())
+    survey = begin(f"{site}/a?%22]%0Aslots:")
+    survey.passed_over.append("gone\nslots: {a: 1}\x1b[31m")
+    text = starter(survey)
+    assert checked(text, tmp_path) == Checked((), ())
+    assert "\nslots:" not in text
+    assert "\x1b" not in text
