@@ -35,10 +35,12 @@ MAX_ADDRESSES = 5000
 _SAME_SECTION = 3
 """Pages under one first segment of the path: other sections may look different."""
 
+# Nothing in them is tried twice, however a site writes its lists: addresses hold no white space.
 _IN_LISTS = re.compile(
-    r"<loc>\s*([^<]{1,2000}?)\s*</loc>|<link>\s*([^<]{1,2000}?)\s*</link>|<link[^>]{0,500}href=\"([^\"]{1,2000})\""
+    r"<loc>\s*+([^<\s]{1,2000}+)\s*+</loc>|<link>\s*+([^<\s]{1,2000}+)\s*+</link>"
+    r"|<link[^>]{0,500}href=\"([^\"\s]{1,2000}+)\""
 )
-_MAPS = re.compile(r"^\s*sitemap:\s*(\S{1,2000})\s*$", re.I | re.M)
+_MAPS = re.compile(r"^[ \t]*+sitemap:[ \t]*+(\S{1,2000}+)", re.I | re.M)
 _NO_PAGE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|svg|pdf|zip|gz|mp[34]|xml|json|css|js|rss|atom|txt|ico)$", re.I)
 _NO_ARTICLE = re.compile(
     r"/(?:tags?|categor(?:y|ies)|authors?|topics?|pages?|search|log-?in|sign-?(?:in|up)|register|about|contact|privacy"
@@ -85,18 +87,20 @@ class SiteSurvey:
         if self.exhausted:
             return
         try:
-            self._look(self._fetch(url))
+            self.add(self.fetch(url))
         except PageError as error:
             self.passed_over.append(str(error))
 
-    def _fetch(self, url: str) -> Fetched:
+    def fetch(self, url: str) -> Fetched:
+        """Something of this site, or `PageError`."""
         fetched = fetch(url)
         self.bytes_read += len(fetched.body)
         if not _same_site(urlsplit(fetched.url).hostname, self.host):
             raise PageError(f"{url}: leads to another host, {urlsplit(fetched.url).hostname}")
         return fetched
 
-    def _look(self, fetched: Fetched) -> None:
+    def add(self, fetched: Fetched) -> None:
+        """Take one more page in, or raise `PageError` where it is none."""
         if any(seen.url == fetched.url for seen in self.seen):
             return
         kind = next(iter(values(fetched.headers, b"content-type")), "")
@@ -113,7 +117,7 @@ def begin(url: str) -> SiteSurvey:
     """Look at one page, and find others of its site. Raises `PageError` where that page can't be had."""
     first = fetch(url)
     made = SiteSurvey(first.url, bytes_read=len(first.body))
-    made._look(first)
+    made.add(first)
     look = made.seen[0].look
     listed = list(_listed(made, list(_absolute(first.url, look.feeds))))
     made.addresses = _chosen([*listed, *_absolute(first.url, look.links)], made)
@@ -152,7 +156,7 @@ def _text(made: SiteSurvey, url: str) -> str:
     if made.exhausted:
         return ""
     try:
-        return made._fetch(url).body.decode("utf-8", "replace")
+        return made.fetch(url).body.decode("utf-8", "replace")
     except PageError:
         return ""
 

@@ -193,3 +193,10 @@ def test_what_a_page_says_can_break_out_of_no_comment_and_no_value(site: str, tm
     assert checked(text, tmp_path) == Checked((), ())
     assert "\nslots:" not in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("text", ["<loc>" + " " * 200_000, "\n" * 200_000, "sitemap:" + " " * 200_000, "<link" * 50_000])
+def test_no_list_makes_the_search_for_addresses_slow(site: str, text: str) -> None:
+    Site.pages = {path: ("text/plain", text) for path in ("/robots.txt", "/sitemap.xml")}
+    Site.pages["/"] = ("text/html", story("Front"))
+    assert begin(f"{site}/").addresses == []
