@@ -8,7 +8,7 @@ from itertools import combinations, product
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adproxy import account
@@ -155,6 +155,7 @@ def test_a_comparison_is_plain_json(tmp_path: Path) -> None:
 offsets = st.lists(st.integers(0, 60), unique=True, max_size=5).map(sorted)
 
 
+@settings(deadline=None)
 @given(offsets, offsets)
 def test_what_moved_is_paired_with_the_shortest_ways_in_sum(a: list[int], b: list[int]) -> None:
     pairs = _nearest(a, b)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adproxy.rules.compile import check_paths
@@ -109,6 +109,7 @@ globs = st.lists(st.one_of(segments, st.just("**")), min_size=1, max_size=4).map
 paths = st.lists(st.text("abc", max_size=3), min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts))
 
 
+@settings(deadline=None)
 @given(globs, globs, st.lists(paths, max_size=30))
 def test_a_glob_that_covers_another_matches_all_that_the_other_does(a: str, b: str, tried: list[str]) -> None:
     assert covers(a, a)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adproxy.errors import RulesError
@@ -129,6 +129,7 @@ plain_json = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(plain_json, st.sampled_from([None, 1, "\t"]))
 def test_whatever_json_it_is_the_places_lie_in_it(value: object, indent: int | str | None) -> None:
     text = json.dumps({"sellers": [value, value]}, indent=indent)
@@ -136,6 +137,7 @@ def test_whatever_json_it_is_the_places_lie_in_it(value: object, indent: int | s
         assert 1 <= problem.column <= len(text.splitlines()[problem.line - 1]) + 1
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_makes_the_check_of_ads_txt_stumble(text: str) -> None:
     for problem in ads_txt.lint(text, "f"):

@@ -33,6 +33,9 @@ def story(title: str, *, words: int = 40, head: str = GPT, links: str = "") -> s
     )
 
 
+ENDLESS = ["<loc>" + " " * 200_000, "\n" * 200_000, "sitemap:" + " " * 200_000, "<link" * 50_000]
+
+
 class Site(BaseHTTPRequestHandler):
     pages: dict[str, tuple[str, str]]
     asked: list[str]
@@ -195,8 +198,8 @@ def test_what_a_page_says_can_break_out_of_no_comment_and_no_value(site: str, tm
     assert "\x1b" not in text
 
 
-@pytest.mark.parametrize("text", ["<loc>" + " " * 200_000, "\n" * 200_000, "sitemap:" + " " * 200_000, "<link" * 50_000])
+@pytest.mark.parametrize("text", ENDLESS)
 def test_no_list_makes_the_search_for_addresses_slow(site: str, text: str) -> None:
-    Site.pages = {path: ("text/plain", text) for path in ("/robots.txt", "/sitemap.xml")}
+    Site.pages = dict.fromkeys(("/robots.txt", "/sitemap.xml"), ("text/plain", text))
     Site.pages["/"] = ("text/html", story("Front"))
     assert begin(f"{site}/").addresses == []
