@@ -18,6 +18,7 @@ from adproxy.comparison import Sample, breaks, compare
 from adproxy.comparison_markdown import markdown
 from adproxy.comparison_text import told
 from adproxy.errors import PageError
+from adproxy.memory import keep_freed_memory
 from adproxy.page_source import fetch, read
 from adproxy.rules.compile import load_rules
 
@@ -47,6 +48,7 @@ def diff(
     """
     if as_json and as_markdown:
         raise typer.BadParameter("is one of the two; the other is --json", param_hint="--markdown")
+    keep_freed_memory()
     before, after = load_rules(old), load_rules(new)
     base = web_address(url) if url is not None else home(after)
     named = list(_named(pages, base))
