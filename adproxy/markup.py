@@ -147,7 +147,7 @@ def render(
         if (counted or isinstance(slot.creative, GptCreative)) and not scripted:
             nonce = f' nonce="{_text(script.nonce)}"' if script.kind == "nonce" else ""
             token = f' data-adproxy-token="{_text(marks.token)}"' if marks is not None else ""
-            head += f'<script data-adproxy="client"{token} src="{_text(prefix)}client.js" defer{nonce}></script>'
+            head += f'<script data-adproxy="script"{token} src="{_text(prefix)}client.js" defer{nonce}></script>'
             scripted = True
         number = _number(slot, placement, taken)
         values = _values(slot, number, page, policy)
