@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from types import FrameType
@@ -20,6 +21,7 @@ from adproxy.memory import keep_freed_memory
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
 from adproxy.office import office_app
+from adproxy.settings import Settings
 
 try:
     import uvicorn
@@ -96,10 +98,13 @@ def main(host: str = "127.0.0.1", port: int = 8080, office_port: int = 8081, rul
             if wanted not in (0, got):
                 moved.append(f"Port {wanted} is taken, so the {name} is at {got}.")
         metrics = Metrics()
+        state = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="adproxy-demo-")))
         live_rules = LiveRules(rules, metrics=metrics)
         live_rules.start()
         cleanup.callback(live_rules.stop)
-        apps = (AdMiddleware(create_site(), rules=live_rules, metrics=metrics), office_app(metrics, live_rules))
+        settings = Settings(state_dir=state)
+        middleware = AdMiddleware(create_site(), rules=live_rules, settings=settings, metrics=metrics)
+        apps = (middleware, office_app(metrics, live_rules))
         servers = [
             _Server(
                 uvicorn.Config(
