@@ -98,7 +98,7 @@ class AdMiddleware:
             await self.app(scope, receive, send)
 
     def close(self) -> None:
-        """Stop watching the rules, count what waits, and let the threads end. The end of the lifespan calls it; a request
+        """Stop watching the rules, count what waits, and let the threads end. The lifespan's end calls it; a request
         that comes later begins again."""
         if self._owned is not None:
             self._owned.stop()
