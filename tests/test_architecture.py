@@ -43,6 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "marked_page",
         "page_source",
         "measure",
+        "event_figures",
         "proxy",
         "asgi",
         "worker",
