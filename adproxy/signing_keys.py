@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from adproxy.errors import SettingsError
@@ -39,9 +40,8 @@ def _make(kept: Path) -> None:
     first."""
     if kept.exists():
         return
-    fresh = kept.with_name(f"{FILE_NAME}.{os.getpid()}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    descriptor, name = tempfile.mkstemp(prefix=f"{FILE_NAME}.", dir=kept.parent)  # nobody else may read it
+    fresh = Path(name)
     try:
         os.write(descriptor, f"{secrets.token_urlsafe(MIN_KEY)}\n".encode())
         os.fsync(descriptor)

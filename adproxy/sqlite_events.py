@@ -4,8 +4,9 @@ Which of a view's events were counted, the counters and the figures change in on
 whatever moment leaves all of it or nothing. The file is in WAL mode: readers never wait. A power failure loses nothing
 that was said to be kept where `sync` is "full"; with "normal" it may lose the last seconds, and damages nothing.
 
-A file that turns out to be damaged is set aside, and a new one takes its place. Nobody may write into a file that is
-being set aside, so writers hold a shared lock on a file beside it, and whoever sets aside holds it alone.
+Who writes holds the lock on a file beside it. SQLite's own lock would do for that, but lets whoever comes next wait
+longest, up to seconds when several processes are busy; the kernel's queue is fair, and a holder's end is its release.
+A file that turns out to be damaged is set aside under the same lock, and a new one takes its place.
 """
 
 from __future__ import annotations
@@ -48,11 +49,13 @@ SET_ASIDE = ".corrupt"
 MAX_SET_ASIDE = 3
 """Damaged files that are kept; the disk is not ours alone."""
 BUSY_SECONDS = 2.0
-"""How long one waits for others who write."""
+"""How long one waits for those who write without asking for their turn: other programs."""
 MAX_COUNTERS = 10_000
 """As many series can be; what is new beyond them is counted as ``_other``."""
 MAX_ARTICLES_AN_HOUR = 20_000
 """Pages with figures of their own, for each process and hour; those beyond are counted together."""
+MIN_ROOM = 65_536
+"""Bytes that have to be left, or the next group of reports may not find room."""
 CLEAN_SECONDS = 300.0
 """Between two times that what is too old is dropped."""
 CLEAN_ROWS = 5_000
@@ -131,14 +134,13 @@ class SqliteEvents:
 
     def count(self, reports: Sequence[Report]) -> list[Outcome]:
         """Count reports in one transaction; what became of each. Raises `StoreUnavailable`: then none was counted."""
-        with self._shared():
+        with self._turn():
             try:
                 return self._count(reports)
             except StoreUnavailable as unavailable:
                 if unavailable.problem is not StoreProblem.CORRUPT:
                     raise
-        self._set_aside()
-        with self._shared():
+            self._set_aside()
             return self._count(reports)
 
     def _count(self, reports: Sequence[Report]) -> list[Outcome]:
@@ -263,7 +265,7 @@ class SqliteEvents:
             return
         self._clean_at = now + CLEAN_SECONDS
         oldest = int(now // SECONDS_AN_HOUR) - 24 * event_days
-        with self._shared():
+        with self._turn():
             dropped = [self._drop(statement, bound) for statement, bound in (
                 # a token of tomorrow is believed, so one day more
                 (_OLD_VIEWS, day_of(now) - token_days - 1), (_OLD_FIGURES, oldest), (_ARTICLES_WITHOUT, None),
@@ -305,19 +307,29 @@ class SqliteEvents:
                 yield Figures(hour, site, path, slot, traffic, tuple(counts))
 
     def state(self) -> StoreState:
-        """How the store is: something is written to see whether it can be."""
-        try:
-            with self._asking, self._shared(), self._transaction() as connection:
-                connection.execute("INSERT OR REPLACE INTO notes VALUES ('written', ?)", (time.time(),))
-            writable = True
-        except StoreUnavailable as unavailable:
-            log.debug("the event store can't be written: %s", unavailable)
-            writable = False
+        """How the store is: something is written to see whether it can be, and there has to be room for more."""
         size = 0
         for file in (self.path, self.path.with_name(FILE_NAME + "-wal")):
             with contextlib.suppress(OSError):
                 size += file.stat().st_size
-        return StoreState(writable, size, sum(1 for _ in self.path.parent.glob(f"{FILE_NAME}.*{SET_ASIDE}")))
+        set_aside = sum(1 for _ in self.path.parent.glob(f"{FILE_NAME}.*{SET_ASIDE}"))
+        if not self._asking.acquire(timeout=BUSY_SECONDS):  # who asked before still waits for an answer
+            return StoreState(False, size, set_aside)
+        try:
+            with self._turn(), self._transaction() as connection:
+                connection.execute("INSERT OR REPLACE INTO notes VALUES ('written', ?)", (time.time(),))
+                used, free, page = (
+                    connection.execute(f"PRAGMA {name}").fetchone()[0]
+                    for name in ("page_count", "freelist_count", "page_size")
+                )
+            disk = os.statvfs(self.path.parent)
+            room = min(self._max_bytes - (used - free) * page, disk.f_bavail * disk.f_frsize)
+        except (StoreUnavailable, OSError) as problem:
+            log.debug("the event store can't be written: %s", problem)
+            room = 0
+        finally:
+            self._asking.release()
+        return StoreState(room >= MIN_ROOM, size, set_aside)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -387,35 +399,24 @@ class SqliteEvents:
         return connection
 
     @contextlib.contextmanager
-    def _shared(self) -> Iterator[None]:
-        with self._lock(fcntl.LOCK_SH):
-            yield
-
-    @contextlib.contextmanager
-    def _lock(self, kind: int) -> Iterator[None]:
+    def _turn(self) -> Iterator[None]:
+        """Wait for one's turn to write. Others hold it for one transaction, or until they die."""
         with _told(self.path):
             descriptor = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except BaseException:
+                os.close(descriptor)
+                raise
         try:
-            deadline = time.monotonic() + BUSY_SECONDS
-            while True:
-                try:
-                    fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-                    break
-                except OSError:
-                    if time.monotonic() > deadline:
-                        raise StoreUnavailable(StoreProblem.BUSY, "the file is being replaced") from None
-                    time.sleep(0.005)
             yield
         finally:
             os.close(descriptor)
 
     def _set_aside(self) -> None:
-        """Put the damaged file out of the way, unless another process has done it."""
-        inode = self._inode
+        """Put the damaged file out of the way."""
         self._close()
-        with self._lock(fcntl.LOCK_EX), _told(self.path):
-            if not self.path.exists() or self.path.stat().st_ino != inode:
-                return
+        with _told(self.path):
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             aside = f"{FILE_NAME}.{stamp}{SET_ASIDE}"
             for ending in ("", "-wal", "-shm"):
