@@ -171,14 +171,14 @@ class Settings(BaseSettings):
         Field(ge=1, le=90),
         About(
             "So many days after it was made a page is still counted; as long as caches may keep pages.",
-            "A view is remembered as long: about 80 bytes of disk each.",
+            "A view is remembered as long: about 70 bytes of disk each.",
             "days",
         ),
     ] = 7
     events_days: Annotated[
         int,
         Field(ge=1, le=3650),
-        About("How long figures by article, slot and hour are kept.", "About 60 bytes of disk for each.", "days"),
+        About("How long figures by article, slot and hour are kept.", "About 35 bytes of disk for each.", "days"),
     ] = 35
     events_max_bytes: Annotated[
         int,
@@ -210,7 +210,7 @@ class Settings(BaseSettings):
     beacon_burst: Annotated[
         int,
         Field(ge=1, le=10_000_000),
-        About("The same at once.", "–", "reports"),
+        About("So many of them at once.", "About 10 MB for the blocks of all senders, at most.", "reports"),
     ] = 3_000
     invalid_addresses: Annotated[
         Path | None,
