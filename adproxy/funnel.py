@@ -47,13 +47,13 @@ class Funnel(RulesListener):
         self._slots = book.slots
 
     def collect(self) -> Iterator[Metric]:
+        state = self._reader.state()  # makes the store, where it is not there yet
         try:
             counters = dict(self._reader.counters())
         except StoreUnavailable as problem:
             log.debug("the event store can't be read: %s", problem)
         else:
             yield from self._funnel(counters)
-        state = self._reader.state()
         yield GaugeMetricFamily(
             "adproxy_event_store_writable",
             "Whether the event store could be written at this scrape (1); where not (0), nothing is counted.",

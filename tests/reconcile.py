@@ -116,6 +116,13 @@ class Client:
         self._connection: http.client.HTTPConnection | None = None
 
     def run(self) -> None:
+        try:
+            self._report()
+        finally:
+            if self._connection is not None:
+                self._connection.close()
+
+    def _report(self) -> None:
         page: tuple[str, list[tuple[str, int]]] | None = None
         while True:
             with self._ledger.lock:

@@ -44,7 +44,6 @@ def funnel(metrics: Metrics) -> dict[str, float]:
 def test_zeros_are_there_before_the_first_event(tmp_path: Path) -> None:
     metrics = metrics_of(tmp_path)
     metrics.rules_loaded(book())
-    SqliteEvents(tmp_path).state()
     seen = funnel(metrics)
     assert {value for name, value in seen.items() if not name.startswith("adproxy_event_store")} == {0.0}
     for name in (
@@ -61,7 +60,6 @@ def test_zeros_are_there_before_the_first_event(tmp_path: Path) -> None:
 def test_no_series_appears_with_the_first_events(tmp_path: Path) -> None:
     metrics, store = metrics_of(tmp_path), SqliteEvents(tmp_path)
     metrics.rules_loaded(book())
-    store.state()
     before = set(samples(metrics))
     top = Event(EventKind.RENDERED, "top", 1)
     known = frozenset({"top"})
@@ -76,7 +74,6 @@ def test_no_series_appears_with_the_first_events(tmp_path: Path) -> None:
 def test_rules_that_were_loaded_before_are_known(tmp_path: Path) -> None:
     metrics = Metrics()
     metrics.rules_loaded(book())
-    SqliteEvents(tmp_path).state()
     metrics.show_funnel(Funnel(SqliteEvents(tmp_path)))
     assert 'adproxy_page_views_total{site="small-site",traffic="valid"}' in funnel(metrics)
 
@@ -119,7 +116,6 @@ def test_how_the_store_is(tmp_path: Path) -> None:
 
 
 def test_every_help_text_is_a_sentence(tmp_path: Path) -> None:
-    SqliteEvents(tmp_path).state()
     text = metrics_of(tmp_path).exposition()[0].decode()
     for family in text_string_to_metric_families(text):
         assert family.documentation.endswith("."), family.name

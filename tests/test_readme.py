@@ -48,9 +48,7 @@ def metrics_table(folder: Path) -> str:
     metrics = Metrics()
     (folder / "site.yaml").write_text("version: 1\nsite: site\nuse: [news]\n", encoding="utf-8")
     metrics.rules_loaded(load_rules(folder / "site.yaml"))
-    store = SqliteEvents(folder)
-    store.state()  # makes it
-    metrics.show_funnel(Funnel(store))
+    metrics.show_funnel(Funnel(SqliteEvents(folder)))
     alone = list(metrics.families())
     of_workers = [family for family in SharedMetrics(folder, Board(1)).families() if family not in alone]
     lines = ["| metric | labels | what it says |", "|---|---|---|"]
