@@ -30,7 +30,7 @@ from adproxy.event_store import (
     StoreUnavailable,
 )
 from adproxy.event_writer import EventWriter
-from adproxy.metrics import Metrics
+from adproxy.metrics import ErrorKind, Metrics
 from adproxy.model import EventKind, Plan
 from adproxy.own_paths import Answer
 from adproxy.peers import Address, Peers
@@ -150,6 +150,7 @@ class Impressions:
         except StoreUnavailable as unavailable:
             self._metrics.rejected(RejectReason.STORE)
             self._metrics.store_problem(unavailable.problem)
+            self._metrics.error(ErrorKind.EVENT_STORE)
             return _refusal(503, retry=RETRY_SECONDS)
         self._metrics.observe_report(time.perf_counter() - began)
         return Answer(204, _HEADERS, b"")

@@ -47,6 +47,8 @@ class ErrorKind(str, Enum):
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_PROTOCOL = "upstream_protocol"
     OVERLOAD = "overload"
+    EVENT_STORE = "event_store"
+    """A report of a browser could not be kept."""
     INTERNAL = "internal"
 
 

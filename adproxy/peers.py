@@ -56,7 +56,7 @@ class Peers:
             if name.lower() not in _REPLACED and (trusted or name.lower() != b"forwarded")
         ]
         if hops:
-            kept.append((b"x-forwarded-for", ", ".join(filter(None, hops)).encode("latin-1")))
+            kept.append((b"x-forwarded-for", ", ".join(hops).encode("latin-1")))
         if (reader := self._reader(hops)) is not None:
             kept.append((b"x-real-ip", str(reader).encode()))
         kept.append((b"x-forwarded-proto", scheme.encode()))
@@ -75,8 +75,9 @@ class Peers:
     def _hops(self, headers: RawHeaders, peer: str | None) -> list[str]:
         """The addresses that the request came by, as far as they are believed."""
         address = parse(peer) if peer is not None else None
-        chain = [part.strip() for line in values(headers, b"x-forwarded-for") for part in line.split(",")]
-        return [*(chain if self.is_front(peer) else []), *([str(address)] if address is not None else [])]
+        named = [part.strip() for line in values(headers, b"x-forwarded-for") for part in line.split(",")]
+        chain = [part for part in named if part] if self.is_front(peer) else []
+        return [*chain, *([str(address)] if address is not None else [])]
 
     def _reader(self, hops: list[str]) -> Address | None:
         """The rightmost address that is no trusted peer's; the leftmost one where all are; None where that place is

@@ -62,30 +62,28 @@ CLEAN_ROWS = 5_000
 """Dropped in one transaction, so that nobody waits long."""
 _FORM = 1
 _TABLES = """
-CREATE TABLE IF NOT EXISTS views (
+CREATE TABLE views (
     nonce BLOB PRIMARY KEY, page INTEGER NOT NULL, day INTEGER NOT NULL, seen BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS views_by_day ON views (day);
-CREATE TABLE IF NOT EXISTS counters (
+CREATE INDEX views_by_day ON views (day);
+CREATE TABLE counters (
     name TEXT NOT NULL, site TEXT NOT NULL, slot TEXT NOT NULL, traffic TEXT NOT NULL, reason TEXT NOT NULL,
     value REAL NOT NULL, hour INTEGER NOT NULL,
     PRIMARY KEY (name, site, slot, traffic, reason)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS articles (
-    id INTEGER PRIMARY KEY, site TEXT NOT NULL, path TEXT NOT NULL, UNIQUE (site, path));
-CREATE TABLE IF NOT EXISTS figures (
+CREATE TABLE articles (
+    id INTEGER PRIMARY KEY, site TEXT NOT NULL, path TEXT NOT NULL, last INTEGER NOT NULL, UNIQUE (site, path));
+CREATE TABLE figures (
     hour INTEGER NOT NULL, article INTEGER NOT NULL, slot TEXT NOT NULL, traffic TEXT NOT NULL,
     page_view INTEGER NOT NULL, request INTEGER NOT NULL, unfilled INTEGER NOT NULL, withheld INTEGER NOT NULL,
     rendered INTEGER NOT NULL, viewable INTEGER NOT NULL, click INTEGER NOT NULL,
     PRIMARY KEY (hour, article, slot, traffic)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE notes (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
 """
 _OLD_VIEWS = "DELETE FROM views WHERE nonce IN (SELECT nonce FROM views WHERE day < ? LIMIT ?)"
 _OLD_FIGURES = (
     "DELETE FROM figures WHERE (hour, article, slot, traffic) IN "
     "(SELECT hour, article, slot, traffic FROM figures WHERE hour < ? LIMIT ?)"
 )
-_ARTICLES_WITHOUT = (
-    "DELETE FROM articles WHERE id IN (SELECT id FROM articles WHERE id NOT IN (SELECT article FROM figures) LIMIT ?)"
-)
+_OLD_ARTICLES = "DELETE FROM articles WHERE id IN (SELECT id FROM articles WHERE last < ? LIMIT ?)"
 _ABOUT_SLOTS = frozenset(kind.value for kind in EventKind if kind not in OF_PAGE)
 _OF_PLACEMENT = tuple(kind for kind in EventKind if kind not in OF_PAGE)
 
@@ -238,8 +236,14 @@ class SqliteEvents:
             "DO UPDATE SET value = value + excluded.value, hour = excluded.hour",
             ((*key, value, hour) for key, value in changes.counters.items()),
         )
-        articles = {(site, path) for _, site, path, _, _ in changes.figures}
-        connection.executemany("INSERT OR IGNORE INTO articles (site, path) VALUES (?, ?)", articles)
+        articles: dict[tuple[str, str], int] = {}
+        for at, site, path, _, _ in changes.figures:
+            articles[site, path] = max(at, articles.get((site, path), 0))
+        connection.executemany(
+            "INSERT INTO articles (site, path, last) VALUES (?, ?, ?) "
+            "ON CONFLICT (site, path) DO UPDATE SET last = max(last, excluded.last)",
+            ((*article, last) for article, last in articles.items()),
+        )
         ids = {
             article: connection.execute("SELECT id FROM articles WHERE site = ? AND path = ?", article).fetchone()[0]
             for article in articles
@@ -266,10 +270,12 @@ class SqliteEvents:
         self._clean_at = now + CLEAN_SECONDS
         oldest = int(now // SECONDS_AN_HOUR) - 24 * event_days
         with self._turn():
-            dropped = [self._drop(statement, bound) for statement, bound in (
+            dropped = [
                 # a token of tomorrow is believed, so one day more
-                (_OLD_VIEWS, day_of(now) - token_days - 1), (_OLD_FIGURES, oldest), (_ARTICLES_WITHOUT, None),
-            )]  # fmt: skip
+                self._drop(_OLD_VIEWS, day_of(now) - token_days - 1),
+                self._drop(_OLD_FIGURES, oldest),
+                self._drop(_OLD_ARTICLES, oldest),
+            ]
             with self._transaction() as connection:
                 keys = connection.execute(
                     "SELECT name, site, slot, traffic, reason FROM counters WHERE hour < ?", (oldest,)
@@ -282,9 +288,9 @@ class SqliteEvents:
         if CLEAN_ROWS in dropped:
             self._clean_at = now  # there is more
 
-    def _drop(self, statement: str, bound: int | None) -> int:
+    def _drop(self, statement: str, bound: int) -> int:
         with self._transaction() as connection:
-            return connection.execute(statement, (CLEAN_ROWS,) if bound is None else (bound, CLEAN_ROWS)).rowcount
+            return connection.execute(statement, (bound, CLEAN_ROWS)).rowcount
 
     # --- reading ----------------------------------------------------------------------------
 
@@ -388,11 +394,12 @@ class SqliteEvents:
         (form,) = connection.execute("PRAGMA user_version").fetchone()
         if form not in (0, _FORM):
             raise StoreUnavailable(StoreProblem.OTHER, f"{self.path} is of form {form}; expected {_FORM}")
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in filter(str.strip, _TABLES.split(";")):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {_FORM}")
-        connection.execute("COMMIT")
+        if form == 0:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in filter(str.strip, _TABLES.split(";")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_FORM}")
+            connection.execute("COMMIT")
         self._known_counters = {
             CounterKey(*row) for row in connection.execute("SELECT name, site, slot, traffic, reason FROM counters")
         }

@@ -29,12 +29,12 @@ from adproxy.rules.ruleset import Policy
 SECONDS_A_DAY = 86_400
 MIN_KEY = 32
 """Characters of a key: less can be tried out."""
-MAX_TOKEN = 1_536
+MAX_TOKEN = 1_640
 """Characters. A beacon has 2,048 bytes, and its events need some of them."""
-MAX_PATH = 400
+MAX_PATH = 320
 """Bytes of the path; of a longer one the beginning is kept, with a hash of the whole."""
-MAX_SLOTS = 500
-"""Bytes of the slots' names and numbers, which is twenty slots with names of twenty letters; what is named behind that
+MAX_SLOTS = 720
+"""Bytes of the slots' names and numbers: fifteen slots with the longest names that there may be. What comes behind them
 is on the page, and not counted."""
 _FORM = 1
 _ESCAPED = re.compile(rb'[\x00-\x20"\\\x7f]')

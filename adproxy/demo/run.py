@@ -46,7 +46,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _welcome(site: str, office: str, rules: Path, moved: list[str]) -> str:
+def _welcome(site: str, office: str, rules: Path, state: Path, moved: list[str]) -> str:
     notes = "".join(f"  {note}\n" for note in moved)
     return f"""{PAPER}, with ad slots placed by adproxy
 
@@ -60,6 +60,8 @@ Try this:
     and adproxy_rules_last_reload_successful at {office}/metrics goes to 0.
   - Ask why each slot is where it is:
     adproxy explain --rules {rules} {site}{FIRST_STORY}
+  - Watch what your browser reports of the pages that you read:
+    adproxy events tail --state-dir {state}
 
 Ctrl-C ends it."""
 
@@ -121,7 +123,7 @@ def main(host: str = "127.0.0.1", port: int = 8080, office_port: int = 8081, rul
         for number in (signal.SIGINT, signal.SIGTERM):
             cleanup.callback(signal.signal, number, signal.signal(number, on_signal))
         # the sockets listen already: whoever follows the addresses at once waits a moment, and is served
-        print(_welcome(address_of(listeners[0]), address_of(listeners[1]), rules, moved), flush=True)
+        print(_welcome(address_of(listeners[0]), address_of(listeners[1]), rules, state, moved), flush=True)
         asyncio.run(_serve(list(zip(servers, listeners, strict=True))))
 
 
