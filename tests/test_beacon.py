@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adproxy.beacon import MAX_EVENTS, Event, nonce_of, parse
@@ -98,6 +98,7 @@ def test_other_bodies_are_no_beacons(body: bytes) -> None:
     assert parse(body) is None
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)

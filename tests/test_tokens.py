@@ -7,7 +7,7 @@ import string
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import mutated
 from small_site import policy
@@ -29,6 +29,7 @@ pages = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(pages)
 def test_a_token_says_what_it_was_made_of(facts: PageFacts) -> None:
     token = KEYS.sign(facts)
@@ -101,6 +102,7 @@ def test_the_slots_of_a_plan_are_counted() -> None:
     assert facts == PageFacts("small-site", "/story", policy().revision, 20_000, (("top", 1), ("in", 2)))
 
 
+@settings(deadline=None)
 @given(st.text(), st.lists(names, max_size=60))
 def test_a_token_has_room_in_a_beacon_whatever_the_page(path: str, slots: list[str]) -> None:
     facts = facts_of(policy(), plan_of(*slots), "/" + path * 40, 20_000)
