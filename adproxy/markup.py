@@ -27,6 +27,7 @@ from adproxy.rules.ruleset import (
     Policy,
     Slot,
 )
+from adproxy.tokens import PageMarks
 
 _OTHER_WIDTH = {"phone": DESKTOP_WIDTH, "desktop": PHONE_WIDTH}
 _NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -119,12 +120,20 @@ def ad_unit(slot: Slot, values: Mapping[str, str]) -> str:
 
 
 def render(
-    plan: Plan, page: Page, policy: Policy, *, style: StyleVerdict, script: ScriptVerdict, prefix: str
+    plan: Plan,
+    page: Page,
+    policy: Policy,
+    *,
+    style: StyleVerdict,
+    script: ScriptVerdict,
+    prefix: str,
+    marks: PageMarks | None = None,
 ) -> tuple[Insertion, ...]:
     """The insertions of a plan, in document order.
 
     `style` and `script`: how the page's content security policies let them come (not "forbidden" where they are
-    needed); `prefix`: the path that our own style sheet and script are served under.
+    needed); `prefix`: the path that our own style sheet and script are served under; `marks`: what lets browsers report
+    this page, None where nothing is counted.
     """
     slots = {slot.name: slot for slot in policy.slots}
     label = label_for(page.facts.lang)
@@ -134,9 +143,11 @@ def render(
     for count, placement in enumerate(plan.placements, 1):
         slot = slots[placement.slot]
         head = _style_element(policy, style, prefix) if count == 1 else ""
-        if isinstance(slot.creative, GptCreative) and not scripted:
+        counted = marks is not None and script.kind != "forbidden"
+        if (counted or isinstance(slot.creative, GptCreative)) and not scripted:
             nonce = f' nonce="{_text(script.nonce)}"' if script.kind == "nonce" else ""
-            head += f'<script data-adproxy="script" src="{_text(prefix)}client.js" defer{nonce}></script>'
+            token = f' data-adproxy-token="{_text(marks.token)}"' if marks is not None else ""
+            head += f'<script data-adproxy="script"{token} src="{_text(prefix)}client.js" defer{nonce}></script>'
             scripted = True
         number = _number(slot, placement, taken)
         values = _values(slot, number, page, policy)

@@ -6,6 +6,7 @@ No server, no I/O, no clock: runs in a notebook as it does in the middleware.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from adproxy.csp import Csp
@@ -18,6 +19,7 @@ from adproxy.plan import plan
 from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import GptCreative, ImageCreative, Policy
 from adproxy.splice import splice
+from adproxy.tokens import PageMarks
 
 _BOM = b"\xef\xbb\xbf"
 _WHITE = b" \t\r\n\f"
@@ -46,11 +48,13 @@ def rewrite(
     csp_headers: tuple[str, ...] = (),
     path: str = "/",
     prefix: str = "/_adproxy/",
+    marks_for: Callable[[Policy, Plan], PageMarks] | None = None,
 ) -> Rewritten | Skip:
     """Place a policy's slots on a page.
 
     `html`: the decoded body; `encoding`: a Python codec from `charset.sniff`; `csp_headers`: the values of the
-    answer's Content-Security-Policy headers; `prefix`: the path that our style sheet and script are served under.
+    answer's Content-Security-Policy headers; `prefix`: the path that our style sheet and script are served under;
+    `marks_for`: what the markup of a planned page carries so that browsers can report, None where nothing is counted.
     Returns a Skip where the same bytes and rules always mean that the page is to be left alone.
     """
     skip = _leave_alone(html)
@@ -81,7 +85,8 @@ def rewrite(
             return Skip(SkipReason.CSP, "the page's policy allows no script of its own host, and a slot needs one")
         if isinstance(slot.creative, ImageCreative) and not csp.img(slot.creative.src):
             return Skip(SkipReason.CSP, f"the page's policy does not allow the picture of the slot {slot.name}")
-    insertions = render(planned, page, policy, style=style, script=script, prefix=prefix)
+    marks = marks_for(policy, planned) if marks_for is not None else None
+    insertions = render(planned, page, policy, style=style, script=script, prefix=prefix, marks=marks)
     return Rewritten(splice(html, insertions), insertions, planned, page)
 
 

@@ -18,6 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "rules",
             "page",
             "plan",
+            "tokens",
             "markup",
             "splice",
             "rewrite",
@@ -27,11 +28,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "headers",
             "codings",
         ),
-        *("target", "hops", "peers", "request_head"),
+        *("target", "hops", "peers", "request_head", "beacon", "traffic", "rate_limit"),
     ),
     (
         *("metrics", "live_rules", "settings", "own_paths", "root_files", "rewrite_pool", "middleware"),
         *("listening", "state_dir", "board", "memory"),
+        *("event_store", "sqlite_events", "event_writer", "signing_keys", "funnel", "impressions"),
     ),
     ("proxy_settings", "upstream", "relay", "gateway", "connections", "server", "shared_metrics", "supervisor"),
     (
@@ -47,6 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "site_survey",
         "starter",
         "measure",
+        "event_figures",
         "proxy",
         "asgi",
         "worker",
@@ -57,7 +60,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
 )
 # Within the pure layer the flow has a direction too: what comes first knows nothing of what comes later.
-FLOW = ("rules", "page", "plan", "markup", "rewrite")
+FLOW = ("rules", "page", "plan", "tokens", "markup", "rewrite")
 
 
 def _modules() -> list[Path]:
