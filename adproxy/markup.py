@@ -53,6 +53,8 @@ _COMMON_CSS = (
     f"[data-adproxy-slot]>{_CONTENT}{{display:flex;flex-direction:column;align-items:center;"
     "justify-content:center;margin:0 auto;max-width:100%}"
     "[data-adproxy-slot] img{max-width:100%;height:auto}"
+    # on the line's bottom: on its baseline a frame would be a few px higher than what is reserved for it
+    "[data-adproxy-slot] iframe{vertical-align:bottom}"
     # what it reports has no box: a picture of one pixel would be one, and a line with it
     "[data-adproxy=seen]{position:absolute}"
 )
