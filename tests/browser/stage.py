@@ -34,12 +34,14 @@ PREFIX = "/_adproxy/"
 PHONE, DESKTOP = (390, 844), (1366, 900)
 PATIENCE = 15.0
 """Seconds that something may take to be reported."""
+PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="250"><rect width="300" height="250"/></svg>'
 GOOGLE = "/tag/js/gpt.js", "/pagead/js/adsbygoogle.js"
 
 # Violations of the page's policy, errors, what moved: whatever there was from the first moment on.
 WATCH = """
-window.seen = {moved: 0, violations: [], tasks: []};
-document.addEventListener('securitypolicyviolation', e => seen.violations.push(`${e.effectiveDirective} ${e.blockedURI}`));
+window.seen = {moved: 0, violations: []};
+document.addEventListener('securitypolicyviolation',
+  e => seen.violations.push(`${e.effectiveDirective} ${e.blockedURI}`));
 new PerformanceObserver(l => l.getEntries().forEach(e => { if (!e.hadRecentInput) seen.moved += e.value; }))
   .observe({type: 'layout-shift', buffered: true});
 """
@@ -148,8 +150,7 @@ class Stage:
             body = f"<!doctype html><title>ad</title><body style='background:#9cf'>ad<script>{script}</script>"
             await answer(send, body.encode(), 200, (b"content-type", b"text/html"))
         elif path == "/picture.svg":
-            body = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="250"><rect width="300" height="250"/></svg>'
-            await answer(send, body.encode(), 200, (b"content-type", b"image/svg+xml"))
+            await answer(send, PICTURE.encode(), 200, (b"content-type", b"image/svg+xml"))
         elif path.split("/")[1] in self.scenes:
             scene = self.scenes[path.split("/")[1]]
             await answer(send, scene.body, 200, *scene.headers)
@@ -238,6 +239,16 @@ def until(true: Callable[[], object], what: str, page: Page | None = None, patie
             page.wait_for_timeout(40)
         else:
             time.sleep(0.04)
+
+
+def told(true: Callable[[], object], scene: Scene, page: Page) -> None:
+    """Wait until a scene's reports say something, without waiting for a batch to fill: as if the page were left."""
+
+    def now() -> object:
+        page.evaluate("dispatchEvent(new Event('pagehide'))")
+        return true()
+
+    until(now, f"reported: {scene.events()}", page)
 
 
 def scroll_to(page: Page, selector: str) -> None:
