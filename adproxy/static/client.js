@@ -511,7 +511,7 @@
 
   // Of the element that holds the slots in the article; the page's own ads in it count.
   const OWN_ADS = "ins.adsbygoogle,[id^=div-gpt-ad],[id^=google_ads_iframe]";
-  const density = () => {
+  const density = (nonce) => {
     const shown = slots.filter(({ element }) => "adproxyMain" in element.dataset && hasBox(element));
     if (!shown.length) return;
     let holder = shown[0].element.parentElement;
@@ -521,7 +521,7 @@
     );
     const heights = [...shown.map(({ element }) => element), ...theirs].map((ad) => ad.offsetHeight);
     const share = heights.reduce((sum, height) => sum + height, 0) / holder.offsetHeight;
-    report(view, "density", Math.min(1, Number(share.toFixed(3))), innerWidth < DESKTOP_FROM ? "phone" : "desktop");
+    report(nonce, "density", Math.min(1, Number(share.toFixed(3))), innerWidth < DESKTOP_FROM ? "phone" : "desktop");
   };
 
   // Pages may come from caches: what is paused now is asked for now.
@@ -553,7 +553,7 @@
       if (slot.kind === "ad" && !slot.paused) watch(slot);
       near.observe(slot.element);
     }
-    setTimeout(density, 2 * BATCH_MS);
+    setTimeout(density, 2 * BATCH_MS, view);
   };
 
   const onVisibility = () => {

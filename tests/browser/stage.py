@@ -70,7 +70,7 @@ class Scene:
     paused: dict[str, Any] = field(default_factory=lambda: {"off": False, "paused": []})
     beacons: list[dict[str, Any]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
-    """Of ours, with their queries."""
+    """Of ours, with their queries; and what the page's own scripts noted (`/note/SCENE/WORD`)."""
     refuse: list[int] = field(default_factory=list)
     """Statuses for the next beacons, instead of counting them."""
 
@@ -116,7 +116,8 @@ class Stage:
         headers: Sequence[tuple[str, str]] = (),
         files: dict[str, str] | None = None,
     ) -> Scene:
-        """A page with the slots of these rules (without `version` and `site`), under a policy."""
+        """A page with the slots of these rules (without `version` and `site`), under a policy. SCENE in its HTML is
+        the scene's name."""
         name = f"scene-{len(self.scenes)}"
         with TemporaryDirectory() as directory:
             for file, text in (files or {}).items():
@@ -124,7 +125,7 @@ class Stage:
             Path(directory, "site.yaml").write_text(f"version: 1\nsite: {name}\n{rules}", "utf-8")
             policy = load_rules(Path(directory, "site.yaml")).rule_sets[0].pages[0].policy
         assert policy is not None
-        source = (html or article()).encode()
+        source = (html or article()).replace("SCENE", name).encode()
         marks = partial(_marks, name)
         result = rewrite(
             source, policy, csp_headers=(csp,) if csp else (), prefix=PREFIX, marks_for=marks if counted else None
@@ -149,6 +150,12 @@ class Stage:
             script = "parent.postMessage('adproxy:unfilled', '*')" if path == "/frame/empty" else ""
             body = f"<!doctype html><title>ad</title><body style='background:#9cf'>ad<script>{script}</script>"
             await answer(send, body.encode(), 200, (b"content-type", b"text/html"))
+        elif path.startswith("/note/"):
+            _, _, name, word = path.split("/")
+            self.scenes[name].requests.append(word)
+            await answer(send, b"", 204)
+        elif path.startswith("/noted/"):
+            await answer(send, json.dumps(self.scenes[path.split("/")[2]].requests).encode())
         elif path == "/picture.svg":
             await answer(send, PICTURE.encode(), 200, (b"content-type", b"image/svg+xml"))
         elif path.split("/")[1] in self.scenes:
@@ -188,10 +195,12 @@ class Stage:
             await send({"type": "http.response.body", "body": found.body})
 
     @contextmanager
-    def visit(self, size: tuple[int, int] = DESKTOP, **options: Any) -> Iterator[Visit]:
+    def visit(self, size: tuple[int, int] = DESKTOP, *, watched: bool = True, **options: Any) -> Iterator[Visit]:
+        """A reader with a screen of that size. Not `watched`: without what stands in for other hosts and watches the
+        page, which keeps the browser from doing some things by itself."""
         context = self.browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)
         try:
-            yield Visit(self, context)
+            yield Visit(self, context, watched)
         finally:
             context.close()
 
@@ -203,14 +212,15 @@ def _marks(name: str, policy: Policy, plan: Plan) -> PageMarks:
 class Visit:
     """One reader's browser: fresh storage, everything that went wrong, and what was asked outside of the stage."""
 
-    def __init__(self, stage: Stage, context: BrowserContext) -> None:
+    def __init__(self, stage: Stage, context: BrowserContext, watched: bool) -> None:
         self.stage = stage
         self.context = context
         self.context.set_default_timeout(PATIENCE * 1000)
         self.troubles: list[str] = []
         self.outside: list[str] = []
-        context.route(lambda url: not url.startswith(stage.origin), self._stand_in)
-        context.add_init_script(WATCH)
+        if watched:
+            context.route(lambda url: not url.startswith(stage.origin), self._stand_in)
+            context.add_init_script(WATCH)
         context.on("console", lambda m: self.troubles.append(m.text) if m.type in ("error", "warning") else None)
         context.on("weberror", lambda error: self.troubles.append(str(error.error)))
 
@@ -230,11 +240,13 @@ class Visit:
         return page
 
 
-def until(true: Callable[[], object], what: str, page: Page | None = None, patience: float = PATIENCE) -> None:
+def until(
+    true: Callable[[], object], what: str | Callable[[], object], page: Page | None = None, patience: float = PATIENCE
+) -> None:
     """Wait until something holds; the browser goes on meanwhile where its `page` is given."""
     deadline = time.monotonic() + patience
     while not true():
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, what() if callable(what) else what
         if page is not None:
             page.wait_for_timeout(40)
         else:
@@ -248,7 +260,7 @@ def told(true: Callable[[], object], scene: Scene, page: Page) -> None:
         page.evaluate("dispatchEvent(new Event('pagehide'))")
         return true()
 
-    until(now, f"reported: {scene.events()}", page)
+    until(now, scene.events, page)
 
 
 def scroll_to(page: Page, selector: str) -> None:
@@ -261,7 +273,9 @@ def staged() -> Iterator[Stage]:
     """A stage with its server and browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            ignore_default_args=["--disable-back-forward-cache"],
         )
         stage = Stage(browser)
         with running(stage) as server:

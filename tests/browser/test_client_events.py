@@ -156,7 +156,7 @@ def test_a_page_with_its_own_gpt_keeps_its_settings(stage: Stage) -> None:
         assert len(visit.outside) == 1, "the page's own library serves"
         page.evaluate("googletag.pubads().refresh()")
         scroll_to(page, "[data-adproxy-slot=a]")
-        until(lambda: scene.kinds("a") == FUNNEL, f"{scene.events()}", page)
+        until(lambda: scene.kinds("a") == FUNNEL, scene.events, page)
 
 
 # --- slots that the page fills itself
