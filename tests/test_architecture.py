@@ -18,6 +18,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "rules",
             "page",
             "plan",
+            "tokens",
+            "scripts",
             "markup",
             "splice",
             "rewrite",
@@ -57,7 +59,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
 )
 # Within the pure layer the flow has a direction too: what comes first knows nothing of what comes later.
-FLOW = ("rules", "page", "plan", "markup", "rewrite")
+FLOW = ("rules", "page", "plan", "tokens", "scripts", "markup", "rewrite")
 
 
 def _modules() -> list[Path]:
