@@ -147,18 +147,19 @@
 
   // In place of the ad: what the rules have for that, or nothing. Neither is an impression.
   const stayEmpty = (slot, fallback = true) => {
-    const height = slot.box.offsetHeight;
-    const template = fallback && slot.element.querySelector("template[data-adproxy=fallback]");
+    const { element } = slot;
+    const template = fallback && element.querySelector("template[data-adproxy=fallback]");
     slot.empty = true;
     if (!template) {
       slot.box.style.visibility = "hidden";
-      below.observe(slot.element);
+      below.observe(element);
     } else if (slot.kind !== "fallback") {
       slot.kind = "fallback";
       const house = document.createElement("div");
       house.dataset.adproxy = "creative";
       house.append(document.importNode(template.content, true));
-      if (height) house.style.maxHeight = `${height}px`;
+      // The room that there is, and no more.
+      element.style.maxHeight = `${element.offsetHeight}px`;
       slot.box.style.display = "none";
       slot.box.after(house);
     }

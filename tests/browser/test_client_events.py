@@ -104,8 +104,20 @@ def test_a_slot_that_stays_empty_collapses_only_where_nobody_sees_it(stage: Stag
         assert page.evaluate("seen.moved") == 0
 
 
+def test_what_is_in_view_or_above_it_stays_as_high_as_it_is(stage: Stage) -> None:
+    scene = stage.scene(UNFILLED["gpt"], html=article(40))
+    with stage.visit(DESKTOP) as visit:
+        page = visit.open(scene)
+        told(lambda: "unfilled" in scene.kinds("a"), scene, page)
+        height = "document.querySelector('[data-adproxy-slot=a]').offsetHeight"
+        assert page.evaluate(height) == 274
+        page.evaluate("scrollTo({top: 2500, behavior: 'instant'})")
+        page.wait_for_timeout(200)
+        assert page.evaluate(height) == 274
+
+
 FALLBACK = one("ad_unit: empty", more=", if_unfilled: house.html", top=GPT)
-HOUSE = {"house.html": '<p>Read <a href="/elsewhere">without ads</a></p>'}
+HOUSE = {"house.html": '<p>Read <a href="/elsewhere">without ads</a></p>' + "<p>and much more to read</p>" * 20}
 
 
 def test_what_stands_in_is_shown_and_is_no_impression(stage: Stage) -> None:
@@ -116,8 +128,12 @@ def test_what_stands_in_is_shown_and_is_no_impression(stage: Stage) -> None:
         page.locator("[data-adproxy-slot=a] a").wait_for()
         told(lambda: "unfilled" in scene.kinds("a"), scene, page)
         page.wait_for_timeout(1500)
+        told(lambda: True, scene, page)
         assert scene.kinds("a") == ["request", "unfilled"]
         assert page.evaluate("seen.moved") == 0
+        assert page.evaluate("document.querySelector('[data-adproxy-slot=a]').offsetHeight") == 274, (
+            "cut off, if need be"
+        )
         assert visit.troubles == []
 
 
@@ -173,7 +189,7 @@ PAGE_SCRIPT = """<script>setTimeout(() => {
   ad.style.cssText = 'display:block;width:300px;height:250px;background:#fc9';
   const pixel = document.createElement('i'); pixel.style.cssText = 'display:block;width:1px;height:1px';
   const div = document.querySelector('.js-ad'); div.append(pixel);
-  setTimeout(() => div.replaceChildren(ad), 200);
+  addEventListener('fill', () => div.replaceChildren(ad));
 }, 200)</script>"""
 PREBID = """<script>window.pbjs = {que: {push: f => f()}, onEvent: (name, then) => { pbjs[name] = then; }};
 setTimeout(() => { pbjs.auctionInit({adUnitCodes: ['ad-1', 'other']}); }, 600);
@@ -197,6 +213,12 @@ def test_what_the_page_fills_is_heard_and_left_alone(stage: Stage, foot: str, he
         page = visit.open(scene)
         scroll_to(page, "[data-adproxy-slot=a]")
         if "click" in expected:
+            until(lambda: page.locator(".js-ad > i").count(), "a pixel comes first", page)
+            told(scene.events, scene, page)
+            page.wait_for_timeout(600)
+            told(lambda: True, scene, page)
+            assert scene.kinds("a") == [], "one pixel is no creative"
+            page.evaluate("dispatchEvent(new Event('fill'))")
             told(lambda: scene.kinds("a") == expected[:-1], scene, page)
             page.locator("[data-adproxy-slot=a] a").click()
         told(lambda: scene.kinds("a") == expected, scene, page)

@@ -119,6 +119,7 @@ def test_scrolling_past_is_no_viewable_impression_and_staying_is(stage: Stage) -
     with stage.visit(PHONE) as visit:
         page = visit.open(scene)
         page.wait_for_timeout(300)
+        told(lambda: views(scene.events()), scene, page)
         assert scene.kinds("a") == [], "nothing is asked for far away from the view"
         top = page.evaluate("document.querySelector('[data-adproxy-slot=a]').offsetTop")
         for position in range(0, top + 1500, 700):  # fast: less than half a second in view
