@@ -9,7 +9,7 @@ from conftest import missing
 from playwright.sync_api import Page
 from stage import DESKTOP, PHONE, Stage, article, told
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("client")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("client-axe")]
 
 AXE = Path(__file__).parents[2] / ".tools" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = """limits: {ad_share: 100%, gap: 10 words}

@@ -8,7 +8,7 @@ from stage import DESKTOP, Stage, article, told
 
 from adproxy.model import Skip, SkipReason
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("client")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("client-csp")]
 
 SIZES = "sizes: {phone: [300x250]}"
 SLOTS = {

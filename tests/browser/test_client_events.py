@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 from stage import DESKTOP, PHONE, Stage, article, scroll_to, told, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("client")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("client-events")]
 
 LIMITS = "limits: {ad_share: 100%, gap: 10 words}\n"
 SIZES = "sizes: {phone: [300x250]}"

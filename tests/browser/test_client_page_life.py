@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page
 from stage import CHROMIUM, DESKTOP, PATIENCE, PHONE, Stage, article, scroll_to, told, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("client")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("client-page_life")]
 
 SIZES = "sizes: {phone: [300x250]}"
 OWN = f"""limits: {{ad_share: 100%, gap: 10 words}}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from stage import DESKTOP, PHONE, STAND_INS, Stage, Visit, scroll_to, told, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("client")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("client-visitors")]
 
 SIZES = "sizes: {phone: [300x250]}"
 UNIT = "client: ca-pub-1234567890, unit: 1234"
