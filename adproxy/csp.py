@@ -15,9 +15,14 @@ from urllib.parse import urlsplit
 StyleKind = Literal["inline", "nonce", "linked", "forbidden"]
 ScriptKind = Literal["plain", "nonce", "forbidden"]
 
+TRUSTED_TYPES_POLICY = "adproxy"
+"""The name under which our script asks for leave to load another one, where the page requires Trusted Types."""
+
 _STYLE = ("style-src-elem", "style-src", "default-src")
 _SCRIPT = ("script-src-elem", "script-src", "default-src")
 _IMAGE = ("img-src", "default-src")
+_CONNECT = ("connect-src", "default-src")
+_FRAME = ("frame-src", "child-src", "default-src")
 """Fallback chains: the first directive that a policy has is the one that decides."""
 
 _NOT_IN_META = frozenset({"report-uri", "frame-ancestors", "sandbox"})
@@ -74,7 +79,7 @@ class Csp:
 
     def script(self, nonces: Sequence[str] = ()) -> ScriptVerdict:
         """For a ``<script src>`` from our path. `nonces`: those that the page's own elements carry."""
-        if any("sandbox" in policy and "allow-scripts" not in _lower(policy["sandbox"]) for policy in self.policies):
+        if self._sandboxed():
             return ScriptVerdict("forbidden")
         lists = self._lists(_SCRIPT)
         if all(_own_script_allowed(sources) for sources in lists):
@@ -84,9 +89,48 @@ class Csp:
                 return ScriptVerdict("nonce", nonce)
         return ScriptVerdict("forbidden")
 
+    def inline_script(self, nonces: Sequence[str] = ()) -> ScriptVerdict:
+        """For a ``<script>`` of ours with its text in the page, by the same rules as `style`; ``plain``: as it is."""
+        if self._sandboxed():
+            return ScriptVerdict("forbidden")
+        lists = self._lists(_SCRIPT)
+        if all(_inline_allowed(sources) for sources in lists):
+            return ScriptVerdict("plain")
+        for nonce in _candidates(nonces, lists):
+            if all(_inline_allowed(sources) or nonce in _nonces(sources) for sources in lists):
+                return ScriptVerdict("nonce", nonce)
+        return ScriptVerdict("forbidden")
+
+    def library(self, url: str, ours: ScriptVerdict) -> bool:
+        """Whether our script, let in as `ours` says, may load the script at an absolute `url`: by the nonce that it
+        hands on, by 'strict-dynamic', or by the host. Where the page names its Trusted Types policies, ours must be one
+        of them."""
+        if ours.kind == "forbidden":
+            return False
+        for policy in self.policies:
+            if _lower(policy.get("trusted-types", ("*",))).isdisjoint({"*", TRUSTED_TYPES_POLICY}):
+                return False
+        return all(
+            (ours.kind == "nonce" and ours.nonce in _nonces(sources))
+            or ("'strict-dynamic'" not in _lower(sources) and _url_allowed(sources, url))
+            for sources in self._lists(_SCRIPT)
+        )
+
+    def connect(self) -> bool:
+        """Whether a script may fetch from our path."""
+        return all(_own_path_allowed(sources) for sources in self._lists(_CONNECT))
+
+    def frame(self, src: str) -> bool:
+        """Whether a frame may show `src`: an absolute URL or a path on the page's host."""
+        return all(_url_allowed(sources, src) for sources in self._lists(_FRAME))
+
     def img(self, src: str) -> bool:
         """Whether an image may be loaded from `src`: an absolute URL, a ``data:`` URL or a path on the page's host."""
         return all(_url_allowed(sources, src) for sources in self._lists(_IMAGE))
+
+    def _sandboxed(self) -> bool:
+        """Whether a policy puts the page into a sandbox without scripts."""
+        return any("sandbox" in policy and "allow-scripts" not in _lower(policy["sandbox"]) for policy in self.policies)
 
     def _lists(self, chain: tuple[str, ...]) -> list[tuple[str, ...]]:
         """For each policy that has a say, the source list that decides."""

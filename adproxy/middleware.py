@@ -144,6 +144,8 @@ class AdMiddleware:
         without = () if judgement.skip is not None else _FILE_EXTENSIONS
         child = _child(scope, judgement.headers, without)
         answer_with = _sharing(child, scope, send)
+        if judgement.policy is not None and judgement.policy.visitors.ad_free_header:
+            answer_with = _varying(answer_with, judgement.policy.visitors.ad_free_header)
         if judgement.policy is None or judgement.skip is not None:
             await self.app(child, receive, self._counting(answer_with, method, path, judgement))
             return
@@ -161,7 +163,7 @@ class AdMiddleware:
         name = self._own.name_of(raw_path)
         if self.impressions is not None and name in PATHS:
             return await self.impressions.answer(name, scope, receive, self._own.policy)
-        return self._own.answer(scope["method"], raw_path, scope["headers"])
+        return self._own.answer(scope["method"], raw_path, scope["headers"], scope.get("query_string", b""))
 
     def _judge(self, method: str, raw_path: bytes, path: str, request: RawHeaders) -> _Judgement:
         book = self._book()
@@ -173,6 +175,9 @@ class AdMiddleware:
             return _Judgement(policy, refused, headers=head.forward_unsafe(request))
         if refused is not None:
             return _Judgement(policy, refused, field=deciding_field(request))
+        header = policy.visitors.ad_free_header
+        if header and any(value not in ("", "0", "false") for value in values(request, header.encode())):
+            return _Judgement(policy, Skip(SkipReason.AD_FREE, header), field=header)
         self._own.remember(policy)
         variant, marks_for = policy.revision, None
         if self.impressions is not None:
@@ -615,6 +620,20 @@ def _sharing(child: Scope, scope: Scope, send: Send) -> Send:
         await send(message)
 
     return sharing
+
+
+def _varying(send: Send, field: str) -> Send:
+    """A `send` that names the field in ``Vary`` of what may be a page: another reader's would have other slots."""
+
+    async def varying(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = _listed(message)
+            kinds = values(message["headers"], b"content-type")
+            if message["status"] == 304 or any("html" in kind.lower() for kind in kinds):
+                message = {**message, "headers": head.vary(message["headers"], (field,))}
+        await send(message)
+
+    return varying
 
 
 def _raw_path(scope: Scope) -> bytes:

@@ -275,6 +275,8 @@ class SkipReason(str, Enum):
     RANGE = "range"
     NO_RULES = "no_rules"
     PATH = "path"
+    AD_FREE = "ad_free"
+    """The request says that its reader sees no ads."""
     # decided on the body
     TOO_LARGE = "too_large"
     CHARSET = "charset"

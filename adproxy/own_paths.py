@@ -1,4 +1,4 @@
-"""What adproxy answers itself, under its prefix: the browser's script, style sheets, health.
+"""What adproxy answers itself, under its prefix: the browser's scripts and their configuration, style sheets, health.
 
 The application is never asked for any of it, and nothing in it depends on who asks.
 """
@@ -6,21 +6,24 @@ The application is never asked for any of it, and nothing in it depends on who a
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
 from adproxy.eligibility import RawHeaders, values
 from adproxy.markup import stylesheet
 from adproxy.rules.ruleset import Policy, RuleBook
+from adproxy.scripts import CLIENT, VISITOR
 
 MAX_REMEMBERED = 256
 """Policies whose style sheets can still be asked for after the rules changed: pages in caches link to them."""
 
 _FOR_EVER = b"public, max-age=31536000, immutable"
 _FOR_AN_HOUR = b"public, max-age=3600"
+_FOR_SECONDS = b"public, max-age=5"
+"""What tells browsers of a pause: so long, and not longer, may one go on without it. Pages ask for it at each view, so
+the same seconds of a cache in front are what a busy site is spared."""
 _NOT_AT_ALL = b"no-store"
 
 
@@ -55,20 +58,24 @@ class OwnPaths:
         rest = raw_path[len(self._prefix) :]
         return re.fullmatch(rb"[A-Za-z0-9._/-]*", rest) is not None and not {b".", b".."} & set(rest.split(b"/"))
 
-    def answer(self, method: str, raw_path: bytes, headers: RawHeaders) -> Answer:
+    def answer(self, method: str, raw_path: bytes, headers: RawHeaders, query: bytes = b"") -> Answer:
         """The answer to a request for a path that `covers` says is ours."""
-        found = self._find(self.name_of(raw_path))
+        found = self._find(self.name_of(raw_path), query)
         if found is None:
             return _text(404, "There is nothing here.\n")
         return answered(found, method, headers)
 
-    def _find(self, name: str) -> Answer | None:
-        if name == "client.js":
-            return _client_script()
+    def _find(self, name: str, query: bytes) -> Answer | None:
+        for script in (CLIENT, VISITOR):
+            if name == script.name:
+                named = query == b"v=" + script.version.encode()
+                return _file(b"text/javascript; charset=utf-8", script.body, _FOR_EVER if named else _FOR_AN_HOUR)
         if name == "healthz":
             return _text(200, "ok\n")
         if name == "readyz":
             return _text(200, "ready\n") if self._ready() else _text(503, "No rules could be loaded yet.\n")
+        if site := re.fullmatch(r"config/([A-Za-z0-9._-]+)\.json", name):
+            return self._configuration(site[1])
         if sheet := re.fullmatch(r"slots-([0-9a-z]+)\.css", name):
             policy = self.policy(sheet[1])
             if policy is not None:
@@ -78,6 +85,14 @@ class OwnPaths:
     def name_of(self, raw_path: bytes) -> str:
         """What a path that is ours names."""
         return raw_path[len(self._prefix) :].decode("ascii")
+
+    def _configuration(self, site: str) -> Answer | None:
+        """What holds for a site's pages now, those in caches too."""
+        rule_set = next((rule_set for rule_set in self._book().rule_sets if rule_set.site == site), None)
+        if rule_set is None:
+            return None
+        said = {"off": rule_set.paused is None, "paused": list(rule_set.paused or ())}
+        return _file(b"application/json", json.dumps(said).encode("ascii"), _FOR_SECONDS)
 
     def policy(self, revision: str) -> Policy | None:
         """The policy of a revision that pages carry, while it is loaded or remembered."""
@@ -97,12 +112,6 @@ def answered(found: Answer, method: str, headers: RawHeaders) -> Answer:
         kept = tuple(header for header in found.headers if header[0] not in (b"content-length", b"content-type"))
         return Answer(304, kept, b"")
     return Answer(found.status, found.headers, b"") if method == "HEAD" else found
-
-
-@cache
-def _client_script() -> Answer:
-    script = files("adproxy").joinpath("static", "client.js").read_bytes()
-    return _file(b"text/javascript; charset=utf-8", script, _FOR_AN_HOUR)
 
 
 def _file(content_type: bytes, body: bytes, cache_control: bytes) -> Answer:

@@ -9,15 +9,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from adproxy.csp import Csp
-from adproxy.markup import render
+from adproxy.csp import Csp, ScriptVerdict
+from adproxy.markup import needs_client, render
 from adproxy.model import Insertion, Page, Plan, Skip, SkipReason
 from adproxy.page.guard import MAX_BYTES, hostile
 from adproxy.page.read import compile_wanted, read
 from adproxy.page.scan import scan
 from adproxy.plan import plan
 from adproxy.rules.per_revision import PerRevision
-from adproxy.rules.ruleset import GptCreative, ImageCreative, Policy
+from adproxy.rules.ruleset import AdsenseCreative, GptCreative, IframeCreative, ImageCreative, Policy, Slot
 from adproxy.splice import splice
 from adproxy.tokens import PageMarks
 
@@ -26,6 +26,11 @@ _WHITE = b" \t\r\n\f"
 _AMP = re.compile(
     rb"<html(?=[\t\n\f\r ])[^>]*?[\t\n\f\r ](?:amp|amp4email|\xe2\x9a\xa1)(?=[\t\n\f\r =>/]|\xef\xb8\x8f)", re.I
 )
+_GPT = "https://securepubads.g.doubleclick.net/tag/js/gpt.js"
+_LIMITED = "https://pagead2.googlesyndication.com/tag/js/gpt.js"
+"""The same for ads that use no data of the reader's."""
+_ADSENSE = "https://pagead2.googlesyndication.com/pagead/js/adsbygoogle.js"
+"""Libraries that our script loads, as it spells them."""
 _HEAD = 4096
 """Bytes in which an AMP page says that it is one: the html tag comes right after the doctype."""
 
@@ -74,20 +79,48 @@ def rewrite(
         return Rewritten(html, (), planned, page)
     csp = Csp.parse(csp_headers, page.facts.csp)
     nonces = (page.facts.nonce,) if page.facts.nonce else ()
-    style, script = csp.style(nonces), csp.script(nonces)
-    if style.kind == "forbidden":
-        return Skip(SkipReason.CSP, "the page's policy allows neither inline styles nor a style sheet of its own host")
+    style, script, inline = csp.style(nonces), csp.script(nonces), csp.inline_script(nonces)
     placed = {p.slot for p in planned.placements}
-    for slot in policy.slots:
-        if slot.name not in placed:
-            continue
-        if isinstance(slot.creative, GptCreative) and script.kind == "forbidden":
-            return Skip(SkipReason.CSP, "the page's policy allows no script of its own host, and a slot needs one")
-        if isinstance(slot.creative, ImageCreative) and not csp.img(slot.creative.src):
-            return Skip(SkipReason.CSP, f"the page's policy does not allow the picture of the slot {slot.name}")
-    marks = marks_for(policy, planned) if marks_for is not None else None
-    insertions = render(planned, page, policy, style=style, script=script, prefix=prefix, marks=marks)
+    objection = "the page's policy allows neither inline styles nor a style sheet of its own host"
+    if style.kind != "forbidden":
+        objection = _objection(csp, policy, [s for s in policy.slots if s.name in placed], script, inline)
+    if objection:
+        return Skip(SkipReason.CSP, objection)
+    # Where browsers may not report, pages carry nothing to report with.
+    counted = marks_for is not None and script.kind != "forbidden" and csp.connect()
+    insertions = render(
+        planned,
+        page,
+        policy,
+        style=style,
+        script=script,
+        inline_script=inline,
+        pictures=csp.img(prefix),
+        prefix=prefix,
+        marks=marks_for(policy, planned) if marks_for is not None and counted else None,
+    )
     return Rewritten(splice(html, insertions), insertions, planned, page)
+
+
+def _objection(csp: Csp, policy: Policy, slots: list[Slot], script: ScriptVerdict, inline: ScriptVerdict) -> str:
+    """What the page's policy has against one of the slots on it; empty where it lets all of them come."""
+    if policy.visitors.ad_free_cookie and script.kind == inline.kind == "forbidden":
+        return "the page's policy allows no script that could tell the readers who see no ads"
+    for slot in slots:
+        creative = slot.creative
+        if needs_client(slot) and script.kind == "forbidden":
+            return "the page's policy allows no script of its own host, and a slot needs one"
+        if isinstance(creative, ImageCreative) and not csp.img(creative.src):
+            return f"the page's policy does not allow the picture of the slot {slot.name}"
+        if isinstance(creative, IframeCreative) and not csp.frame(creative.src.partition("?")[0]):
+            return f"the page's policy does not allow the frame of the slot {slot.name}"
+        libraries = [_ADSENSE] if isinstance(creative, AdsenseCreative) else []
+        if isinstance(creative, GptCreative):
+            libraries = [_GPT, _LIMITED] if policy.visitors.if_refused == "limited" else [_GPT]
+        for library in libraries:
+            if not csp.library(library, script):
+                return f"the page's policy does not allow {library}, which the slot {slot.name} needs"
+    return ""
 
 
 def _leave_alone(html: bytes) -> Skip | None:

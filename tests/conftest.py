@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from oracles import Html5lib, Parse5, parse5_directory
+
+if TYPE_CHECKING:
+    from stage import Stage
 
 
 def missing(what: str) -> None:
@@ -45,3 +50,14 @@ def parse5_parser() -> Iterator[Parse5]:
         raise
     yield parser
     parser.close()
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """Pages with slots on a server, and a browser to open them in."""
+    from stage import CHROMIUM, staged
+
+    if not Path(CHROMIUM).exists():
+        missing(f"found no {CHROMIUM}")
+    with staged() as made:
+        yield made

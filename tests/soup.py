@@ -32,6 +32,7 @@ from adproxy.rules.ruleset import (
     Size,
     SizeMap,
     Slot,
+    Visitors,
 )
 
 # --- pages ------------------------------------------------------------------------------------------
@@ -225,6 +226,7 @@ PICTURE = ImageCreative("/house.png", "/subscribe", "Subscribe & save", Size(300
 SCRIPTED = HtmlCreative(b"<script>var a = '<p>';</script><style>b{}</style><div class=a></div>", inert=True)
 TEMPLATED = HtmlCreative(b"<template><p>x <a href=y>z</a></p></template>", inert=True)
 """Not among the others: html5lib knows no template, and takes its content for the page's."""
+FALLBACK = b'<p>Our <a href="/x">own <b>offer</b></a></p>'
 CREATIVES: tuple[Creative, ...] = (INERT, TALKING, PICTURE, SCRIPTED, GptCreative())
 NO_GAP = DistancePerDevice(Distance(0, "words"), Distance(0, "words"))
 NOTHING = Distance(0, "words")
@@ -245,10 +247,17 @@ _places = st.one_of(
 
 def _open_policy(article: str | None, places: list[Place], creatives: list[Creative]) -> Policy:
     slots = tuple(
-        Slot(f"s{i}", place, EVERYWHERE, creative, max=1000)
+        Slot(
+            f"s{i}",
+            place,
+            EVERYWHERE,
+            creative,
+            max=1000,
+            fallback=FALLBACK if isinstance(creative, GptCreative) else b"",
+        )
         for i, (place, creative) in enumerate(zip(places, creatives, strict=False))
     )
-    return Policy("site", article, None, OPEN, NOTHING_CLEAR, slots)
+    return Policy("site", article, None, OPEN, NOTHING_CLEAR, slots, visitors=Visitors(ad_free_cookie="subscriber"))
 
 
 def open_policies() -> st.SearchStrategy[Policy]:

@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "page",
             "plan",
             "tokens",
+            "scripts",
             "markup",
             "splice",
             "rewrite",
@@ -60,7 +61,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
 )
 # Within the pure layer the flow has a direction too: what comes first knows nothing of what comes later.
-FLOW = ("rules", "page", "plan", "tokens", "markup", "rewrite")
+FLOW = ("rules", "page", "plan", "tokens", "scripts", "markup", "rewrite")
 
 
 def _modules() -> list[Path]:

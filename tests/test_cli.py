@@ -162,6 +162,14 @@ def test_it_runs_as_a_process_of_its_own(rules: Path) -> None:
 # --- check, show, schema ------------------------------------------------------------------
 
 
+def test_check_says_what_caches_keep_several_pages_of(run: Run, rules: Path) -> None:
+    with rules.open("a", encoding="utf-8") as file:
+        file.write("visitors: {ad_free: {header: X-Subscriber}}\n")
+    assert run("check", str(rules)).text.splitlines()[1:] == [
+        f"{rules}: pages vary on the header 'x-subscriber', so caches keep one of each for each of its values"
+    ]
+
+
 def test_check_counts_the_files_that_are_fine(run: Run, rules: Path) -> None:
     (rules.parent / "other.yaml").write_text(RULES.replace("asia-news", "other-news"))
     (rules.parent.parent / "group.yaml").write_text("version: 1\nlimits: {in_article: 2}\n")

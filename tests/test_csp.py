@@ -154,3 +154,74 @@ def test_no_policy_makes_the_reading_fail(policy: str, src: str) -> None:
     csp.style()
     csp.script()
     csp.img(src)
+
+
+# --- what a script of ours may fetch, frame and load
+
+LIBRARY = "https://ads.example/lib.js"
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed"),
+    [
+        ("", True),
+        ("connect-src 'self'", True),
+        ("default-src 'self'; connect-src https://a.example", False),
+        ("default-src 'none'", False),
+        ("script-src 'none'", True),
+    ],
+)
+def test_d9_a_beacon_to_our_own_path(policy: str, allowed: bool) -> None:
+    assert Csp.parse([policy]).connect() is allowed
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed"),
+    [
+        ("", True),
+        ("frame-src https://ads.example", True),
+        ("frame-src https://ads.example/other/", False),
+        ("child-src https:; default-src 'none'", True),
+        ("frame-src 'self'; child-src https:", False),
+        ("default-src 'none'", False),
+    ],
+)
+def test_d9_a_frame(policy: str, allowed: bool) -> None:
+    assert Csp.parse([policy]).frame("https://ads.example/frame") is allowed
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("", PLAIN),
+        ("script-src 'self'", NO_SCRIPT),
+        ("script-src 'unsafe-inline'", PLAIN),
+        ("script-src 'nonce-abc' 'unsafe-inline'", ScriptVerdict("nonce", "abc")),
+        ("default-src 'unsafe-inline'; script-src-elem 'self'", NO_SCRIPT),
+        ("sandbox; script-src 'unsafe-inline'", NO_SCRIPT),
+    ],
+)
+def test_d9_a_script_within_the_page(policy: str, expected: ScriptVerdict) -> None:
+    assert Csp.parse([policy]).inline_script() == expected
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed"),
+    [
+        ("", True),
+        ("script-src 'self'", False),
+        ("script-src 'self' https://ads.example", True),
+        ("script-src 'self' https:", True),
+        ("script-src 'nonce-abc'", True),
+        ("script-src 'nonce-abc' 'strict-dynamic' https:", True),
+        ("script-src 'nonce-abc', script-src https://other.example 'self'", False),
+        ("require-trusted-types-for 'script'", True),
+        ("require-trusted-types-for 'script'; trusted-types 'none'", False),
+        ("require-trusted-types-for 'script'; trusted-types dompurify", False),
+        ("require-trusted-types-for 'script'; trusted-types dompurify adproxy", True),
+        ("trusted-types 'none'", False),
+    ],
+)
+def test_d9_d11_a_library_that_our_script_loads(policy: str, allowed: bool) -> None:
+    csp = Csp.parse([policy])
+    assert csp.library(LIBRARY, csp.script()) is allowed

@@ -342,7 +342,7 @@ def test_the_demo_puts_slots_into_articles_and_takes_nothing_away(rules: Path, s
         page = demo.site.ask(FEATURE).body
         for slot in (b"billboard", b"in-article", b"end", b"rail", b"letters"):
             assert b'data-adproxy-slot="' + slot + b'"' in page
-        assert re.sub(rb"<div data-adproxy-slot=.*?</div></div>", b"", page) == site.ask(FEATURE).body
+        assert re.sub(rb"(?s)<div data-adproxy-slot=.*?</div></div>", b"", page) == site.ask(FEATURE).body
         assert demo.site.ask("/").body == site.ask("/").body
         metrics = demo.office.ask("/metrics").text
         assert 'adproxy_slot_placements_total{site="demo",slot="billboard"} 1.0' in metrics

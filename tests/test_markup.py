@@ -15,6 +15,7 @@ from adproxy import markup
 from adproxy.csp import ScriptVerdict, StyleVerdict
 from adproxy.model import Anchor, Edge, Facts, Page, Placement, Plan
 from adproxy.rules.ruleset import (
+    AdsenseCreative,
     ByPage,
     Creative,
     FixedPlace,
@@ -22,6 +23,7 @@ from adproxy.rules.ruleset import (
     FromMeta,
     GptCreative,
     HtmlCreative,
+    IframeCreative,
     ImageCreative,
     KeepClear,
     KeyValue,
@@ -30,7 +32,10 @@ from adproxy.rules.ruleset import (
     Size,
     SizeMap,
     Slot,
+    Visitors,
 )
+from adproxy.scripts import CLIENT, VISITOR
+from adproxy.tokens import PageMarks
 
 SIZES = SizeMap(((0, (Size(320, 50), Size(320, 100))), (768, ()), (1024, (Size(970, 250),))))
 BY_PAGE = ByPage()
@@ -51,6 +56,9 @@ def render(
     times: int = 1,
     style: StyleVerdict = StyleVerdict("inline"),  # noqa: B008 - frozen
     script: ScriptVerdict = ScriptVerdict("plain"),  # noqa: B008 - frozen
+    inline_script: ScriptVerdict = ScriptVerdict("plain"),  # noqa: B008 - frozen
+    pictures: bool = True,
+    marks: PageMarks | None = None,
     **placed: object,
 ) -> list[str]:
     """The markup of each slot of a policy, placed so many times each."""
@@ -60,7 +68,15 @@ def render(
         for n in range(1, times + 1)
     ]
     found = markup.render(
-        Plan(tuple(placements)), Page(facts=facts), rules, style=style, script=script, prefix="/_adproxy/"
+        Plan(tuple(placements)),
+        Page(facts=facts),
+        rules,
+        style=style,
+        script=script,
+        inline_script=inline_script,
+        pictures=pictures,
+        prefix="/_adproxy/",
+        marks=marks,
     )
     assert [insertion.offset for insertion in found] == [placement.anchor.offset for placement in placements]
     return [insertion.markup.decode("ascii") for insertion in found]
@@ -94,12 +110,20 @@ CREATIVES: tuple[Creative, ...] = (
     ImageCreative("/a.png", "/a", "A", Size(300, 250)),
     GptCreative(),
     HtmlCreative(b'<b data-adproxy="x">{n}</b>', inert=False),
+    IframeCreative("/frame", "", Size(300, 250)),
+    AdsenseCreative("ca-pub-1234567890123456", "1234"),
 )
+MARKS = PageMarks("t0ken", "/_adproxy/")
 
 
 @pytest.mark.parametrize("creative", CREATIVES)
 def test_a_slot_is_one_balanced_div_whose_elements_all_carry_our_mark(creative: Creative) -> None:
-    for html in render(policy(slot(creative=creative)), times=2):
+    free = Visitors(ad_free_cookie="subscriber")
+    fallback = b'<i data-adproxy="x"></i>'
+    rules = policy(slot(creative=creative), slot("b", creative, fallback=fallback), visitors=free)
+    bare = render(rules, times=2)
+    for html in (*bare, *(html.replace('="b"', '="top"') for html in render(rules, times=2, marks=MARKS))):
+        html = html.replace('data-adproxy-slot="b"', 'data-adproxy-slot="top"')  # noqa: PLW2901
         balance = Balance()
         balance.feed(html)
         balance.close()
@@ -170,12 +194,86 @@ def test_where_inline_styles_are_forbidden_a_sheet_of_the_revision_is_linked() -
     assert "<style" not in html
 
 
-def test_our_script_comes_once_and_only_where_a_slot_needs_it() -> None:
-    htmls = render(policy(slot(), slot("a", GptCreative()), slot("b", GptCreative())), times=2)
-    assert ["<script" in html for html in htmls] == [False, False, True, False, False, False]
-    script = element(htmls[2], "script")
-    assert script["src"] == "/_adproxy/client.js"
-    assert "defer" in script
+def test_our_script_comes_once_and_only_where_a_slot_needs_it_or_something_is_counted() -> None:
+    assert not [html for html in render(policy(slot()), times=2) if "<script" in html]
+    rules = policy(slot(), slot("a", GptCreative()), slot("b", GptCreative()))
+    for htmls in (render(rules, times=2), render(policy(slot()), times=2, marks=MARKS)):
+        assert ["<script" in html for html in htmls] == [True] + [False] * (len(htmls) - 1)
+        script = element(htmls[0], "script")
+        assert script["src"] == f"/_adproxy/client.js?v={CLIENT.version}"
+        assert "defer" in script
+
+
+def test_the_token_and_the_site_come_only_where_something_is_counted() -> None:
+    rules = policy(slot(creative=GptCreative()), visitors=Visitors(consent="required", vendors=(9,)))
+    bare, counted = (element(render(rules, marks=marks)[0], "script") for marks in (None, MARKS))
+    assert "data-adproxy-token" not in bare
+    assert counted["data-adproxy-token"] == "t0ken"
+    said = {"consent": "required", "vendors": [9], "refused": "house"}
+    assert json.loads(bare["data-adproxy-rules"] or "") == said
+    assert json.loads(counted["data-adproxy-rules"] or "") == {"site": "site", **said}
+
+
+def test_a_script_that_the_policy_forbids_does_not_come() -> None:
+    (html,) = render(policy(slot()), marks=MARKS, script=ScriptVerdict("forbidden"))
+    assert "<script" not in html
+
+
+FREE = Visitors(ad_free_cookie="plan=gold")
+
+
+def test_readers_who_see_no_ads_are_told_before_the_first_slot_is_painted() -> None:
+    first, second = render(policy(slot(), visitors=FREE), times=2)
+    script = element(first, "script")
+    assert (script["data-adproxy"], script["data-adproxy-cookie"]) == ("visitor", "plan=gold")
+    assert "src" not in script
+    assert first.index("<script") < first.index("<style"), "no script waits for a style sheet"
+    assert "visitor" not in second
+    assert "[data-adproxy-off]" in css(policy(slot(), visitors=FREE))
+    assert "[data-adproxy-off]" not in css(policy(slot()))
+
+
+def test_where_no_inline_script_may_come_that_one_is_linked_and_blocks() -> None:
+    nonce = ScriptVerdict("nonce", "abc")
+    (html,) = render(policy(slot(), visitors=FREE), script=nonce, inline_script=ScriptVerdict("forbidden"))
+    script = element(html, "script")
+    assert (script["src"], script["nonce"]) == (f"/_adproxy/visitor.js?v={VISITOR.version}", "abc")
+    assert not {"defer", "async"} & set(script)
+
+
+# --- what is counted
+
+
+def test_placements_of_a_slot_are_numbered_whatever_their_ids_are() -> None:
+    htmls = render(policy(slot(creative=ByPage(id="ad-{n}"))), Facts(ids=frozenset({"ad-1"})), times=2)
+    assert [element(html, "[data-adproxy-slot]")["data-adproxy-n"] for html in htmls] == ["1", "2"]
+
+
+def test_a_slot_says_whether_it_counts_into_the_density() -> None:
+    end = replace(slot("end"), place=FixedPlace.END_OF_ARTICLE)
+    above, below = render(policy(slot(), end))
+    assert "data-adproxy-main" not in element(above, "[data-adproxy-slot]")
+    assert "data-adproxy-main" in element(below, "[data-adproxy-slot]")
+
+
+def test_the_link_of_a_counted_picture_leads_over_us_and_names_no_address() -> None:
+    rules = policy(slot(creative=ImageCreative("/a.png", "https://shop.example/", "A", Size(300, 250))))
+    html = render(rules, times=2, marks=MARKS)[1]
+    assert element(html, "a")["href"] == MARKS.click("top", 2)
+    assert "shop.example" not in html
+
+
+def test_readers_without_scripts_report_house_ads_by_a_picture() -> None:
+    rules = policy(slot(creative=HtmlCreative(b"<b>x</b>", inert=False)))
+    (html,) = render(rules, marks=MARKS)
+    assert (
+        f'<noscript data-adproxy="seen"><img data-adproxy="seen" src="{MARKS.seen("top", 1)}"'.replace("&", "&amp;")
+        in html
+    )
+    assert "<noscript" not in render(rules, marks=MARKS, pictures=False)[0]
+    assert "<noscript" not in render(rules)[0]
+    inert = policy(slot(creative=HtmlCreative(b"<div></div>", inert=True)))
+    assert "<noscript" not in render(inert, marks=MARKS)[0], "a picture is no content for an anchor that is not settled"
 
 
 # --- escaping
@@ -262,11 +360,33 @@ def test_gpt_gets_its_request_as_json() -> None:
     html = render(rules, Facts(meta=MappingProxyType({"s": "Wörld"})), times=2)[1]
     found = element(html, "[data-adproxy=gpt]")
     assert found["id"] == "adproxy-top-2"
-    assert json.loads(found["data-adproxy-gpt"] or "") == {
+    assert json.loads(found["data-adproxy-ad"] or "") == {
         "unit": "/1/w-rld",
         "sizes": [[0, [[320, 50], [320, 100]]], [768, []], [1024, [[970, 250]]]],
         "targeting": {"section": "Wörld", "pos": "top-2"},
     }
+
+
+def test_a_frame_gets_its_address_with_facts_encoded() -> None:
+    creative = IframeCreative("https://ads.example/f?s={section}&n={n}", "", Size(300, 250))
+    rules = policy(slot(creative=creative), key_values=(("section", FromMeta("s")),))
+    html = render(rules, Facts(meta=MappingProxyType({"s": "a&b/ü"})), times=2)[1]
+    assert json.loads(element(html, "[data-adproxy=iframe]")["data-adproxy-ad"] or "") == {
+        "src": "https://ads.example/f?s=a%26b%2F%C3%BC&n=2", "title": "Advertisement 2", "size": [300, 250],
+    }  # fmt: skip
+    assert "<iframe" not in html
+
+
+def test_a_unit_of_adsense_gets_its_sizes() -> None:
+    (html,) = render(policy(slot(creative=AdsenseCreative("ca-pub-1234567890123456", "42"))))
+    found = json.loads(element(html, "[data-adproxy=adsense]")["data-adproxy-ad"] or "")
+    assert (found["client"], found["unit"]) == ("ca-pub-1234567890123456", "42")
+    assert found["sizes"] == [[0, [[320, 50], [320, 100]]], [768, []], [1024, [[970, 250]]]]
+
+
+def test_what_stands_in_for_an_ad_waits_in_a_template() -> None:
+    (html,) = render(policy(slot(creative=GptCreative(), fallback=b"<p>Subscribe</p>")))
+    assert html.endswith('<template data-adproxy="fallback"><p>Subscribe</p></template></div>')
 
 
 def test_a_picture_is_a_link_that_says_that_it_is_paid_for() -> None:
@@ -308,7 +428,7 @@ def test_widths_ascend_so_that_the_wider_one_wins() -> None:
 def test_the_reserved_height_is_the_tallest_size_and_the_label_at_each_width() -> None:
     text = css(policy(slot()))
     assert '[data-adproxy-slot="top"]{display:block;min-height:124px}' in text
-    assert '@media (min-width:768px){[data-adproxy-slot="top"]{display:none}}' in text
+    assert '@media (min-width:768px){[data-adproxy-slot="top"]{display:none;min-height:0}}' in text
     assert '[data-adproxy-slot="top"]{display:block;min-height:274px}' in text
     assert "min-height:100px" in text, "the creative's own box has no label"
 

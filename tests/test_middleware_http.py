@@ -283,6 +283,34 @@ def test_d6_b10_fragments_pass_and_caches_are_told(bare: Server, ours: Server, h
     assert answer.headers == [*expected.headers, (b"vary", header[0].lower().encode())]
 
 
+@pytest.fixture(scope="module")
+def for_some(app: Starlette) -> Iterator[Server]:
+    """With rules by which the server in front says who sees no ads."""
+    with serving(AdMiddleware(app, load(RULES + "visitors: {ad_free: {header: X-Subscriber}}\n"))) as server:
+        yield server
+
+
+def test_b10_who_sees_no_ads_by_a_header_gets_the_page_as_it_is_and_caches_are_told(
+    bare: Server, for_some: Server
+) -> None:
+    expected, answer = (server.ask("/page", ("X-Subscriber", "1")) for server in (bare, for_some))
+    assert answer.body == expected.body == PAGE
+    assert answer.headers == [*expected.headers, (b"vary", b"x-subscriber")]
+
+
+@pytest.mark.parametrize("header", [(), (("X-Subscriber", "0"),), (("X-Subscriber", "false"),)])
+def test_b10_the_others_get_slots_and_caches_are_told_too(
+    for_some: Server, header: tuple[tuple[str, str], ...]
+) -> None:
+    answer = for_some.ask("/page", *header)
+    assert b"data-adproxy-slot" in answer.body
+    assert answer.get("vary") == "x-subscriber"
+    again = for_some.ask("/page", ("If-None-Match", answer.get("etag") or ""), *header)
+    assert again.status == 304
+    assert "x-subscriber" in [value.decode() for name, value in again.headers if name == b"vary"]
+    assert for_some.ask("/other/json", *header).get("vary") is None
+
+
 def test_d6_b10_what_would_pass_anyway_is_not_told(bare: Server, ours: Server) -> None:
     untouched(bare, ours, "/status/404", ("HX-Request", "true"))
     untouched(bare, ours, "/other/json", ("Sec-Fetch-Dest", "empty"))

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+import json
 
 import pytest
 from small_site import REVISION, RULES, book, load, policy
 from starlette.types import Receive, Scope, Send
 from wire import body_of, call, http_scope
 
-import adproxy
 from adproxy.markup import stylesheet
 from adproxy.middleware import AdMiddleware
 from adproxy.own_paths import Answer, OwnPaths
+from adproxy.scripts import CLIENT, VISITOR, BrowserScript
 from adproxy.settings import Settings
 
 OWN = OwnPaths("/_adproxy/", book, lambda: True)
 
 
 def ask(name: str, *headers: tuple[bytes, bytes], method: str = "GET") -> Answer:
-    return OWN.answer(method, f"/_adproxy/{name}".encode(), headers)
+    path, _, query = name.partition("?")
+    return OWN.answer(method, f"/_adproxy/{path}".encode(), headers, query.encode())
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_f19_what_is_not_there_is_404_and_stays_in_no_cache() -> None:
 def test_the_script_is_the_packages_own_and_can_be_revalidated() -> None:
     answer = ask("client.js")
     headers = dict(answer.headers)
-    assert answer.body == Path(adproxy.__file__).with_name("static").joinpath("client.js").read_bytes()
+    assert answer.body == CLIENT.body
     assert headers[b"content-length"] == b"%d" % len(answer.body)
     assert headers[b"content-type"].startswith(b"text/javascript")
     for line in (headers[b"etag"], b'"x", W/' + headers[b"etag"], b"*"):
@@ -61,6 +62,33 @@ def test_the_script_is_the_packages_own_and_can_be_revalidated() -> None:
         assert (again.status, again.body) == (304, b"")
         assert dict(again.headers)[b"etag"] == headers[b"etag"]
     assert ask("client.js", (b"If-None-Match", b'"x"')).status == 200
+
+
+@pytest.mark.parametrize("script", [CLIENT, VISITOR], ids=lambda script: script.name)
+def test_a_script_asked_for_by_its_version_may_be_kept_for_ever(script: BrowserScript) -> None:
+    lifetimes = {
+        query: dict(ask(f"{script.name}{query}").headers)[b"cache-control"]
+        for query in ("", f"?v={script.version}", "?v=0", f"?v={script.version}&x=1")
+    }
+    assert [query for query, lifetime in lifetimes.items() if b"immutable" in lifetime] == [f"?v={script.version}"]
+
+
+def test_browsers_are_told_what_is_paused() -> None:
+    books = [book()]
+    own = OwnPaths("/_adproxy/", lambda: books[0], lambda: True)
+
+    def told(site: str = "small-site") -> dict[str, object]:
+        answer = own.answer("GET", f"/_adproxy/config/{site}.json".encode(), [])
+        assert answer.status == 200
+        assert dict(answer.headers)[b"cache-control"] == b"public, max-age=5"
+        return dict(json.loads(answer.body))
+
+    assert told() == {"off": False, "paused": []}
+    books[0] = load(RULES + "pause: [top]\n")
+    assert told() == {"off": False, "paused": ["top"]}
+    books[0] = load(RULES + "pause: true\n")
+    assert told() == {"off": True, "paused": []}
+    assert own.answer("GET", b"/_adproxy/config/other-site.json", []).status == 404
 
 
 def test_the_style_sheet_of_the_rules_in_force_may_be_kept_for_ever() -> None:

@@ -13,6 +13,7 @@ from adproxy.rules.compile import load_rules
 from adproxy.rules.creative_html import check_html
 from adproxy.rules.ruleset import (
     LAYOUT,
+    AdsenseCreative,
     ByPage,
     Distance,
     FixedPlace,
@@ -20,6 +21,7 @@ from adproxy.rules.ruleset import (
     FromMeta,
     GptCreative,
     HtmlCreative,
+    IframeCreative,
     ImageCreative,
     MidArticle,
     Policy,
@@ -28,6 +30,7 @@ from adproxy.rules.ruleset import (
     SidebarPlace,
     Size,
     Slot,
+    Visitors,
 )
 from adproxy.rules.selectors import selector_problem
 from adproxy.rules.values import Mismatch, parse_url
@@ -52,6 +55,54 @@ def slot_of(tmp_path: Path, keys: str, more: str = "") -> Slot:
 
 
 SIZES = "sizes: {phone: [300x250]}"
+
+
+def test_visitors_are_as_stated_and_page_by_page(tmp_path: Path) -> None:
+    text = (
+        "visitors: {consent: required, ad_free: {cookie: plan=gold, header: X-Subscriber}, vendors: [9, 755, 9]}\n"
+        "pages:\n  - {path: /free/**, visitors: {consent: none}}\n  - {path: /**}\n"
+    )
+    free, rest = (page.policy for page in load(tmp_path, text).rule_sets[0].pages)
+    assert free is not None
+    assert rest is not None
+    assert rest.visitors == Visitors("required", "house", (9, 755), "plan=gold", "x-subscriber")
+    assert free.visitors == replace(rest.visitors, consent="none")
+    assert free.revision != rest.revision
+
+
+def test_a_pause_changes_the_book_and_no_page(tmp_path: Path) -> None:
+    slots = f"slots:\n  a: {{place: mid-article, {SIZES}}}\n"
+    going, some, all_of_it = (load(tmp_path, pause + slots) for pause in ("", "pause: [a]\n", "pause: true\n"))
+    assert [book.rule_sets[0].paused for book in (going, some, all_of_it)] == [(), ("a",), None]
+    assert len({book.revision for book in (going, some, all_of_it)}) == 3
+    assert len({book.rule_sets[0].pages[0].policy for book in (going, some, all_of_it)}) == 1
+
+
+def test_a_pause_comes_with_what_is_used(tmp_path: Path) -> None:
+    (tmp_path / "group.yaml").write_text("version: 1\npause: true\n")
+    assert load(tmp_path, "use: ./group.yaml\n").rule_sets[0].paused is None
+    assert load(tmp_path, "use: ./group.yaml\npause: false\n").rule_sets[0].paused == ()
+
+
+def test_a_frame_and_a_unit_of_adsense_are_as_stated(tmp_path: Path) -> None:
+    frame = slot_of(tmp_path, 'place: mid-article, creative: {iframe: {src: "/f?{site}-{n}", size: 300x250}}')
+    assert frame.creative == IframeCreative("/f?s-{n}", "", Size(300, 250))
+    assert frame.sizes.at(390) == (Size(300, 250),), "a frame has one size, which need not be said twice"
+    unit = slot_of(
+        tmp_path,
+        f"place: mid-article, {SIZES}, creative: {{adsense: {{client: ca-pub-1234567890123456, unit: 42424}}}}",
+    )
+    assert unit.creative == AdsenseCreative("ca-pub-1234567890123456", "42424")
+
+
+def test_what_is_shown_where_no_ad_came_is_read_with_the_rules(tmp_path: Path) -> None:
+    (tmp_path / "house.html").write_text("<p>Schöne Grüße</p>")
+    keys = f"place: mid-article, {SIZES}, if_unfilled: house.html"
+    first = slot_of(tmp_path, keys)
+    assert first.fallback == b"<p>Sch&#246;ne Gr&#252;&#223;e</p>"
+    before = policy_of(tmp_path, f"slots:\n  a: {{{keys}}}\n").revision
+    (tmp_path / "house.html").write_text("<p>Anders</p>")
+    assert policy_of(tmp_path, f"slots:\n  a: {{{keys}}}\n").revision != before
 
 
 def test_a_layout_is_as_stated_and_as_usual_where_it_says_nothing(tmp_path: Path) -> None:

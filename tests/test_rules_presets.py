@@ -131,6 +131,8 @@ def test_each_key_has_a_sentence_and_an_example_that_is_valid(model: type[schema
     places = {
         "RulesFile": "{}",
         "Ads": "ads: {{{}}}",
+        "Visitors": "visitors: {{{}}}",
+        "AdFree": "visitors: {{ad_free: {{{}}}}}",
         "PageEntry": "pages: [{{path: /zzz, {}}}]",
         "When": "when: {{{}}}",
         "Limits": "limits: {{{}}}",
@@ -141,14 +143,18 @@ def test_each_key_has_a_sentence_and_an_example_that_is_valid(model: type[schema
         "Div": "slots: {{x: {{div: {{{}}}}}}}",
         "CreativeMap": "slots: {{x: {{creative: {{{}}}}}}}",
         "Image": "slots: {{x: {{creative: {{image: {{{}}}}}}}}}",
+        "Iframe": "slots: {{x: {{creative: {{iframe: {{{}}}}}}}}}",
+        "Adsense": "slots: {{x: {{creative: {{adsense: {{{}}}}}}}}}",
     }
     (tmp_path / "house.html").write_text("<br>")
+    (tmp_path / "house").mkdir()
+    (tmp_path / "house" / "subscribe.html").write_text("<br>")
     (tmp_path / "group.yaml").write_text("version: 1\n")
     for name, field in model.model_fields.items():
         assert field.description, name
         assert field.description.endswith("."), name
         stated = f"{field.alias or name}: {(field.examples or [''])[0]}"
-        if model is schema.Image:
+        if model in (schema.Image, schema.Iframe, schema.Adsense):  # all their keys are needed
             stated = ", ".join(f"{n}: {(f.examples or [''])[0]}" for n, f in model.model_fields.items())
         line = places[model.__name__].format(stated)
         head = "" if line.startswith("version") else "version: 1\n"

@@ -22,7 +22,8 @@ from adproxy.rules.policy import PolicyMaker
 from adproxy.rules.public_files import lint, nobodys, public_name, read_public_files
 from adproxy.rules.revision import revision_of
 from adproxy.rules.ruleset import PageRule, Policy, RuleBook, RuleSet, Shown
-from adproxy.rules.strict_yaml import Map, Mark, Node, Scalar, Seq, quoted
+from adproxy.rules.strict_yaml import Map, Mark, Node, Scalar, Seq, plain, quoted
+from adproxy.rules.values import nearest, one_of, parse_pause
 
 EVERYWHERE = "/**"
 """The glob of a rule set without `pages`."""
@@ -56,7 +57,12 @@ def load_rules(path: Path) -> RuleBook:
         public_files=public_files,
         revision=revision_of(
             tuple(
-                (r.site, sorted(r.hosts), tuple((p.glob, p.policy.revision if p.policy else "") for p in r.pages))
+                (
+                    r.site,
+                    sorted(r.hosts),
+                    r.paused,
+                    tuple((p.glob, p.policy.revision if p.policy else "") for p in r.pages),
+                )
                 for r in sorted(made, key=lambda r: r.site)
             )
         ),
@@ -180,7 +186,7 @@ def _compile(merged: Merged, path: Path, sources: Sources, whole: bool) -> list[
     before = len(sources.problems)
     site_node = merged.own.entries.get("site")
     site = site_node.text if isinstance(site_node, Scalar) else re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)
-    base = without(merged.whole, {"site", "hosts", "version", "pages"})
+    base = without(merged.whole, {"site", "hosts", "version", "pages", "pause"})
     pages = merged.whole.entries.get("pages")
     made: list[PageRule] = []
     kinds: list[tuple[Map, Policy]] = []
@@ -195,8 +201,25 @@ def _compile(merged: Merged, path: Path, sources: Sources, whole: bool) -> list[
     sources.warnings.extend((*doubts_of(kinds), *repeated_hosts(merged.own)))
     document, _ = schema.validate(merged.own)
     assert document is not None  # it was validated when it was read
+    paused = _paused(merged.whole, made, sources)
+    if len(sources.problems) > before:
+        return []
     at = site_node.at if site_node is not None else Mark(str(path), 1, 1)
-    return [(RuleSet(site, document.hosts or (), tuple(made), str(path), tuple(_shown(base))), at)]
+    return [(RuleSet(site, document.hosts or (), tuple(made), str(path), tuple(_shown(base)), paused), at)]
+
+
+def _paused(whole: Map, pages: Sequence[PageRule], sources: Sources) -> tuple[str, ...] | None:
+    """The slots that `pause` names; one that no page has would do nothing, and is refused."""
+    node = whole.entries.get("pause")
+    if node is None:
+        return ()
+    paused = parse_pause(plain(node))
+    names = list(dict.fromkeys(slot.name for page in pages if page.policy for slot in page.policy.slots))
+    for index, name in enumerate(paused or ()):
+        if names and name not in names:
+            at = schema.find(node, (index,))[1]
+            sources.problems.append(problem(at, f"the slot '{name}'", one_of(names), nearest(name, names)))
+    return paused
 
 
 def _pages(

@@ -73,6 +73,15 @@ def check_html(source: object) -> CheckedHtml:
     return _Checker(source.strip()).check()
 
 
+def check_fallback(source: object) -> CheckedHtml:
+    """The same for markup that our script puts into the page when no ad came: without scripts, which a page's policy
+    might let in only with a nonce that such markup can't have."""
+    checked = check_html(source)
+    if re.search(rb"<script", checked.markup, re.IGNORECASE):
+        raise Mismatch("HTML without scripts", "It is shown where no ad came: text, links and pictures", (), "a script")
+    return checked
+
+
 class _Checker:
     def __init__(self, source: str) -> None:
         self.source = source

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from adproxy.rules.ruleset import LAYOUT, Distance, KeepClear, Layout, Limits, MidArticle
+from adproxy.rules.ruleset import LAYOUT, Distance, KeepClear, Layout, Limits, MidArticle, Visitors
 from adproxy.rules.strict_yaml import Map, Mark, Node, Scalar
 
 DEFAULT = Mark("default", 0, 0)
@@ -36,6 +36,7 @@ def default_layer() -> Map:
             "article": _scalar("auto"),
             "sidebar": _scalar("auto"),
             "markers": _scalar("on"),
+            "visitors": _map({"consent": _scalar(Visitors().consent), "if_refused": _scalar(Visitors().if_refused)}),
             "limits": _map(
                 {
                     "ad_share": _map(

@@ -6,13 +6,14 @@ whether the breakpoints and templates that it names exist, whether HTML ids stay
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 from adproxy.model import PerDevice
 from adproxy.rules import schema
-from adproxy.rules.creative_html import CheckedHtml, check_html
+from adproxy.rules.creative_html import CheckedHtml, check_fallback, check_html
 from adproxy.rules.doubts import doubt
 from adproxy.rules.merge import Sources, overlay, problem
 from adproxy.rules.revision import revision_of
@@ -20,12 +21,14 @@ from adproxy.rules.ruleset import (
     ALWAYS,
     LAYOUT,
     NO_DISTANCE,
+    AdsenseCreative,
     ByPage,
     Creative,
     Distance,
     DistancePerDevice,
     GptCreative,
     HtmlCreative,
+    IframeCreative,
     ImageCreative,
     KeepClear,
     KeyValue,
@@ -37,6 +40,7 @@ from adproxy.rules.ruleset import (
     Policy,
     SizeMap,
     Slot,
+    Visitors,
     When,
 )
 from adproxy.rules.strict_yaml import Map, Mark, Scalar, quoted
@@ -97,6 +101,7 @@ class PolicyMaker:
             when=self._when(rules.when),
             markers=self._markers(rules),
             layout=self._layout(),
+            visitors=self._visitors(rules.visitors or schema.Visitors()),
             filled_by="adproxy" if self.filled_by == "adproxy" else "page",
             network=self.network,
             key_values=tuple((name, self._filled(value)) for name, value in self.key_values.items()),
@@ -178,6 +183,16 @@ class PolicyMaker:
                 self._problem(("markers", index), f"the slot '{name}'", one_of(names), nearest(name, names))
         return rules.markers
 
+    def _visitors(self, stated: schema.Visitors) -> Visitors:
+        usual, free = Visitors(), stated.ad_free or schema.AdFree()
+        return Visitors(
+            consent=cast(Any, stated.consent or usual.consent),
+            if_refused=cast(Any, stated.if_refused or usual.if_refused),
+            vendors=tuple(sorted(set(stated.vendors or ()))),
+            ad_free_cookie=free.cookie or "",
+            ad_free_header=free.header or "",
+        )
+
     def _check_breakpoints(self) -> None:
         by_width: dict[int, str] = {}
         for name, width in ((self.rules and self.rules.breakpoints) or {}).items():
@@ -215,6 +230,7 @@ class PolicyMaker:
         maximum = stated.max or (max(1, limits.in_article) if repeats else 1)
         ad_unit = self._ad_unit(where, stated.ad_unit)
         creative = self._creative(where, stated, maximum)
+        fallback = self._fallback(where, stated, creative)
         sizes = self._sizes(where, stated, creative)
         if place is None or creative is None or sizes is None:
             return None
@@ -236,6 +252,7 @@ class PolicyMaker:
             reserve=stated.reserve,
             label=stated.label,
             when=self._when(stated.when),
+            fallback=fallback,
         )
 
     def _narrowed(self, where: tuple[str, ...], stated: schema.Slot, place: Place | None) -> Place | None:
@@ -254,7 +271,7 @@ class PolicyMaker:
     def _sizes(self, where: tuple[str, ...], stated: schema.Slot, creative: Creative | None) -> SizeMap | None:
         breakpoints = (self.rules and self.rules.breakpoints) or {}
         if stated.sizes is None:
-            if isinstance(creative, ImageCreative):
+            if isinstance(creative, (ImageCreative, IframeCreative)):
                 return SizeMap(((0, (creative.size,)),))
             self._missing(where, "sizes", "sizes: {phone: [300x250]}")
             return None
@@ -328,11 +345,18 @@ class PolicyMaker:
 
     def _shown_as_it_is(self, where: tuple[str, ...], stated: schema.CreativeMap, maximum: int) -> Creative | None:
         here = (*where, "creative")
-        given = [name for name in ("html", "html_file", "image") if getattr(stated, name) is not None]
+        kinds = schema.keys_of(schema.CreativeMap)
+        given = [name for name in kinds if getattr(stated, name) is not None]
         if len(given) != 1:
             found = f"'{given[0]}' and '{given[1]}'" if given else "nothing"
-            self._problem(here, found, "exactly one of 'html', 'html_file' and 'image'")
+            self._problem(here, found, f"exactly one of {one_of(kinds).replace(' or ', ' and ')}")
             return None
+        if stated.iframe is not None:
+            frame = stated.iframe
+            self._check_template((*here, "iframe", "src"), frame.src, [*TEMPLATE_NAMES, *self.key_values])
+            return IframeCreative(self._resolved(frame.src), frame.title or "", frame.size)
+        if stated.adsense is not None:
+            return AdsenseCreative(stated.adsense.client, stated.adsense.unit)
         if stated.image is not None:
             image = stated.image
             return ImageCreative(image.src, image.link, image.alt, image.size)
@@ -346,13 +370,27 @@ class PolicyMaker:
             self._reserve_id((*here, given[0]), where[-1], html_id, maximum)
         return HtmlCreative(checked.markup, checked.inert)
 
-    def _html_file(self, where: tuple[str, ...], name: str) -> CheckedHtml | None:
+    def _fallback(self, where: tuple[str, ...], stated: schema.Slot, creative: Creative | None) -> bytes:
+        if stated.if_unfilled is None:
+            return b""
+        here = (*where, "if_unfilled")
+        if isinstance(creative, (HtmlCreative, ImageCreative)):
+            self._problem_at(self._key_at(here), "'if_unfilled' beside a creative of the site's own", "one of the two")
+            return b""
+        checked = self._html_file(here, stated.if_unfilled, check_fallback)
+        if checked is not None and checked.ids:
+            self._problem(here, f"the id '{checked.ids[0]}'", "markup without ids, as it may stand on a page often")
+        return b"" if checked is None else checked.markup
+
+    def _html_file(
+        self, where: tuple[str, ...], name: str, check: Callable[[object], CheckedHtml] = check_html
+    ) -> CheckedHtml | None:
         at = self._at(where)
         content = self.sources.text(Path(at.file).parent / name, at)
         if content is None:
             return None
         try:
-            return check_html(content.decode("utf-8-sig"))
+            return check(content.decode("utf-8-sig"))
         except UnicodeDecodeError:
             self._problem(where, f"{quoted(name)} in another encoding", "a file in UTF-8")
         except Mismatch as mismatch:

@@ -73,6 +73,8 @@ def _files() -> Iterator[tuple[Path, str]]:
 _TITLES = {
     "RulesFile": "The file",
     "Ads": "`ads`",
+    "Visitors": "`visitors`",
+    "AdFree": "`visitors.ad_free`",
     "PageEntry": "`pages`, each entry",
     "When": "`when`, for pages and for slots",
     "Limits": "`limits`",
@@ -83,10 +85,13 @@ _TITLES = {
     "Div": "`slots.NAME.div`",
     "CreativeMap": "`slots.NAME.creative`",
     "Image": "`slots.NAME.creative.image`",
+    "Iframe": "`slots.NAME.creative.iframe`",
+    "Adsense": "`slots.NAME.creative.adsense`",
 }
 _DEFAULTS_AT = {
     "RulesFile": (),
     "Ads": ("ads",),
+    "Visitors": ("visitors",),
     "Limits": ("limits",),
     "Layout": ("layout",),
     "KeepClear": ("keep_clear",),
@@ -167,7 +172,7 @@ def _tidied(node: Any, defaults: Any) -> Any:
         if name == "properties":
             tidy[name] = {key: _property(value[key], key, defaults) for key in value}
         elif name == "$defs":
-            inner = {"Ads": "ads", "Limits": "limits", "KeepClear": "keep_clear"}
+            inner = {"Ads": "ads", "Visitors": "visitors", "Limits": "limits", "KeepClear": "keep_clear"}
             tidy[name] = {
                 key: _tidied(item, defaults.get(inner.get(key, "")) if defaults else None)
                 for key, item in value.items()

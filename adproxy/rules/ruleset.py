@@ -151,7 +151,28 @@ class GptCreative:
     """Google Publisher Tag: our script defines and displays the slot."""
 
 
-Creative = Union[ByPage, HtmlCreative, ImageCreative, GptCreative]
+@dataclass(frozen=True, slots=True)
+class IframeCreative:
+    """Somebody's page in a sandboxed frame, which our script puts there."""
+
+    src: str
+    """Template; the names in it stand behind the host, and are percent-encoded."""
+    title: str
+    """What those hear who can't see it; empty: the label's text."""
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class AdsenseCreative:
+    """Google AdSense: our script puts the ``ins`` there and asks for the ad."""
+
+    client: str
+    """``ca-pub-`` and sixteen digits."""
+    unit: str
+    """Digits: what AdSense calls ``data-ad-slot``."""
+
+
+Creative = Union[ByPage, HtmlCreative, ImageCreative, IframeCreative, GptCreative, AdsenseCreative]
 
 # --- limits ------------------------------------------------------------------------------
 
@@ -296,6 +317,8 @@ class Slot:
     """The operator's own label text; None: "Advertisement" in the page's language; "": no label."""
     when: When = ALWAYS
     """Only on pages that meet this."""
+    fallback: bytes = b""
+    """Checked markup that is shown where no ad came; empty: none."""
 
     def height_at(self, viewport: int) -> int:
         """Reserved height in CSS px at a viewport, label included; 0 where the slot has no sizes."""
@@ -328,6 +351,22 @@ KeyValue = Union[FromJsonLd, FromMeta, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Visitors:
+    """What depends on who reads. Browsers decide it, so that a page is the same for everybody; all but the header."""
+
+    consent: Literal["none", "required"] = "none"
+    """Whether our script asks for ads only after a consent platform said yes."""
+    if_refused: Literal["house", "limited", "none"] = "house"
+    """What a slot of ours shows to those who refused: its fallback, an ad that uses no data of theirs, nothing."""
+    vendors: tuple[int, ...] = ()
+    """Numbers in the TCF's vendor list that need consent too."""
+    ad_free_cookie: str = ""
+    """Who has it sees no ads: ``NAME`` with any value, or ``NAME=VALUE``; empty: nobody."""
+    ad_free_header: str = ""
+    """Lower case. A request that carries it gets the page without slots; empty: none does."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What holds for one page: a rule set's sections after `pages` had its say. Immutable, made at load."""
 
@@ -348,6 +387,7 @@ class Policy:
     """No ads on pages that don't meet this."""
     markers: tuple[str, ...] | None = ()
     """Slots that markers in a page may place there; None: every slot; empty: markers mean nothing."""
+    visitors: Visitors = Visitors()
     revision: str = ""
     """12 hex digits of a hash over everything above, markup included: the same rules, the same revision."""
 
@@ -403,6 +443,9 @@ class RuleSet:
     file: str
     shown: tuple[Shown, ...] = ()
     """The merged values outside of `pages`."""
+    paused: tuple[str, ...] | None = ()
+    """Slots that stay empty for now, told to browsers, pages in caches included; None: all. In no policy's revision, so
+    that a pause, and its end, leave every page valid."""
 
 
 @dataclass(frozen=True, slots=True)

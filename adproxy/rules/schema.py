@@ -491,8 +491,32 @@ class Image(Section):
     size: Annotated[Size, SIZE] = Field(description="The picture's size.", examples=["300x250"])
 
 
+class Iframe(Section):
+    """A page in a frame. It is sandboxed: its scripts run, but as a stranger's, without the site's cookies. A frame
+    that has no ad says so: `parent.postMessage("adproxy:unfilled", "*")`."""
+
+    src: Annotated[str, Notation("template", values.parse_frame, _text())] = Field(
+        description="The address, https or a path of the site.", examples=['"https://ads.example/frame?slot={slot}"']
+    )
+    size: Annotated[Size, SIZE] = Field(description="The frame's size.", examples=["300x250"])
+    title: Annotated[str | None, Notation("text", _alt, _text())] = key(
+        "What it is, for those who can't see it; the label's text where it is missing.", "Weather"
+    )
+
+
+class Adsense(Section):
+    """A unit of Google AdSense, in the largest of the slot's sizes that there is room for."""
+
+    client: Annotated[str, Notation("publisher", values.parse_adsense_client, _text(r"^ca-pub-[0-9]{10,20}$"))] = Field(
+        description="The publisher's number.", examples=["ca-pub-1234567890123456"]
+    )
+    unit: Annotated[str, Notation("number", values.parse_adsense_unit, {"type": ["integer", "string"]})] = Field(
+        description="The ad unit's number (`data-ad-slot`).", examples=["1234567890"]
+    )
+
+
 class CreativeMap(Section):
-    """Exactly one of these."""
+    """Exactly one of these. `html`, `html_file` and `image` are the site's own: they need no consent."""
 
     html: Annotated[CheckedHtml | None, Notation("HTML", check_html, _text())] = key(
         "Markup to insert as it is; balanced, without forms, list items, tables, comments and `on...=` attributes.",
@@ -504,6 +528,8 @@ class CreativeMap(Section):
     image: Image | None = key(
         "A picture with a link.", "{src: /house.png, link: /subscribe, alt: Subscribe, size: 300x250}"
     )
+    iframe: Iframe | None = key("A page in a sandboxed frame.", "{src: https://ads.example/frame, size: 300x250}")
+    adsense: Adsense | None = key("Google AdSense.", "{client: ca-pub-1234567890123456, unit: 1234567890}")
 
 
 class Div(Section):
@@ -522,6 +548,47 @@ class Div(Section):
         ]
         | None
     ) = key("Its data attributes, named without `data-`.", '{pos: "{slot}-{n}"}', max_length=20)
+
+
+class AdFree(Section):
+    """Who sees no ads: no box, no request, nothing that moves."""
+
+    cookie: Annotated[str | None, Notation("cookie", values.parse_cookie, _text())] = key(
+        "Browsers with this cookie, of any value or of the one after `=`; one that is `HttpOnly` can't be seen.",
+        "subscriber",
+    )
+    header: Annotated[str | None, Notation("header", values.parse_header, _text())] = key(
+        "Requests with this header, set by the server in front: they get the page without slots, and `Vary` says so. "
+        "A value of `0` or `false` means nothing.",
+        "X-Subscriber",
+    )
+
+
+class Visitors(Section):
+    """What depends on who reads. The browser decides it, so pages stay the same for all. It is about what adproxy's
+    script asks for: the site's own ad stack (`filled_by: page`) looks after consent itself."""
+
+    ad_free: AdFree | None = key("Who sees no ads.", "{cookie: subscriber}")
+    consent: Annotated[str | None, _word("none", "required")] = key(
+        "`required`: no ad is asked for before a consent platform says yes, by the TCF (`__tcfapi`) or GPP (`__gpp`).",
+        "required",
+    )
+    vendors: Annotated[
+        tuple[int, ...] | None,
+        Notation(
+            "number, or a list of them",
+            _list_of(_number(1, 65_535), 1, 20, "vendors"),
+            {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]},
+        ),
+    ] = key(
+        "Numbers in the TCF's vendor list that must have been shown and agreed to as well; Google's goes with its ads.",
+        "[755]",
+    )
+    if_refused: Annotated[str | None, _word("house", "limited", "none")] = key(
+        "What those see who refused, or whose browser sends Global Privacy Control: `house`, the slot's `if_unfilled`; "
+        "`limited`, Google's limited ads in `gpt` slots and else as `house`; `none`, nothing.",
+        "house",
+    )
 
 
 def _kind(value: object) -> str:
@@ -590,8 +657,12 @@ class Slot(Section):
         ]
         | None
     ) = key(
-        "What fills it: `gpt` asks Google Ad Manager, `html`, `html_file` and `image` are shown as they are.",
+        "What fills it: `gpt` asks Google Ad Manager, a map says what else.",
         "{html_file: house.html}",
+    )
+    if_unfilled: Annotated[str | None, Notation("file", _file_name, _text())] = key(
+        "An HTML file beside this one, shown where no ad came or none may be asked for; it counts as no impression.",
+        "house/subscribe.html",
     )
 
 
@@ -621,6 +692,7 @@ MARKERS_MEAN = (
 )
 ARTICLE = "Where the article is: found by adproxy (`auto`), or the first match of a CSS selector."
 SIDEBAR = "Where the sidebar is: found by adproxy (`auto`), or the first match of a CSS selector."
+VISITORS = "Consent, and readers who see no ads."
 SLOTS = "The slots, each under a name of your own; `false` turns off one that comes from a preset."
 
 
@@ -642,6 +714,7 @@ class PageEntry(Section):
     markers: Annotated[tuple[str, ...] | None, MARKERS] = key(MARKERS_MEAN, "off")
     article: Annotated[str | None, AUTO_OR_SELECTOR] = key(ARTICLE, "main .story")
     sidebar: Annotated[str | None, AUTO_OR_SELECTOR] = key(SIDEBAR, "aside.rail")
+    visitors: Visitors | None = key(VISITORS, "{consent: none}")
     limits: Limits | None = key("Upper bounds for these pages.", "{in_article: 2}")
     layout: Layout | None = key("How the text of these pages is set.", "{desktop: {column: 820px}}")
     keep_clear: KeepClear | None = key("Distances for these pages.", "{around_media: 80 words}")
@@ -672,6 +745,15 @@ class RulesFile(Section):
         "Names for screen widths: the least width in CSS px.", "{phone: 0, tablet: 768, desktop: 1024}", max_length=20
     )
     ads: Ads | None = key("Who fills the slots, and what the ad server is told.", "{filled_by: page}")
+    visitors: Visitors | None = key(VISITORS, "{consent: required, if_refused: house}")
+    pause: Annotated[
+        tuple[str, ...] | None,
+        Notation(
+            "`true`, `false`, or a list of slots",
+            values.parse_pause,
+            {"anyOf": [{"type": "boolean"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
+        ),
+    ] = key("Slots that stay empty for now, or all of them; it reaches pages in caches within seconds.", "[rail]")
     pages: Annotated[list[PageEntry], Field(min_length=1, max_length=MAX_PAGES)] | None = key(
         "Which pages, top down: the first entry whose path matches holds, and a page that none matches has no ads; "
         "without `pages`: every page.",
@@ -694,6 +776,8 @@ class RulesFile(Section):
 SECTIONS: tuple[type[Section], ...] = (
     RulesFile,
     Ads,
+    Visitors,
+    AdFree,
     PageEntry,
     When,
     Limits,
@@ -704,6 +788,8 @@ SECTIONS: tuple[type[Section], ...] = (
     Div,
     CreativeMap,
     Image,
+    Iframe,
+    Adsense,
 )
 """In the order of the reference."""
 
@@ -763,7 +849,7 @@ def _problem(document: Map, detail: dict[str, Any], mismatch: Mismatch | None) -
     if kind == "extra_forbidden":
         known = keys_of(_model_at(detail["loc"][:-1]))
         name = str(location[-1])
-        hint = nearest(name, known) or _LATER.get(name, "")
+        hint = nearest(name, known)
         return _made(key_at or at, f"the unknown key '{name}'", one_of(known), hint)
     if kind == "missing":
         name = str(location[-1])
@@ -781,12 +867,6 @@ def _problem(document: Map, detail: dict[str, Any], mismatch: Mismatch | None) -
         return _made(at, f"{context.get('actual_length')} entries", f"{bound}")
     expected = {"list_type": "a list", "model_type": "a map of keys", "dict_type": "a map of keys"}[kind]
     return _made(at, shown(node), expected)
-
-
-_LATER = dict.fromkeys(
-    ("visitors", "if_unfilled", "iframe", "adsense"),
-    "This version doesn't know it: what would have no effect is refused",
-)
 
 
 def _made(at: Mark, found: str, expected: str, hint: str = "") -> Problem:

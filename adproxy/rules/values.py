@@ -483,6 +483,70 @@ def parse_url(value: object) -> str:
     return value
 
 
+def parse_frame(value: object) -> str:
+    """The address of a page for a frame: https, or a path of the site. Names in it stand behind the host."""
+    expected = "an address that starts with 'https://' or '/', such as 'https://ads.example/frame?slot={slot}'"
+    if not isinstance(value, str):
+        raise Mismatch(expected)
+    check_template_syntax(value)
+    bare = re.sub(r"\{[a-z0-9_]+\}", "x", value)
+    try:
+        url = urlsplit(parse_url(bare))
+        host = url.hostname or ""
+    except (Mismatch, ValueError) as error:
+        raise Mismatch(expected, getattr(error, "hint", "")) from error
+    if (url.scheme != "https" or not host) and not re.match(r"/(?!/)", bare):
+        raise Mismatch(expected)
+    if "{" in value.partition("://")[2].partition("/")[0]:
+        raise Mismatch(expected, "Names in braces stand behind the host")
+    return value
+
+
+def parse_adsense_client(value: object) -> str:
+    """``ca-pub-`` and the publisher's number."""
+    if isinstance(value, str) and re.fullmatch(r"ca-pub-[0-9]{10,20}", value):
+        return value
+    number = re.fullmatch(r"(?:pub-)?([0-9]{10,20})", str(value))
+    raise Mismatch(
+        "the publisher's number, such as 'ca-pub-1234567890123456'", f"Write 'ca-pub-{number[1]}'" if number else ""
+    )
+
+
+def parse_adsense_unit(value: object) -> str:
+    """The ad unit's number."""
+    text = str(value) if type(value) is int else value
+    if isinstance(text, str) and re.fullmatch(r"[0-9]{4,20}", text):
+        return text
+    raise Mismatch("the ad unit's number, such as 1234567890")
+
+
+def parse_cookie(value: object) -> str:
+    """A cookie's name, or its name and value."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}(=[!#-+.-:<-\[\]-~]{1,100})?", value):
+        return value
+    raise Mismatch("a cookie's name such as 'subscriber', or its name and value such as 'plan=premium'")
+
+
+def parse_header(value: object) -> str:
+    """A request header's name, lower case. Not one that is there for something else."""
+    expected = "the name of a header that the server in front sets, such as 'X-Subscriber'"
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,59}", value):
+        raise Mismatch(expected)
+    if value.lower() in ("cookie", "authorization"):
+        raise Mismatch(expected, f"Every reader's '{value}' is another one, so no cache could share a page")
+    return value.lower()
+
+
+def parse_pause(value: object) -> tuple[str, ...] | None:
+    """``true`` as None (all), ``false`` as nothing, or the names of slots."""
+    if isinstance(value, bool):
+        return None if value else ()
+    if not isinstance(value, list) or not 1 <= len(value) <= 50 or not all(isinstance(name, str) for name in value):
+        one = f"Write '[{value}]'" if isinstance(value, str) and re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value) else ""
+        raise Mismatch("true, false, or a list of slots", one)
+    return tuple(value)
+
+
 def template_names(template: str) -> list[str]:
     """The names between braces."""
     return re.findall(r"\{([a-z_]+)\}", template)
