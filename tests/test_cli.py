@@ -165,9 +165,9 @@ def test_it_runs_as_a_process_of_its_own(rules: Path) -> None:
 def test_check_says_what_caches_keep_several_pages_of(run: Run, rules: Path) -> None:
     with rules.open("a", encoding="utf-8") as file:
         file.write("visitors: {ad_free: {header: X-Subscriber}}\n")
-    assert run("check", str(rules)).text.splitlines()[1:] == [
-        f"{rules}: pages vary on the header 'x-subscriber', so caches keep one of each for each of its values"
-    ]
+    said = run("check", str(rules)).text
+    assert f"{rules}:" in said
+    assert "warning: found pages that differ by the request's header 'x-subscriber': /**" in said
 
 
 def test_check_counts_the_files_that_are_fine(run: Run, rules: Path) -> None:

@@ -43,6 +43,3 @@ def check(
         own = sum(path in (file, file.parent) for file in read)
         used = f", {len(read) - own} more by 'use'" if len(read) > own else ""
         typer.echo(f"{path}: {count(own, 'file')} fine{used}")
-        policies = [page.policy for rule_set in book.rule_sets for page in rule_set.pages if page.policy is not None]
-        for field in sorted({policy.visitors.ad_free_header for policy in policies} - {""}):
-            typer.echo(f"{path}: pages vary on the header '{field}', so caches keep one of each for each of its values")

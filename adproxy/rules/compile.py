@@ -15,7 +15,7 @@ from typing import cast
 
 from adproxy.errors import Problem, RulesError
 from adproxy.rules import schema
-from adproxy.rules.doubts import doubt, doubts_of, repeated_hosts
+from adproxy.rules.doubts import Kind, doubt, doubts_of, repeated_hosts
 from adproxy.rules.globs import covers
 from adproxy.rules.merge import Merged, Sources, overlay, presets_folder, problem, without
 from adproxy.rules.policy import PolicyMaker
@@ -189,13 +189,13 @@ def _compile(merged: Merged, path: Path, sources: Sources, whole: bool) -> list[
     base = without(merged.whole, {"site", "hosts", "version", "pages", "pause"})
     pages = merged.whole.entries.get("pages")
     made: list[PageRule] = []
-    kinds: list[tuple[Map, Policy]] = []
+    kinds: list[Kind] = []
     if isinstance(pages, Seq):
         made.extend(_pages(pages, base, path, sources, kinds, site=site, whole=whole))
     else:
         policy = PolicyMaker(base, site, sources, whole).make()
         made.append(PageRule(EVERYWHERE, policy, str(merged.own.at), tuple(_shown(base))))
-        kinds += [(base, policy)] if policy is not None else []
+        kinds += [Kind((EVERYWHERE,), base, policy)] if policy is not None else []
     if len(sources.problems) > before:
         return []
     sources.warnings.extend((*doubts_of(kinds), *repeated_hosts(merged.own)))
@@ -223,7 +223,7 @@ def _paused(whole: Map, pages: Sequence[PageRule], sources: Sources) -> tuple[st
 
 
 def _pages(
-    pages: Seq, base: Map, path: Path, sources: Sources, kinds: list[tuple[Map, Policy]], *, site: str, whole: bool
+    pages: Seq, base: Map, path: Path, sources: Sources, kinds: list[Kind], *, site: str, whole: bool
 ) -> Iterator[PageRule]:
     """The entries of `pages`, each laid over the rest; an entry with several paths makes a rule for each. What was made
     of each goes into `kinds`."""
@@ -243,10 +243,13 @@ def _pages(
             sources.problems.append(problem(entry.keys_at[extra], found, "'path' alone, as there are no ads"))
         if laid is not None:
             laid = laid if off else overlay(laid, own)
-            policy = policies[index] = None if off else PolicyMaker(laid, site, sources, whole).make()
-            kinds += [(laid, policy)] if policy is not None else []
-        globs = entry.entries["path"]
-        for glob in globs.items if isinstance(globs, Seq) else (globs,):
+            policies[index] = None if off else PolicyMaker(laid, site, sources, whole).make()
+        policy = policies.get(index)
+        path_node = entry.entries["path"]
+        globs = path_node.items if isinstance(path_node, Seq) else (path_node,)
+        if laid is not None and policy is not None:
+            kinds.append(Kind(tuple(cast(Scalar, glob).text for glob in globs), laid, policy))
+        for glob in globs:
             text = cast(Scalar, glob).text
             hint = "The first entry that matches holds"
             if first := seen.get(text) or seen.get(EVERYWHERE):

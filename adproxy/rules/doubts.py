@@ -6,6 +6,7 @@ Each doubt can be proven from the rules alone; what depends on the pages is `adp
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from adproxy.errors import Problem
 from adproxy.model import DESKTOP_WIDTH, PHONE_WIDTH
@@ -17,17 +18,28 @@ from adproxy.rules.strict_yaml import Map, Mark, Scalar, Seq, quoted
 Where = tuple[str | int, ...]
 
 
-def doubts_of(kinds: Sequence[tuple[Map, Policy]]) -> Iterator[Problem]:
-    """All doubts about a rule set. `kinds`: for each kind of its pages the merged values and what was made of them."""
-    for merged, policy in kinds:
+class Kind(NamedTuple):
+    """A kind of pages of a rule set."""
+
+    paths: tuple[str, ...]
+    merged: Map
+    """The values that hold for it."""
+    policy: Policy
+    """What was made of them."""
+
+
+def doubts_of(kinds: Sequence[Kind]) -> Iterator[Problem]:
+    """All doubts about a rule set."""
+    for _, merged, policy in kinds:
         for slot in policy.slots:
             yield from _never_placed(merged, policy, slot)
             yield from _max_without_effect(merged, policy, slot)
             yield from _too_wide(merged, policy, slot)
         yield from _costly(merged, policy)
+    yield from _asked_of_requests(kinds)
     # a kind of page may well have no ads in the article; where none has any, the slot is there for nothing
-    if kinds and all(policy.limits.in_article == 0 for _, policy in kinds):
-        merged, policy = kinds[0]
+    if kinds and all(kind.policy.limits.in_article == 0 for kind in kinds):
+        _, merged, policy = kinds[0]
         names = [slot.name for slot in policy.slots if isinstance(slot.place, MidArticle)]
         if names:
             listed = ", ".join(map(quoted, names))
@@ -141,12 +153,31 @@ def _too_wide(merged: Map, policy: Policy, slot: Slot) -> Iterator[Problem]:
 def _size_at(merged: Map, slot: Slot, width: int, index: int) -> Where:
     here: Where = ("slots", slot.name)
     stated = schema.find(merged, here)[0]
-    if isinstance(slot.creative, ImageCreative) and isinstance(stated, Map) and "sizes" not in stated.entries:
-        return (*here, "creative", "image", "size")
+    if isinstance(stated, Map) and "sizes" not in stated.entries:
+        return (*here, "creative", "image" if isinstance(slot.creative, ImageCreative) else "iframe", "size")
     breakpoints = merged.entries.get("breakpoints")
     names = breakpoints.entries if isinstance(breakpoints, Map) else {}
     name = next((n for n, node in names.items() if isinstance(node, Scalar) and node.value == width), "")
     return (*here, "sizes", name, index)
+
+
+# --- caches -----------------------------------------------------------------------------------------
+
+
+def _asked_of_requests(kinds: Iterable[Kind]) -> Iterator[Problem]:
+    """Pages that are not the same for everybody, so that caches keep several of each or none."""
+    where = ("visitors", "ad_free", "header")
+    paths: dict[Mark, list[str]] = {}
+    names: dict[Mark, str] = {}
+    for kind in kinds:
+        if kind.policy.visitors.ad_free_header:
+            _, at, key_at = schema.find(kind.merged, where)
+            paths.setdefault(key_at or at, []).extend(kind.paths)
+            names[key_at or at] = kind.policy.visitors.ad_free_header
+    for at, globs in paths.items():
+        found = f"pages that differ by the request's header {quoted(names[at])}: {', '.join(dict.fromkeys(globs))}"
+        hint = "Caches in front keep one of each for every value of it, or none: see 'Vary'"
+        yield doubt(at, found, "'cookie', which the browser looks at, so that pages are the same for all", hint)
 
 
 # --- selectors --------------------------------------------------------------------------------------
