@@ -49,6 +49,8 @@ KILL_SECONDS = (0.4, 1.6)
 RELOAD_SECONDS = 1.5
 PATIENCE = 60.0
 """Seconds for which a client sends one beacon again and again."""
+CHROMIUM = "/usr/bin/chromium"
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/128.0.0.0 Safari/537.36"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
 CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 KINDS = tuple(kind for kind in EventKind if kind is not EventKind.DENSITY)
@@ -119,8 +121,11 @@ class Client:
         try:
             self._report()
         finally:
-            if self._connection is not None:
-                self._connection.close()
+            self.close()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
     def _report(self) -> None:
         page: tuple[str, list[tuple[str, int]]] | None = None
@@ -171,7 +176,7 @@ class Client:
         said = []
         for events in filter(None, beacons):
             body = self._body(token, nonce, events)
-            self._acknowledged(body, agent, nonce, events, "invalid" if crawler else "valid")
+            self.acknowledged(body, agent, nonce, events, "invalid" if crawler else "valid")
             said.append(body)
         if dice.random() < 0.3:  # a replay: perhaps by another worker, perhaps all in one go
             self._send("replayed", dice.choice(said), agent)
@@ -191,17 +196,22 @@ class Client:
     def _body(self, token: str, nonce: str, events: list[list[object]]) -> bytes:
         return json.dumps({"v": 1, "t": token, "n": nonce, "e": events}).encode()
 
-    def _acknowledged(
+    def acknowledged(
         self, body: bytes, agent: dict[str, str], nonce: str, events: list[list[object]], traffic: str
     ) -> None:
-        if not self._send("beacons", body, agent):
+        """Send a beacon until it is acknowledged, and note what it said."""
+        if self._send("beacons", body, agent):
+            self.note(nonce, events, traffic)
+        else:
             with self._ledger.lock:
                 self._ledger.given_up.append(nonce)
-            return
+
+    def note(self, nonce: str, events: list[list[object]], traffic: str) -> None:
         with self._ledger.lock:
             for kind, *rest in events:
-                slot, n = (str(rest[0]), int(str(rest[1]))) if rest else ("", 0)
-                self._ledger.acknowledged[nonce, str(kind), slot, n] = traffic
+                if kind != EventKind.DENSITY.value:
+                    slot, n = (str(rest[0]), int(str(rest[1]))) if rest else ("", 0)
+                    self._ledger.acknowledged.setdefault((nonce, str(kind), slot, n), traffic)
 
     def _send(self, what: str, body: bytes, agent: dict[str, str]) -> bool:
         self._ledger.sent[what] += 1
@@ -230,6 +240,56 @@ class Client:
                 self._connection = None
             time.sleep(self._dice.uniform(0.01, 0.1))
         return None
+
+
+def browse(port: int, ledger: Ledger, pages: int) -> None:
+    """Real browsers read pages to their ends. What they sent and were not answered is sent again afterwards, as it was:
+    by then it may be counted already, and must not be once more."""
+    from playwright.sync_api import Request, sync_playwright
+
+    sent: dict[str, bool] = {}
+
+    def answered(request: Request) -> None:
+        if request.url.endswith("/_adproxy/beacon") and request.post_data:
+            answer = request.response()
+            sent[request.post_data] = sent.get(request.post_data, False) or (
+                answer is not None and answer.status == 204
+            )
+
+    def went(request: Request) -> None:
+        if request.url.endswith("/_adproxy/beacon") and request.post_data:
+            sent.setdefault(request.post_data, False)
+
+    with sync_playwright() as playwright:
+        # a browser that says that it is driven would be counted as invalid traffic, and rightly so
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-blink-features=AutomationControlled"]
+        )
+        for number in range(pages):
+            context = chromium.new_context(user_agent=CHROME, viewport={"width": 390, "height": 844})
+            context.on("request", went)
+            context.on("requestfinished", answered)
+            page = context.new_page()
+            deadline, seen = time.monotonic() + PATIENCE, len(sent)
+            while len(sent) == seen and time.monotonic() < deadline:  # a page may be cut off, or come without slots
+                with contextlib.suppress(Exception):
+                    page.goto(f"http://127.0.0.1:{port}/story-{number}", wait_until="load", timeout=10_000)
+                    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+                    page.wait_for_timeout(2_500)
+            while len(sent) > seen and time.monotonic() < deadline:  # until it has nothing more to say
+                seen = len(sent)
+                page.wait_for_timeout(3_000)
+            context.close()
+        chromium.close()
+    patient = Client(port, ledger, iter(()), 0)
+    for body, was_answered in sent.items():
+        said = json.loads(body)
+        if was_answered:
+            patient.note(said["n"], said["e"], "valid")
+        else:
+            patient.acknowledged(body.encode(), {"User-Agent": CHROME}, said["n"], said["e"], "valid")
+        ledger.sent["beacons of real browsers"] += 1
+    patient.close()
 
 
 def kill_workers(them: Serve, stop: threading.Event, killed: list[int]) -> None:
@@ -299,7 +359,8 @@ def asked_prometheus(url: str, wanted: Counter[tuple[EventKind, str]]) -> Counte
     return found
 
 
-def main(views: int, broken: str | None = None, seconds: float = 900) -> int:
+def main(views: int, broken: str | None = None, *, pages: int = 0, seconds: float = 900) -> int:
+    """`pages`: how many real browsers read beside the clients, one after the other."""
     ledger, killed, edits, stop = Ledger(), [0][:0], [0][:0], threading.Event()
     program = [sys.executable, "-m", "adproxy"]
     if broken:
@@ -323,8 +384,11 @@ def main(views: int, broken: str | None = None, seconds: float = 900) -> int:
             disturber.start()
         began = time.monotonic()
         try:
-            with ThreadPoolExecutor(CLIENTS) as pool:
-                for client in [pool.submit(Client(them.site, ledger, todo, seed).run) for seed in range(CLIENTS)]:
+            with ThreadPoolExecutor(CLIENTS + 1) as pool:
+                asking = [pool.submit(Client(them.site, ledger, todo, seed).run) for seed in range(CLIENTS)]
+                if pages and Path(CHROMIUM).exists():
+                    asking.append(pool.submit(browse, them.site, ledger, pages))
+                for client in asking:
                     client.result()
         finally:
             stop.set()
@@ -372,5 +436,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("views", type=int)
     parser.add_argument("--broken", choices=("ack-early", "memory"), help="on a store that is broken in this way")
+    parser.add_argument("--pages", type=int, default=3, help="pages for real browsers to read beside (default: 3)")
     given = parser.parse_args()
-    sys.exit(main(given.views, given.broken))
+    sys.exit(main(given.views, given.broken, pages=given.pages))
