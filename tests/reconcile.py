@@ -374,7 +374,7 @@ def main(views: int, broken: str | None = None, *, pages: int = 0, seconds: floa
         prometheus = None
         if shutil.which("prometheus"):
             (folder / "prometheus").mkdir()
-            prometheus = running.enter_context(prometheus_scraping(them.office, folder / "prometheus"))
+            prometheus = running.enter_context(prometheus_scraping(folder / "prometheus", them.office))
         todo = iter(range(views))
         disturbers = [
             threading.Thread(target=kill_workers, args=(them, stop, killed)),
