@@ -2,6 +2,8 @@
 # make run     adproxy in front of a site: make run UPSTREAM=https://origin.example RULES=rules/ (PORT=8080)
 # make test    everything, including what the tests need installed
 # make bench   what a rewrite costs, beside other ways to do it
+# make reconcile   VIEWS views while workers are killed: acknowledged = in the event store = in Prometheus
+# make forgeries   mutated tokens: 0 are accepted; scanners with paths, agents and hosts of their own: 0 new series
 # make sheet   pictures of PAGES with the slots of RULES, many to a sheet, in OUT
 # make density how far estimated densities are from what Chromium shows, in a dozen themes that it installs
 SHELL := /bin/bash
@@ -10,8 +12,11 @@ PY := .venv/bin/python
 PYTEST_ARGS ?=
 RULES ?= rules/
 PORT ?= 8080
+VIEWS ?= 3000
+FORGERIES ?= 100000
+SCANS ?= 100000
 
-.PHONY: help demo run site-named test lint bench sheet density corpus clean
+.PHONY: help demo run site-named test lint bench reconcile forgeries sheet density corpus clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -50,6 +55,13 @@ lint: .venv/tests
 bench: .venv/tests
 	@.venv/bin/pip install --quiet --group bench
 	@$(PY) tests/benchmarks/rewrite_bench.py
+
+reconcile: .venv/tests
+	@$(PY) tests/reconcile.py $(VIEWS)
+
+forgeries: .venv/tests
+	@$(PY) tests/mutations.py $(FORGERIES)
+	@$(PY) tests/scanners.py $(SCANS)
 
 sheet: .venv/tests
 	@$(PY) tests/contact_sheet.py --rules $(RULES) --out $(OUT) $(PAGES)

@@ -4,7 +4,9 @@ A page that was planned is another representation than the origin's, so the orig
 
 - Its tag is the origin's with the rules' revision behind it, weak, and reversible: ``"x"`` becomes
   ``W/"x;ap=1f2e3d4c5b6a"``. When it comes back under the same revision, the origin is asked about its own tag, and
-  its 304 is true of our page too; under any other revision the tag is dropped, and the reader gets the new page.
+  its 304 is true of our page too; under any other revision the tag is dropped, and the reader gets the new page. Where
+  browsers report pages, what their marks depend on (the day, the key) is part of the "revision" that is meant here: a
+  page with an old token is no page to go on with.
 - It has no ``Last-Modified``: that date knows nothing of the rules, and would be answered 304 after they changed.
 
 What an origin's own tag, or a date, validates is a page without slots. Where the answer may be a page that we plan,

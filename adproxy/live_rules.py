@@ -68,7 +68,8 @@ class LiveRules:
 
         `path`: a rules file or a directory of them; `poll_seconds`: between two looks at the files.
         """
-        self._path = Path(path)
+        self.path = Path(path)
+        """Where the rules come from."""
         self._metrics = metrics
         self._poll_seconds = poll_seconds
         self._wake = threading.Event()
@@ -133,7 +134,7 @@ class LiveRules:
             except Exception:
                 # the watch must outlive anything that one look can meet, or the next edit would never be seen
                 log.exception(
-                    "looking at the rules in %s failed; the next look is in %g s", self._path, self._poll_seconds
+                    "looking at the rules in %s failed; the next look is in %g s", self.path, self._poll_seconds
                 )
 
     def poll(self) -> None:
@@ -148,22 +149,22 @@ class LiveRules:
 
     def _look(self, used: tuple[SourceFile, ...]) -> Fingerprint:
         """Hashes of the path's own files and of those that the rules in force were read from."""
-        own = _own_files(self._path)
+        own = _own_files(self.path)
         return {name: _content(name) for name in {*own, *(source.path for source in used)}}
 
     def _load(self, seen: Fingerprint, *, at_start: bool = False) -> None:
         """Load what `seen` shows, and put it in force if it is good and did not change meanwhile."""
         self._polls_since_load = 0
         try:
-            book = load_rules(self._path)
+            book = load_rules(self.path)
         except RulesError as problem:
             self._loaded = seen
             self._refuse(str(problem))
             return
         except Exception as bug:  # a bad edit may cost the reload, never the rules in force
-            log.debug("loading %s failed", self._path, exc_info=True)
+            log.debug("loading %s failed", self.path, exc_info=True)
             self._loaded = seen
-            self._refuse(f"{self._path}: {type(bug).__name__}: {bug}")
+            self._refuse(f"{self.path}: {type(bug).__name__}: {bug}")
             return
         now = self._look(book.files)
         read = {source.path: source.sha256 for source in book.files}
@@ -182,10 +183,10 @@ class LiveRules:
         if self._metrics is not None:
             self._metrics.rules_loaded(book)
         if was.problem is not None:
-            log.warning("the rules in %s are good again: revision %s is in force", self._path, book.revision)
+            log.warning("the rules in %s are good again: revision %s is in force", self.path, book.revision)
         elif was.revision != book.revision:
             files = "1 file" if len(book.files) == 1 else f"{len(book.files)} files"
-            log.info("rules revision %s is in force, from %s in %s", book.revision, files, self._path)
+            log.info("rules revision %s is in force, from %s in %s", book.revision, files, self.path)
 
     def _refuse(self, problem: str) -> None:
         was = self._status

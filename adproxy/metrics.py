@@ -24,6 +24,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from adproxy.event_store import RejectReason, StoreProblem
 from adproxy.model import DEVICES, FAIL_OPEN, NOTHING, PerDevice, Plan, Reason, SkipReason
 from adproxy.rules.ruleset import Policy, RuleBook
 
@@ -48,6 +49,8 @@ class ErrorKind(str, Enum):
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_PROTOCOL = "upstream_protocol"
     OVERLOAD = "overload"
+    EVENT_STORE = "event_store"
+    """A report of a browser could not be kept."""
     INTERNAL = "internal"
 
 
@@ -127,6 +130,14 @@ def density_limits(book: RuleBook) -> dict[str, PerDevice]:
                 share, known = rule.policy.limits.ad_share, found.get(rule_set.site, NOTHING)
                 found[rule_set.site] = PerDevice(max(share.phone, known.phone), max(share.desktop, known.desktop))
     return found
+
+
+class RulesListener(Collector, ABC):
+    """A collector that has to know the rules in force."""
+
+    @abstractmethod
+    def rules_loaded(self, book: RuleBook) -> None:
+        """These rules are in force now."""
 
 
 class Exposition(ABC):
@@ -220,8 +231,28 @@ class Metrics(Exposition):
             ("kind",),
             registry=self.registry,
         )
+        self._rejected = Counter(
+            "adproxy_beacons_rejected_total",
+            "Reports of browsers that were not counted, or not all of what they said, by why.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self._store_errors = Counter(
+            "adproxy_event_store_errors_total",
+            "Reports that could not be counted because of the event store, by what was wrong with it.",
+            ("kind",),
+            registry=self.registry,
+        )
+        self._report = Histogram(
+            "adproxy_report_seconds",
+            "Time from a report's arrival until it was kept in the event store.",
+            buckets=SECONDS_BUCKETS,
+            registry=self.registry,
+        )
         self._state = RulesState()
         self.registry.register(self._state)
+        self._funnel: RulesListener | None = None
+        self._book: RuleBook | None = None
 
         self._lock = threading.Lock()  # around making series; counting takes only the client library's own locks
         self._series = 0
@@ -229,6 +260,8 @@ class Metrics(Exposition):
         self._error_kinds: dict[str, Counter] = {
             kind: self._errors.labels(kind) for kind in (*(kind.value for kind in ErrorKind), OTHER)
         }
+        self._rejections = {reason: self._rejected.labels(reason.value) for reason in RejectReason}
+        self._store_problems = {kind: self._store_errors.labels(kind.value) for kind in StoreProblem}
         self._sites: dict[str, _Site] = {}
         # made first, while there is room for certain
         self._other = _Site(OTHER)
@@ -280,7 +313,25 @@ class Metrics(Exposition):
         """Count an answer of 5xx of our own; a kind outside of `ErrorKind` is counted as ``_other``."""
         self._error_kinds.get(kind, self._error_kinds[OTHER]).inc()
 
+    def rejected(self, reason: RejectReason) -> None:
+        """Count a report of a browser that was not counted, or not all of it."""
+        self._rejections[reason].inc()
+
+    def store_problem(self, problem: StoreProblem) -> None:
+        """Count a report that the event store could not keep."""
+        self._store_problems[problem].inc()
+
+    def observe_report(self, seconds: float) -> None:
+        """Time that it took to keep one report."""
+        self._report.observe(seconds)
+
     # --- the rules ------------------------------------------------------------------------
+
+    def show_funnel(self, funnel: RulesListener) -> None:
+        """Tell what `funnel` collects along with the rest: the counters of the event store."""
+        self._funnel = funnel
+        if self._book is not None:
+            funnel.rules_loaded(self._book)
 
     def rules_loaded(self, book: RuleBook) -> None:
         """The rules in force are now these: announce them, and make zeros for all that they name."""
@@ -295,13 +346,18 @@ class Metrics(Exposition):
                 self._learn_locked(name, slots)
             self._zero_refusals_locked(slots_of)
         self._state.rules_loaded(book)
+        self._book = book
+        if self._funnel is not None:
+            self._funnel.rules_loaded(book)
 
     def rules_failed(self) -> None:
         """The last attempt to load the rules failed; those from before, if any, stay in force."""
         self._state.rules_failed()
 
     def _collect(self) -> Iterable[Metric]:
-        return self.registry.collect()
+        yield from self.registry.collect()
+        if self._funnel is not None:
+            yield from self._funnel.collect()
 
     # --- series ---------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +28,12 @@ from adproxy import headers as head
 from adproxy.charset import sniff
 from adproxy.codings import decode, encode
 from adproxy.eligibility import RawHeaders, content_codings, deciding_field, request_skip, response_skip, values
+from adproxy.errors import SettingsError
+from adproxy.funnel import Funnel
+from adproxy.impressions import PATHS, Impressions, events_in, impressions_in
 from adproxy.live_rules import LiveRules
 from adproxy.metrics import OTHER, Metrics
-from adproxy.model import Skip, SkipReason
+from adproxy.model import Plan, Skip, SkipReason
 from adproxy.own_paths import Answer, OwnPaths
 from adproxy.page.tree import before_body
 from adproxy.rewrite import Rewritten, rewrite
@@ -38,6 +42,9 @@ from adproxy.root_files import root_answer
 from adproxy.rules.match import choose
 from adproxy.rules.ruleset import Policy, RuleBook
 from adproxy.settings import Settings
+from adproxy.signing_keys import load_keys
+from adproxy.state_dir import default_for_application
+from adproxy.tokens import PageMarks, day_of
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +66,12 @@ class AdMiddleware:
         *,
         settings: Settings | None = None,
         metrics: Metrics | None = None,
+        impressions: Impressions | None = None,
     ) -> None:
         """`rules`: a file or directory, which is then watched while the application runs; or `LiveRules` that the
         caller starts and stops; or a fixed `RuleBook`. `settings`: from the environment where None is given.
-        `metrics`: where to count; None counts for itself.
+        `metrics`: where to count; None counts for itself. `impressions`: where what browsers report is counted; None:
+        in the state directory, which the settings name, or else the rules' path stands for. Raises `SettingsError`.
         """
         self.app = app
         self.settings = settings if settings is not None else Settings()
@@ -74,6 +83,9 @@ class AdMiddleware:
             self.metrics.rules_loaded(rules)
         self._rules = rules
         self._own = OwnPaths(self.settings.prefix, self._book, self._ready)
+        self.impressions = impressions
+        if impressions is None and self.settings.count:
+            self.impressions = _own_impressions(self.settings, rules, self.metrics, self._book)
         self.pool = RewritePool(self.settings.rewrite_threads, self.settings.max_pending)
         self.held = Held(self.settings.max_held_bytes)
         self._logged: set[tuple[type[BaseException], str, int]] = set()
@@ -87,11 +99,13 @@ class AdMiddleware:
             await self.app(scope, receive, send)
 
     def close(self) -> None:
-        """Stop watching the rules and let the threads end. The end of the lifespan calls it; a request that comes
-        later begins again."""
+        """Stop watching the rules, count what waits, and let the threads end. The lifespan's end calls it; a request
+        that comes later begins again."""
         if self._owned is not None:
             self._owned.stop()
         self.pool.close()
+        if self.impressions is not None:
+            self.impressions.close()
 
     def _book(self) -> RuleBook:
         return self._rules.book if isinstance(self._rules, LiveRules) else self._rules
@@ -112,7 +126,9 @@ class AdMiddleware:
             self._owned.start()  # does nothing where the lifespan has done it
         method, raw_path, request = scope["method"], _raw_path(scope), scope["headers"]
         if self._own.covers(raw_path):
-            answer: Answer | None = self._own.answer(method, raw_path, request, scope.get("query_string", b""))
+            answer = await self._own_answer(raw_path, scope, receive)
+            if answer is None:
+                return  # nobody is there to be answered
         else:
             answer = root_answer(self._book(), method, raw_path, request)
         if answer is not None:
@@ -133,7 +149,7 @@ class AdMiddleware:
         if judgement.policy is None or judgement.skip is not None:
             await self.app(child, receive, self._counting(answer_with, method, path, judgement))
             return
-        exchange = _Exchange(self, method, path, judgement.policy, answer_with, validated=judgement.validated)
+        exchange = _Exchange(self, method, path, judgement.policy, answer_with, judgement)
         try:
             await self.app(child, receive, exchange.send)
         except Exception:
@@ -141,6 +157,13 @@ class AdMiddleware:
             raise
         finally:
             await exchange.end()
+
+    async def _own_answer(self, raw_path: bytes, scope: Scope, receive: Receive) -> Answer | None:
+        """The answer to a request for a path of ours; None where its sender left."""
+        name = self._own.name_of(raw_path)
+        if self.impressions is not None and name in PATHS:
+            return await self.impressions.answer(name, scope, receive, self._own.policy)
+        return self._own.answer(scope["method"], raw_path, scope["headers"], scope.get("query_string", b""))
 
     def _judge(self, method: str, raw_path: bytes, path: str, request: RawHeaders) -> _Judgement:
         book = self._book()
@@ -156,8 +179,20 @@ class AdMiddleware:
         if header and any(value not in ("", "0", "false") for value in values(request, header.encode())):
             return _Judgement(policy, Skip(SkipReason.AD_FREE, header), field=header)
         self._own.remember(policy)
-        forwarded = head.forward(request, raw_path, policy.revision)
-        return _Judgement(policy, None, headers=forwarded.headers, validated=forwarded.validated)
+        variant, marks_for = policy.revision, None
+        if self.impressions is not None:
+            day = day_of(time.time())
+            variant = self.impressions.variant(policy.revision, day)
+            marks_for = self.impressions.marks_for(path, day)
+        forwarded = head.forward(request, raw_path, variant)
+        return _Judgement(
+            policy,
+            None,
+            headers=forwarded.headers,
+            validated=forwarded.validated,
+            variant=variant,
+            marks_for=marks_for,
+        )
 
     def _counting(self, send: Send, method: str, path: str, judgement: _Judgement) -> Send:
         """A `send` that counts the answer if it is a page. Where it would have been rewritten but for a field of the
@@ -216,6 +251,10 @@ class _Judgement:
     """The request's headers for the application; None for those that came."""
     validated: bool = False
     """Whether a 304 is about a page that we planned."""
+    variant: str = ""
+    """What a planned page's tag says: the rules' revision, and what its marks depend on."""
+    marks_for: Callable[[Policy, Plan], PageMarks] | None = None
+    """Makes the marks by which browsers report the page; None where nothing is counted."""
 
 
 class Held:
@@ -250,6 +289,7 @@ class _Whole:
     prefix: str
     limit: int
     """Bytes that the decoded page may have."""
+    marks_for: Callable[[Policy, Plan], PageMarks] | None
 
     def rewrite(self) -> tuple[Rewritten, bytes | None] | Skip:
         """What became of it, and the body to send; None for the body where it stays as it came."""
@@ -259,7 +299,15 @@ class _Whole:
         encoding = sniff(html, self.content_type)
         if encoding is None:
             return Skip(SkipReason.CHARSET, self.content_type)
-        result = rewrite(html, self.policy, encoding=encoding, csp_headers=self.csp, path=self.path, prefix=self.prefix)
+        result = rewrite(
+            html,
+            self.policy,
+            encoding=encoding,
+            csp_headers=self.csp,
+            path=self.path,
+            prefix=self.prefix,
+            marks_for=self.marks_for,
+        )
         if isinstance(result, Skip):
             return result
         if not result.insertions:
@@ -271,7 +319,7 @@ class _Exchange:
     """One answer to a GET or HEAD that may be a page: its buffer and how far it is."""
 
     def __init__(
-        self, middleware: AdMiddleware, method: str, path: str, policy: Policy, send: Send, *, validated: bool
+        self, middleware: AdMiddleware, method: str, path: str, policy: Policy, send: Send, judgement: _Judgement
     ) -> None:
         self._middleware = middleware
         self._settings = middleware.settings
@@ -279,7 +327,7 @@ class _Exchange:
         self._path = path
         self._policy = policy
         self._send = send
-        self._validated = validated
+        self._judgement = judgement
         self._start: Message | None = None
         """The answer's head while it is held."""
         self._chunks: list[bytes] = []
@@ -362,8 +410,8 @@ class _Exchange:
         """The head of an answer whose body is not touched; None for a page that is to be held."""
         headers, status = start["headers"], start["status"]
         everywhere = self._settings.vary_everywhere
-        if status == 304 and self._validated:
-            return {**start, "headers": head.not_modified(headers, self._policy.revision, vary_everywhere=everywhere)}
+        if status == 304 and self._judgement.validated:
+            return {**start, "headers": head.not_modified(headers, self._judgement.variant, vary_everywhere=everywhere)}
         skip = response_skip(status, headers)
         if skip is None and self._method == "HEAD":
             return {**start, "headers": head.head_of_page(headers, vary_everywhere=everywhere)}
@@ -414,6 +462,7 @@ class _Exchange:
                 path=self._path,
                 prefix=self._settings.prefix,
                 limit=self._settings.max_page_bytes,
+                marks_for=self._judgement.marks_for,
             )
             outcome = await self._rewrite(whole)
             if isinstance(outcome, Skip):
@@ -421,7 +470,7 @@ class _Exchange:
             result, body = outcome
             changed = head.planned(
                 headers,
-                self._policy.revision,
+                self._judgement.variant,
                 length=None if body is None else len(body),
                 vary_everywhere=self._settings.vary_everywhere,
             )
@@ -505,6 +554,33 @@ class _Exchange:
         async with self._turn:
             if self._start is not None and not self._passing and not self._swallowing:
                 await self._release(self._start, Skip(SkipReason.TIMEOUT, "buffer_seconds"), None)
+
+
+def _own_impressions(
+    settings: Settings, rules: LiveRules | RuleBook, metrics: Metrics, book: Callable[[], RuleBook]
+) -> Impressions | None:
+    """Where this middleware counts what browsers report, together with all processes of its application. None where
+    nobody said where that is to be kept and there is no usual place for it: then nothing is counted, and the log says
+    so, because each process would know its own pages only. Raises `SettingsError` where the settings can't be met."""
+    try:
+        directory = settings.state_dir
+        if directory is None:
+            if not isinstance(rules, LiveRules):
+                log.info("what readers see is not counted: ADPROXY_STATE_DIR names no directory to count in")
+                return None
+            directory = default_for_application(rules.path)
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"can't keep state in {directory}: {error.strerror}") from error
+        keys = load_keys(settings.signing_keys, settings.signing_keys_file, directory)
+    except SettingsError as problem:
+        if settings.state_dir is not None or settings.signing_keys or settings.signing_keys_file is not None:
+            raise
+        log.warning("what readers see is not counted: %s; name a directory in ADPROXY_STATE_DIR", problem)
+        return None
+    metrics.show_funnel(Funnel(events_in(directory, settings)))
+    return impressions_in(directory, keys, settings, metrics, book)
 
 
 def _open(headers: head.HeaderList) -> head.HeaderList:

@@ -311,3 +311,34 @@ class Skip:
     @property
     def fail_open(self) -> bool:
         return self.reason in FAIL_OPEN
+
+
+# --- what browsers report ---------------------------------------------------------------------------
+
+
+class EventKind(str, Enum):
+    """What a browser can report of a page that it shows. Closed: the names of the counters follow it."""
+
+    PAGE_VIEW = "page_view"
+    REQUEST = "request"
+    """It asked for an ad."""
+    UNFILLED = "unfilled"
+    """It asked and got none."""
+    WITHHELD = "withheld"
+    """It did not ask, for a `WithheldReason`."""
+    RENDERED = "rendered"
+    """A creative began to render: an impression."""
+    VIEWABLE = "viewable"
+    CLICK = "click"
+    DENSITY = "density"
+    """The measured share of advertising in the main content."""
+
+
+class WithheldReason(str, Enum):
+    """Why a slot of a page was left without an ad for this reader. Closed: a metric's label."""
+
+    NO_CONSENT = "no_consent"
+    GPC = "gpc"
+    """Global Privacy Control."""
+    AD_FREE = "ad_free"
+    PAUSED = "paused"

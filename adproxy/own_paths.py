@@ -60,7 +60,7 @@ class OwnPaths:
 
     def answer(self, method: str, raw_path: bytes, headers: RawHeaders, query: bytes = b"") -> Answer:
         """The answer to a request for a path that `covers` says is ours."""
-        found = self._find(raw_path[len(self._prefix) :].decode("ascii"), query)
+        found = self._find(self.name_of(raw_path), query)
         if found is None:
             return _text(404, "There is nothing here.\n")
         return answered(found, method, headers)
@@ -77,7 +77,7 @@ class OwnPaths:
         if site := re.fullmatch(r"config/([A-Za-z0-9._-]+)\.json", name):
             return self._configuration(site[1])
         if sheet := re.fullmatch(r"slots-([0-9a-z]+)\.css", name):
-            policy = self._policy(sheet[1])
+            policy = self.policy(sheet[1])
             if policy is not None:
                 return _file(b"text/css; charset=utf-8", stylesheet(policy), _FOR_EVER)
         return None
@@ -90,7 +90,12 @@ class OwnPaths:
         said = {"off": rule_set.paused is None, "paused": list(rule_set.paused or ())}
         return _file(b"application/json", json.dumps(said).encode("ascii"), _FOR_SECONDS)
 
-    def _policy(self, revision: str) -> Policy | None:
+    def name_of(self, raw_path: bytes) -> str:
+        """What a path that is ours names."""
+        return raw_path[len(self._prefix) :].decode("ascii")
+
+    def policy(self, revision: str) -> Policy | None:
+        """The policy of a revision that pages carry, while it is loaded or remembered."""
         if revision in self._policies:
             return self._policies[revision]
         policies = (rule.policy for rule_set in self._book().rule_sets for rule in rule_set.pages)

@@ -42,10 +42,8 @@ class Peers:
         `peer`: the address of the connection's other end; None for a Unix socket, which only a local server reaches.
         `scheme`, `host`: of the request as it came to us.
         """
-        address = parse(peer) if peer is not None else None
-        trusted = peer is None or self.trust(address)
-        chain = [part.strip() for line in values(headers, b"x-forwarded-for") for part in line.split(",")]
-        hops = [*(chain if trusted else []), *([str(address)] if address is not None else [])]
+        trusted = self.is_front(peer)
+        hops = self._hops(headers, peer)
         protos = values(headers, b"x-forwarded-proto")
         hosts = values(headers, b"x-forwarded-host")
         if trusted and protos and (last := protos[-1].split(",")[-1].strip().lower()) in ("http", "https"):
@@ -58,13 +56,28 @@ class Peers:
             if name.lower() not in _REPLACED and (trusted or name.lower() != b"forwarded")
         ]
         if hops:
-            kept.append((b"x-forwarded-for", ", ".join(filter(None, hops)).encode("latin-1")))
+            kept.append((b"x-forwarded-for", ", ".join(hops).encode("latin-1")))
         if (reader := self._reader(hops)) is not None:
             kept.append((b"x-real-ip", str(reader).encode()))
         kept.append((b"x-forwarded-proto", scheme.encode()))
         if host:
             kept.append((b"x-forwarded-host", host.encode("latin-1")))
         return kept
+
+    def is_front(self, peer: str | None) -> bool:
+        """Whether the connection's other end is a trusted server; on a Unix socket (None) it always is."""
+        return peer is None or self.trust(parse(peer))
+
+    def reader(self, headers: RawHeaders, peer: str | None) -> Address | None:
+        """Who asks, as far as those that are trusted know; a trusted peer's own address where they don't tell."""
+        return self._reader(self._hops(headers, peer))
+
+    def _hops(self, headers: RawHeaders, peer: str | None) -> list[str]:
+        """The addresses that the request came by, as far as they are believed."""
+        address = parse(peer) if peer is not None else None
+        named = [part.strip() for line in values(headers, b"x-forwarded-for") for part in line.split(",")]
+        chain = [part for part in named if part] if self.is_front(peer) else []
+        return [*chain, *([str(address)] if address is not None else [])]
 
     def _reader(self, hops: list[str]) -> Address | None:
         """The rightmost address that is no trusted peer's; the leftmost one where all are; None where that place is

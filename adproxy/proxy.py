@@ -7,6 +7,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from adproxy.gateway import Gateway
+from adproxy.impressions import Impressions
 from adproxy.live_rules import LiveRules
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
@@ -16,11 +17,17 @@ from adproxy.rules.ruleset import RuleBook
 from adproxy.upstream import Upstream
 
 
-def create_proxy(settings: ProxySettings, rules: LiveRules | Path | RuleBook, metrics: Metrics) -> ASGIApp:
+def create_proxy(
+    settings: ProxySettings,
+    rules: LiveRules | Path | RuleBook,
+    metrics: Metrics,
+    impressions: Impressions | None = None,
+) -> ASGIApp:
     """The ASGI application of one worker; its lifespan closes the connections to the upstream.
 
     `rules`: as `AdMiddleware` takes them; `LiveRules` are started and stopped by the caller, a path is watched during
-    the lifespan. Raises `SettingsError` where a certificate can't be read.
+    the lifespan. `impressions`: as `AdMiddleware` takes them. Raises `SettingsError` where a certificate can't be read.
     """
     relay = Relay(Upstream(settings), settings)
-    return Gateway(AdMiddleware(relay, rules, settings=settings, metrics=metrics), settings, metrics)
+    middleware = AdMiddleware(relay, rules, settings=settings, metrics=metrics, impressions=impressions)
+    return Gateway(middleware, settings, metrics)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from pathlib import Path
@@ -27,15 +26,6 @@ def _upstream(value: str) -> str:
     if not usable or parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
         raise ValueError("expected scheme, host and port alone, as https://origin.example:8443")
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _networks(value: str) -> str:
-    for name in filter(None, (part.strip() for part in value.split(","))):
-        try:
-            ipaddress.ip_network(name)
-        except ValueError as error:
-            raise ValueError(f"expected networks with commas between, as 10.0.0.0/8,::1; {error}") from None
-    return value
 
 
 def _hosts(value: str) -> str:
@@ -74,14 +64,6 @@ class ProxySettings(Settings):
         Field(ge=0, le=128),
         About("Processes that serve pages; 0: one for each core.", "About 60 MiB each.", "processes"),
     ] = 0
-    state_dir: Annotated[
-        Path | None,
-        About(
-            "Where metrics outlive a restart; by default systemd's `STATE_DIRECTORY`, or else `adproxy/port-<port>` in "
-            "the user's state directory.",
-            "8 MiB of disk for each worker; one running adproxy each.",
-        ),
-    ] = None
     upstream_host: Annotated[
         str,
         AfterValidator(_upstream_host),
@@ -95,14 +77,6 @@ class ProxySettings(Settings):
         Path | None,
         About("Certificates (PEM) to trust for an https upstream in place of the system's.", "–"),
     ] = None
-    trusted_peers: Annotated[
-        str,
-        AfterValidator(_networks),
-        About(
-            "Networks of the servers in front whose `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` are believed.",
-            "Who is in them can claim any address.",
-        ),
-    ] = "127.0.0.0/8,::1/128"
     allowed_hosts: Annotated[
         str,
         AfterValidator(_hosts),

@@ -19,6 +19,7 @@ from adproxy.proxy_settings import ProxySettings
 from adproxy.rules.compile import load_rules
 from adproxy.rules.ruleset import RuleBook
 from adproxy.shared_metrics import tidy
+from adproxy.signing_keys import load_keys
 from adproxy.state_dir import default_path, take
 from adproxy.supervisor import Supervisor
 from adproxy.worker import Outfit, be_the_office, serve_pages
@@ -32,10 +33,12 @@ def main(settings: ProxySettings) -> int:
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("adproxy").setLevel(logging.INFO)
     keep_freed_memory()  # the workers, which are forked, have it so too
-    create_proxy(settings, RuleBook(), Metrics())  # a certificate that can't be read shows now
+    # a certificate that can't be read shows now
+    create_proxy(settings.model_copy(update={"count": False}), RuleBook(), Metrics())
     with listen(settings.host, settings.port) as public, listen(settings.office_host, settings.office_port) as office:
         port = public.getsockname()[1]
         state = take(settings.state_dir if settings.state_dir is not None else default_path(port))
+        keys = load_keys(settings.signing_keys, settings.signing_keys_file, state.path) if settings.count else None
         book, about = _rules(settings.rules)
         try:
             tidy(state.metrics, book)
@@ -44,7 +47,7 @@ def main(settings: ProxySettings) -> int:
         _allow_many_files()
         lifeline, alive = os.pipe()
         board = Board(settings.worker_count)
-        outfit = Outfit(settings, state, board, public, office, lifeline)
+        outfit = Outfit(settings, state, keys, board, public, office, lifeline)
 
         def work(slot: int) -> None:
             os.close(alive)

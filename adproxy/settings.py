@@ -6,10 +6,12 @@ Given to `Settings` by name, or in the environment as ``ADPROXY_`` and the name 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +22,21 @@ from adproxy.errors import SettingsError
 def _prefix(value: str) -> str:
     if not re.fullmatch(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+", value):
         raise ValueError("expected a path of plain characters that begins and ends with a slash, as /_adproxy/")
+    return value
+
+
+def _networks(value: str) -> str:
+    for name in filter(None, (part.strip() for part in value.split(","))):
+        try:
+            ipaddress.ip_network(name)
+        except ValueError as error:
+            raise ValueError(f"expected networks with commas between, as 10.0.0.0/8,::1; {error}") from None
+    return value
+
+
+def _field(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", value):
+        raise ValueError("expected the name of a header field, as X-Invalid-Traffic")
     return value
 
 
@@ -111,6 +128,106 @@ class Settings(BaseSettings):
             "Some large caches store nothing that varies on such fields.",
         ),
     ] = False
+    trusted_peers: Annotated[
+        str,
+        AfterValidator(_networks),
+        About(
+            "Networks of the servers in front whose `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` are believed.",
+            "Who is in them can claim any address.",
+        ),
+    ] = "127.0.0.0/8,::1/128"
+    count: Annotated[
+        bool,
+        About(
+            "Let browsers report what readers saw, and count it.",
+            "A script of a few KB on each page with a slot, and a small request or two for each view.",
+        ),
+    ] = True
+    state_dir: Annotated[
+        Path | None,
+        About(
+            "Where keys, what browsers reported, and under `adproxy serve` all counters outlive a restart. By default "
+            "systemd's `STATE_DIRECTORY`, or else a directory below `adproxy` in the user's state directory: "
+            "`port-<port>` for `adproxy serve`, `app-…` by the path of the rules for the middleware.",
+            "On a disk of this machine, not on a network's. `adproxy serve`: 8 MiB for each worker; one running "
+            "adproxy each.",
+        ),
+    ] = None
+    signing_keys: Annotated[
+        str,
+        Field(repr=False),
+        About(
+            "What page tokens are signed with: the current key, and behind a comma the one before it. By default one "
+            "is made and kept in the state directory.",
+            "All machines that serve one site need the same.",
+        ),
+    ] = ""
+    signing_keys_file: Annotated[
+        Path | None,
+        About("The same in a file, a key a line.", "Read at the start: restart after a change."),
+    ] = None
+    token_days: Annotated[
+        int,
+        Field(ge=1, le=90),
+        About(
+            "So many days after it was made a page is still counted; as long as caches may keep pages.",
+            "A view is remembered as long: about 70 bytes of disk each.",
+            "days",
+        ),
+    ] = 7
+    events_days: Annotated[
+        int,
+        Field(ge=1, le=3650),
+        About("How long figures by article, slot and hour are kept.", "About 35 bytes of disk for each.", "days"),
+    ] = 35
+    events_max_bytes: Annotated[
+        int,
+        Field(ge=1_048_576),
+        About(
+            "Size of the event store at most; when it is full nothing more is counted until something expires, and "
+            "`adproxy_event_store_writable` says so.",
+            "Disk.",
+            "bytes",
+        ),
+    ] = 4_294_967_296
+    events_sync: Annotated[
+        Literal["full", "normal"],
+        About(
+            "`full`: what was acknowledged outlives a power failure; `normal`: it outlives a crash of adproxy, but "
+            "a power failure may take the last seconds.",
+            "`full` waits for the disk once for each group of reports.",
+        ),
+    ] = "full"
+    beacon_rate: Annotated[
+        float,
+        Field(gt=0, le=1_000_000),
+        About(
+            "Reports a second that one block of addresses (/24, or /64 of IPv6) may send to a process in the long run; "
+            "beyond, 429.",
+            "A view takes two or three; a large office may be behind one address.",
+        ),
+    ] = 50.0
+    beacon_burst: Annotated[
+        int,
+        Field(ge=1, le=10_000_000),
+        About("So many of them at once.", "About 10 MB for the blocks of all senders, at most.", "reports"),
+    ] = 3_000
+    invalid_addresses: Annotated[
+        Path | None,
+        About(
+            "A file of networks, one a line, whose reports are invalid traffic: data centres, your own monitoring.",
+            "Read at the start: restart after a change.",
+        ),
+    ] = None
+    invalid_header: Annotated[
+        str,
+        AfterValidator(_field),
+        About(
+            "Name of a request field by which a trusted server in front marks invalid traffic; any value but 0, no and "
+            "false.",
+            "That server must not pass it on from outside.",
+        ),
+    ] = ""
 
     def __init__(self, **values: Any) -> None:
         try:

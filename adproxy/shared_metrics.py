@@ -29,7 +29,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from adproxy.board import Board
-from adproxy.metrics import MAX_SERIES, OTHER, Exposition, Metrics, RulesState
+from adproxy.metrics import MAX_SERIES, OTHER, Exposition, Metrics, RulesListener, RulesState
 from adproxy.rules.ruleset import RuleBook
 
 log = logging.getLogger(__name__)
@@ -116,10 +116,7 @@ def tidy(directory: Path, book: RuleBook) -> None:
             _set_aside(file, damage)
     if not book.rule_sets or max(map(len, contents.values()), default=0) <= TIDY_ENTRIES:
         return
-    named = {OTHER: {OTHER}}
-    for rule_set in book.rule_sets:
-        slots = named.setdefault(rule_set.site, {OTHER})
-        slots.update(slot.name for rule in rule_set.pages if rule.policy is not None for slot in rule.policy.slots)
+    named = {OTHER: {OTHER}, **{site: {OTHER, *slots} for site, slots in book.slots.items()}}
     dropped = 0
     for file, found in contents.items():
         kept = [(key, value) for key, value in found if _is_named(json.loads(key)[2], named)]
@@ -171,16 +168,20 @@ def worker_metrics(directory: Path, slot: int) -> Metrics:
 
 
 class SharedMetrics(Exposition):
-    """What all workers counted, and how they are. `directory`: where their files are."""
+    """What all workers counted, and how they are. `directory`: where their files are; `funnel`: what browsers reported,
+    None where that is not counted."""
 
-    def __init__(self, directory: Path, board: Board) -> None:
+    def __init__(self, directory: Path, board: Board, funnel: RulesListener | None = None) -> None:
         self._directory = directory
         self._board = board
+        self._funnel = funnel
         self._rules = RulesState()
 
     def rules_loaded(self, book: RuleBook) -> None:
         """The office's own rules are now these; the workers watch the same files."""
         self._rules.rules_loaded(book)
+        if self._funnel is not None:
+            self._funnel.rules_loaded(book)
 
     def rules_failed(self) -> None:
         """The last attempt to load the rules failed."""
@@ -197,6 +198,8 @@ class SharedMetrics(Exposition):
                 corrupt += 1
                 log.debug("not counted: %s: %s", file, damage)
         yield from MultiProcessCollector.merge(sound)  # type: ignore[no-untyped-call]
+        if self._funnel is not None:
+            yield from self._funnel.collect()
         yield from self._rules.collect()
         yield from workers_state(self._board, self._rules.revision)
         yield GaugeMetricFamily(

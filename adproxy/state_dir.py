@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,16 +25,27 @@ class StateDir:
 
 
 def default_path(port: int) -> Path:
-    """Where state is kept if nobody says otherwise: systemd's StateDirectory, or else the user's, by the port."""
-    if given := os.environ.get("STATE_DIRECTORY"):
-        return Path(given.split(":")[0])
+    """Where state is kept if nobody says otherwise: systemd's StateDirectory, or else the user's, by the port. Raises
+    `SettingsError`."""
+    given = os.environ.get("STATE_DIRECTORY")
+    return Path(given.split(":")[0]) if given else _home() / f"port-{port}"
+
+
+def default_for_application(rules: Path) -> Path:
+    """The same for an application with the middleware, of which there may be several processes: by its rules."""
+    given = os.environ.get("STATE_DIRECTORY")
+    name = f"app-{hashlib.sha256(os.fsencode(rules.resolve())).hexdigest()[:12]}"
+    return (Path(given.split(":")[0]) / "adproxy" if given else _home()) / name
+
+
+def _home() -> Path:
     base = os.environ.get("XDG_STATE_HOME", "")
     try:
         # a relative one is to be ignored (XDG base directory specification)
         home = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
     except RuntimeError as unknown:
         raise SettingsError(f"found no home directory to keep state in; {_ADVICE}") from unknown
-    return home / "adproxy" / f"port-{port}"
+    return home / "adproxy"
 
 
 def take(path: Path) -> StateDir:

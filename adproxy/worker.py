@@ -20,6 +20,8 @@ import uvloop
 from starlette.types import ASGIApp
 
 from adproxy.board import Board
+from adproxy.funnel import Funnel
+from adproxy.impressions import events_in, impressions_in
 from adproxy.live_rules import Listener, LiveRules
 from adproxy.office import office_app
 from adproxy.proxy import create_proxy
@@ -29,6 +31,7 @@ from adproxy.server import Server
 from adproxy.shared_metrics import SharedMetrics, worker_metrics
 from adproxy.state_dir import StateDir
 from adproxy.supervisor import SIGNALS
+from adproxy.tokens import Keyring
 
 ORPHAN_SECONDS = 5.0
 """How long requests under way get when the supervisor is gone: nobody would replace us, and the next adproxy waits for
@@ -42,6 +45,8 @@ class Outfit:
 
     settings: ProxySettings
     state: StateDir
+    keys: Keyring | None
+    """What page tokens are signed with; None where what browsers report is not counted."""
     board: Board
     public: socket.socket
     office: socket.socket
@@ -56,13 +61,24 @@ def serve_pages(outfit: Outfit, slot: int) -> None:
     metrics = worker_metrics(outfit.state.metrics, slot)
     with ExitStack() as cleanup:
         live = _live_rules(outfit, metrics, cleanup)
-        app = create_proxy(outfit.settings, live if live is not None else RuleBook(), metrics)
+        rules = live if live is not None else RuleBook()
+        impressions = None
+        if outfit.keys is not None:
+
+            def book() -> RuleBook:
+                return live.book if live is not None else RuleBook()
+
+            impressions = impressions_in(outfit.state.path, outfit.keys, outfit.settings, metrics, book)
+            cleanup.callback(impressions.close)
+        app = create_proxy(outfit.settings, rules, metrics, impressions)
         _serve(outfit, slot, app, outfit.settings, outfit.public, live)
 
 
 def be_the_office(outfit: Outfit) -> None:
     """The office, until it is told to stop."""
-    metrics = SharedMetrics(outfit.state.metrics, outfit.board)
+    counted = outfit.keys is not None
+    funnel = Funnel(events_in(outfit.state.path, outfit.settings)) if counted else None
+    metrics = SharedMetrics(outfit.state.metrics, outfit.board, funnel)
     settings = outfit.settings.model_copy(update={"drain_seconds": OFFICE_DRAIN_SECONDS})
     with ExitStack() as cleanup:
         live = _live_rules(outfit, metrics, cleanup)

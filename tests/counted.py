@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import shutil
+import tempfile
+import weakref
+from itertools import count
+from pathlib import Path
 
+from reports import report
+
+from adproxy.beacon import Event
+from adproxy.event_store import RejectReason, StoreProblem
+from adproxy.funnel import Funnel
 from adproxy.metrics import Metrics
-from adproxy.model import Anchor, Edge, PerDevice, Placement, Plan, Reason, Refusal, SkipReason
+from adproxy.model import (
+    Anchor,
+    Edge,
+    EventKind,
+    PerDevice,
+    Placement,
+    Plan,
+    Reason,
+    Refusal,
+    SkipReason,
+    WithheldReason,
+)
 from adproxy.rules.ruleset import (
     ByPage,
     FixedPlace,
@@ -19,6 +39,9 @@ from adproxy.rules.ruleset import (
     SizeMap,
     Slot,
 )
+from adproxy.sqlite_events import SqliteEvents
+from adproxy.tokens import PageFacts
+from adproxy.traffic import InvalidReason
 
 SITE = "asia-news"
 _SIZES = SizeMap(((0, (Size(300, 250),)),))
@@ -34,72 +57,64 @@ POLICY = Policy(
 BOOK = RuleBook(
     rule_sets=(RuleSet(SITE, (), (PageRule("/**", POLICY, "site.yaml:3"),), "site.yaml"),), revision="0123456789ab"
 )
+PLAN = Plan(
+    tuple(Placement(name, Anchor(10, Edge.BEFORE_START), 1) for name in ("top", "end")),
+    (Refusal("end", Reason.NEAR_MEDIA, "40 words", "12 words"),),
+    PerDevice(0.22, 0.12),
+    PerDevice(2000, 1500),
+)
+SEEN = (
+    Event(EventKind.PAGE_VIEW),
+    *(Event(kind, "top", 1) for kind in (EventKind.REQUEST, EventKind.RENDERED, EventKind.VIEWABLE, EventKind.CLICK)),
+    *(Event(EventKind.REQUEST, "end", n) for n in (1, 2)),
+    Event(EventKind.RENDERED, "end", 1),
+    Event(EventKind.UNFILLED, "end", 2),
+    Event(EventKind.WITHHELD, "end", 3, reason=WithheldReason.NO_CONSENT),
+    Event(EventKind.DENSITY, share=0.21, device="phone"),
+)
+"""What a reader's browser says of a page: its ad on top was seen and followed; at the end one ad was not in view, one
+request came to nothing, and one ad was withheld."""
 
 
 class Counted:
-    """`metrics`: of the server's side, and of what browsers report, under the names and labels that the README gives.
-    `view` counts one page that passed and what its reader saw of it."""
+    """`metrics`: of the server's side, and of what browsers report from an event store of its own."""
 
     def __init__(self) -> None:
-        registry = CollectorRegistry()
-        self.metrics = Metrics(registry)
+        folder = tempfile.mkdtemp(prefix="adproxy-counted-")
+        self._store = SqliteEvents(Path(folder), sync="normal")
+        self._store.state()
+        self._nonces = count(1)
+        self.metrics = Metrics()
+        self.metrics.show_funnel(Funnel(SqliteEvents(Path(folder))))
         self.metrics.rules_loaded(BOOK)
-        of_slot = ("site", "slot", "traffic")
-
-        def counter(name: str, *labels: str) -> Counter:
-            return Counter(f"adproxy_{name}_total", "Counted.", labels, registry=registry)
-
-        self.page_views = counter("page_views", "site", "traffic")
-        self.requests = counter("slot_requests", *of_slot)
-        self.unfilled = counter("slot_unfilled", *of_slot)
-        self.withheld = counter("slot_withheld", "site", "slot", "reason", "traffic")
-        self.impressions = counter("slot_impressions", *of_slot)
-        self.viewable = counter("slot_viewable_impressions", *of_slot)
-        self.clicks = counter("slot_clicks", *of_slot)
-        self.rejected = counter("beacons_rejected", "reason")
-        self.store_errors = counter("event_store_errors", "kind")
-        self.measured = Histogram(
-            "adproxy_measured_ad_density_ratio",
-            "Measured.",
-            ("site", "device"),
-            buckets=(0.1, 0.2, 0.3, 0.4),
-            registry=registry,
-        )
-        Gauge("adproxy_event_store_bytes", "Kept.", registry=registry).set(4096)
+        # the store is there for as long as somebody may ask the metrics
+        weakref.finalize(self.metrics, shutil.rmtree, folder, ignore_errors=True)
 
     def view(self, traffic: str = "valid") -> None:
+        """A page passed, and its reader saw it."""
         metrics = self.metrics
         metrics.page(SITE, "rewritten", None)
-        plan = Plan(
-            tuple(Placement(name, Anchor(10, Edge.BEFORE_START), 1) for name in ("top", "end")),
-            (Refusal("end", Reason.NEAR_MEDIA, "40 words", "12 words"),),
-            PerDevice(0.22, 0.12),
-            PerDevice(2000, 1500),
-        )
-        metrics.planned(SITE, POLICY, plan)
+        metrics.planned(SITE, POLICY, PLAN)
         metrics.observe_rewrite(0.0005)
         metrics.observe_added_first_byte(0.0007)
-        self.page_views.labels(SITE, traffic).inc()
-        for counter in (self.requests, self.impressions, self.viewable, self.clicks):
-            counter.labels(SITE, "top", traffic).inc()
-        self.requests.labels(SITE, "end", traffic).inc(2)
-        self.unfilled.labels(SITE, "end", traffic).inc()
-        self.unfilled.labels(SITE, "top", traffic).inc(0)
-        self.impressions.labels(SITE, "end", traffic).inc()
-        self.viewable.labels(SITE, "end", traffic).inc(0)
-        self.clicks.labels(SITE, "end", traffic).inc(0)
-        self.withheld.labels(SITE, "end", "no_consent", traffic).inc()
-        self.measured.labels(SITE, "phone").observe(0.21)
+        self._count(SITE, {"top": 1, "end": 3}, SEEN, None if traffic == "valid" else InvalidReason.CRAWLER)
 
     def request(self, site: str, *slots: str) -> None:
         """A browser asked for an ad for each of these slots."""
-        for slot in slots:
-            self.requests.labels(site, slot, "valid").inc()
+        self._count(site, dict.fromkeys(slots, 1), tuple(Event(EventKind.REQUEST, slot, 1) for slot in slots), None)
 
     def trouble(self) -> None:
         """One of everything that goes wrong."""
         self.metrics.page(SITE, "failed_open", SkipReason.TIMEOUT)
         self.metrics.page(SITE, "skipped", SkipReason.CSP)
         self.metrics.error("internal")
-        self.rejected.labels("forged").inc()
-        self.store_errors.labels("busy").inc()
+        self.metrics.rejected(RejectReason.FORGED)
+        self.metrics.store_problem(StoreProblem.BUSY)
+
+    def _count(
+        self, site: str, slots: dict[str, int], events: tuple[Event, ...], invalid: InvalidReason | None
+    ) -> None:
+        facts = PageFacts(site, "/story", "0123456789ab", 20_000, tuple(slots.items()))
+        known = frozenset(slots)
+        (outcome,) = self._store.count([report(next(self._nonces), *events, facts=facts, invalid=invalid, known=known)])
+        assert outcome.counted == len(events)

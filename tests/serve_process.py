@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from our_server import until
@@ -110,9 +110,18 @@ def upstream() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serve(url: str, folder: Path, *options: str, rules: str | None = RULES, **environment: str) -> Iterator[Serve]:
-    """`folder`: where the rules (`rules.yaml`, unless `rules` is None) and the state go. `environment`: settings."""
-    command = [sys.executable, "-m", "adproxy", "serve", "--upstream", url, "--port", "0", "--office-port", "0"]
+def serve(
+    url: str,
+    folder: Path,
+    *options: str,
+    rules: str | None = RULES,
+    program: Sequence[str] = (sys.executable, "-m", "adproxy"),
+    seconds: float = 100,
+    **environment: str,
+) -> Iterator[Serve]:
+    """`folder`: where the rules (`rules.yaml`, unless `rules` is None) and the state go. `program`: what is started;
+    `seconds`: after which it is killed. `environment`: settings."""
+    command = [*program, "serve", "--upstream", url, "--port", "0", "--office-port", "0"]
     if rules is not None:
         (folder / "rules.yaml").write_text(rules, encoding="utf-8")
         command += ["--rules", str(folder / "rules.yaml")]
@@ -127,7 +136,7 @@ def serve(url: str, folder: Path, *options: str, rules: str | None = RULES, **en
             start_new_session=True,
             env={**os.environ, **{f"ADPROXY_{name.upper()}": value for name, value in environment.items()}},
         )
-    killer = threading.Timer(100, os.killpg, (process.pid, signal.SIGKILL))
+    killer = threading.Timer(seconds, os.killpg, (process.pid, signal.SIGKILL))
     killer.start()
     running = Serve(process, output)
     try:

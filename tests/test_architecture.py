@@ -29,11 +29,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "headers",
             "codings",
         ),
-        *("target", "hops", "peers", "request_head"),
+        *("target", "hops", "peers", "request_head", "beacon", "traffic", "rate_limit"),
     ),
     (
         *("metrics", "live_rules", "settings", "own_paths", "root_files", "rewrite_pool", "middleware"),
         *("listening", "state_dir", "board", "memory"),
+        *("event_store", "sqlite_events", "event_writer", "signing_keys", "funnel", "impressions"),
     ),
     ("proxy_settings", "upstream", "relay", "gateway", "connections", "server", "shared_metrics", "supervisor"),
     (
@@ -49,6 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "site_survey",
         "starter",
         "measure",
+        "event_figures",
         "proxy",
         "asgi",
         "worker",

@@ -348,6 +348,23 @@ def test_the_demo_puts_slots_into_articles_and_takes_nothing_away(rules: Path, s
         assert 'adproxy_slot_placements_total{site="demo",slot="billboard"} 1.0' in metrics
 
 
+def test_the_demo_counts_what_browsers_report(rules: Path) -> None:
+    with contextlib.closing(Demo(rules)) as demo:
+        token = re.search(r'data-adproxy-token="([^"]+)"', demo.site.ask(FEATURE).text)
+        assert token is not None
+        body = f'{{"v":1,"t":"{token[1]}","n":"AAECAwQFBgcICQoLDA0ODw","e":[["page_view"]]}}'
+        headers = {"Content-Type": "text/plain", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0"}
+        connection = http.client.HTTPConnection("127.0.0.1", demo.site.port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("POST", "/_adproxy/beacon", body, headers)
+            assert connection.getresponse().status == 204
+        assert 'adproxy_page_views_total{site="demo",traffic="valid"} 1.0' in demo.office.ask("/metrics").text
+        (state,) = re.findall(r"events tail --state-dir (\S+)", demo.printed)
+        assert (Path(state) / "events.sqlite").exists()
+        demo.end(signal.SIGTERM)
+        assert not Path(state).exists()
+
+
 def test_an_edit_of_the_rules_shows_on_the_next_load_and_a_broken_edit_changes_nothing(rules: Path) -> None:
     with contextlib.closing(Demo(rules)) as demo:
         good = rules.read_text(encoding="utf-8")

@@ -704,7 +704,7 @@ def test_rules_from_a_path_are_watched_for_the_length_of_the_lifespan(tmp_path: 
         return HTMLResponse(PAGE)
 
     app = Starlette(routes=[Route("/page", endpoint)])
-    app.add_middleware(AdMiddleware, rules=tmp_path)
+    app.add_middleware(AdMiddleware, rules=tmp_path, settings=Settings(count=False))
     with serving(app) as server:
         assert server.ask("/page").body == with_slots()
         assert len(watchers()) == 1

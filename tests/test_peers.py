@@ -89,3 +89,33 @@ def test_c12_spellings(element: str, address: str) -> None:
 )
 def test_c12_what_is_no_address(element: str) -> None:
     assert parse(element) is None
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "peer", "reader"),
+    [
+        ((), "192.0.2.7", "192.0.2.7"),
+        ((b"1.2.3.4",), "192.0.2.7", "192.0.2.7"),
+        ((b"1.2.3.4, 198.51.100.9", b"10.9.9.9"), "10.0.0.1", "198.51.100.9"),
+        ((b"198.51.100.9",), None, "198.51.100.9"),
+        ((), "10.0.0.1", "10.0.0.1"),
+        ((), None, None),
+        ((b"198.51.100.9, unknown",), "10.0.0.1", None),
+        ((b"",), "10.0.0.1", "10.0.0.1"),
+    ],
+)
+def test_c12_who_asks_is_whom_those_who_are_trusted_name(
+    forwarded: tuple[bytes, ...], peer: str | None, reader: str | None
+) -> None:
+    headers = [(b"x-forwarded-for", value) for value in forwarded]
+    found = PEERS.reader(headers, peer)
+    assert (str(found) if found is not None else None) == reader
+    # and nobody else once the answer stands in the fields that the gateway makes
+    again = PEERS.reader(PEERS.forwarded(headers, peer, "http", "news.example"), peer)
+    assert again == found
+
+
+def test_who_is_a_front() -> None:
+    assert [PEERS.is_front(peer) for peer in ("10.0.0.1", "::1", None, "192.0.2.7", "testclient")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip

@@ -26,10 +26,17 @@ from serve_process import serve, upstream
 from starlette.types import ASGIApp
 from wire import free_port
 
+from adproxy.beacon import Event
 from adproxy.board import Board
+from adproxy.event_store import Report
+from adproxy.funnel import Funnel
 from adproxy.metrics import Exposition, Metrics
+from adproxy.model import EventKind
 from adproxy.office import office_app
 from adproxy.shared_metrics import SharedMetrics
+from adproxy.sqlite_events import SqliteEvents
+from adproxy.tokens import PageFacts
+from adproxy.traffic import InvalidReason
 
 pytestmark = pytest.mark.prometheus
 
@@ -54,6 +61,25 @@ def busy_metrics() -> Metrics:
     counted.view()
     counted.trouble()
     return counted.metrics
+
+
+def counted_metrics(folder: Path) -> Metrics:
+    """Metrics with the counters of an event store, before and after events."""
+    metrics = busy_metrics()
+    metrics.show_funnel(Funnel(SqliteEvents(folder)))
+    facts = PageFacts("asia-news", "/story", "0123456789ab", 20_000, (("top", 1),))
+    seen = [
+        Event(EventKind.PAGE_VIEW),
+        *(
+            Event(kind, "top", 1)
+            for kind in (EventKind.REQUEST, EventKind.RENDERED, EventKind.VIEWABLE, EventKind.CLICK)
+        ),
+        Event(EventKind.DENSITY, share=0.231, device="phone"),
+    ]
+    for number, invalid in enumerate((None, None, InvalidReason.CRAWLER)):
+        report = Report(facts, bytes([number] * 16), tuple(seen), invalid, 480_000, frozenset({"top"}))
+        SqliteEvents(folder).count([report])
+    return metrics
 
 
 @contextmanager
@@ -156,8 +182,14 @@ def test_promtool_has_nothing_to_say(metrics: Exposition) -> None:
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
+def test_promtool_has_nothing_to_say_of_what_browsers_report(tmp_path: Path) -> None:
+    test_promtool_has_nothing_to_say(counted_metrics(tmp_path))
+
+
 def test_a_real_prometheus_scrapes_the_office_and_answers_with_our_series(tmp_path: Path) -> None:
-    with listening(office_app(busy_metrics())) as target, prometheus_scraping(tmp_path, target) as url:
+    (tmp_path / "state").mkdir()
+    metrics = counted_metrics(tmp_path / "state")
+    with listening(office_app(metrics)) as target, prometheus_scraping(tmp_path, target) as url:
         instance = f"127.0.0.1:{target}"
         placed = query_until_found(url, 'adproxy_slot_placements_total{site="asia-news", slot="top"}')
         assert placed == [
@@ -179,6 +211,17 @@ def test_a_real_prometheus_scrapes_the_office_and_answers_with_our_series(tmp_pa
         # the share of pages at or under the limit of 30 % on phones, as an alert would ask for it
         share = 'adproxy_page_ad_density_ratio_bucket{device="phone", le="0.3", site="asia-news"}'
         assert [value for _, value in query(url, share)] == [1.0]
+        # the funnel, as a panel would ask for it
+        assert query(url, 'adproxy_page_views_total{site="asia-news", traffic="valid"}')[0][1] == 2.0
+        viewability = (
+            'sum(adproxy_slot_viewable_impressions_total{traffic="valid"})'
+            ' / sum(adproxy_slot_impressions_total{traffic="valid"})'
+        )
+        assert query(url, viewability) == [({}, 1.0)]
+        assert query(url, "sum by (reason) (adproxy_invalid_traffic_total) > 0") == [({"reason": "crawler"}, 6.0)]
+        measured = 'adproxy_measured_ad_density_ratio_bucket{device="phone", le="0.25", site="asia-news"}'
+        assert [value for _, value in query(url, measured)] == [2.0]
+        assert query(url, "adproxy_event_store_writable")[0][1] == 1.0
         assert query(url, "scrape_samples_scraped > 10000") == []
 
 

@@ -13,10 +13,12 @@ from wire import body_of, call, http_scope
 from adproxy.account import account_of, decide
 from adproxy.board import Board
 from adproxy.explanation import told
+from adproxy.funnel import Funnel
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
 from adproxy.rules.compile import load_rules
 from adproxy.shared_metrics import SharedMetrics
+from adproxy.sqlite_events import SqliteEvents
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,11 +48,12 @@ def metrics_table(folder: Path) -> str:
     metrics = Metrics()
     (folder / "site.yaml").write_text("version: 1\nsite: site\nuse: [news]\n", encoding="utf-8")
     metrics.rules_loaded(load_rules(folder / "site.yaml"))
+    metrics.show_funnel(Funnel(SqliteEvents(folder)))
     alone = list(metrics.families())
     of_workers = [family for family in SharedMetrics(folder, Board(1)).families() if family not in alone]
     lines = ["| metric | labels | what it says |", "|---|---|---|"]
     for family in (*alone, *of_workers):
-        name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+        name = family.name.removesuffix("_total") + {"counter": "_total", "info": "_info"}.get(family.type, "")
         labels = sorted({label for sample in family.samples for label in sample.labels if label != "le"})
         lines.append(f"| `{name}` | {', '.join(f'`{label}`' for label in labels)} | {family.documentation} |")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -18,12 +19,15 @@ from pathlib import Path
 
 import pytest
 from our_server import read_answer, until
-from serve_process import Serve, serve, upstream
+from serve_process import Serve, upstream
+from serve_process import serve as serve_and_count
 from small_site import PAGE, RULES, with_slots
 
 from adproxy.listening import listen
 from adproxy.shared_metrics import SET_ASIDE
 
+serve = functools.partial(serve_and_count, count="false")
+"""So that pages can be compared byte for byte: what lets browsers report them differs with the day and the key."""
 GET = b"GET /story HTTP/1.1\r\nHost: site.example\r\n\r\n"
 WHOLE = with_slots(PAGE)
 BAD = RULES.replace("place: above-headline", "place: above-the-fold")

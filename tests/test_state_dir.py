@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adproxy.errors import SettingsError
-from adproxy.state_dir import default_path, take
+from adproxy.state_dir import default_for_application, default_path, take
 
 
 def test_it_is_made_for_us_alone(tmp_path: Path) -> None:
@@ -59,3 +59,14 @@ def test_or_else_it_is_the_users_and_has_the_ports_name(monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", "/home/b")
     assert default_path(8080) == Path("/home/b/.local/state/adproxy/port-8080")
+
+
+def test_an_application_has_one_place_by_its_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    one = default_for_application(tmp_path / "rules")
+    assert one == default_for_application(Path("rules"))
+    assert one != default_for_application(Path("other"))
+    assert one.parent == Path("/state/adproxy")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/shop:/var/lib/more")
+    assert default_for_application(Path("rules")).parent == Path("/var/lib/shop/adproxy")

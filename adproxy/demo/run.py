@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from types import FrameType
@@ -20,6 +21,7 @@ from adproxy.memory import keep_freed_memory
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
 from adproxy.office import office_app
+from adproxy.settings import Settings
 
 try:
     import uvicorn
@@ -44,7 +46,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _welcome(site: str, office: str, rules: Path, moved: list[str]) -> str:
+def _welcome(site: str, office: str, rules: Path, state: Path, moved: list[str]) -> str:
     notes = "".join(f"  {note}\n" for note in moved)
     return f"""{PAPER}, with ad slots placed by adproxy
 
@@ -58,6 +60,8 @@ Try this:
     and adproxy_rules_last_reload_successful at {office}/metrics goes to 0.
   - Ask why each slot is where it is:
     adproxy explain --rules {rules} {site}{FIRST_STORY}
+  - Watch what your browser reports of the pages that you read:
+    adproxy events tail --state-dir {state}
 
 Ctrl-C ends it."""
 
@@ -96,10 +100,13 @@ def main(host: str = "127.0.0.1", port: int = 8080, office_port: int = 8081, rul
             if wanted not in (0, got):
                 moved.append(f"Port {wanted} is taken, so the {name} is at {got}.")
         metrics = Metrics()
+        state = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="adproxy-demo-")))
         live_rules = LiveRules(rules, metrics=metrics)
         live_rules.start()
         cleanup.callback(live_rules.stop)
-        apps = (AdMiddleware(create_site(), rules=live_rules, metrics=metrics), office_app(metrics, live_rules))
+        settings = Settings(state_dir=state)
+        middleware = AdMiddleware(create_site(), rules=live_rules, settings=settings, metrics=metrics)
+        apps = (middleware, office_app(metrics, live_rules))
         servers = [
             _Server(
                 uvicorn.Config(
@@ -116,7 +123,7 @@ def main(host: str = "127.0.0.1", port: int = 8080, office_port: int = 8081, rul
         for number in (signal.SIGINT, signal.SIGTERM):
             cleanup.callback(signal.signal, number, signal.signal(number, on_signal))
         # the sockets listen already: whoever follows the addresses at once waits a moment, and is served
-        print(_welcome(address_of(listeners[0]), address_of(listeners[1]), rules, moved), flush=True)
+        print(_welcome(address_of(listeners[0]), address_of(listeners[1]), rules, state, moved), flush=True)
         asyncio.run(_serve(list(zip(servers, listeners, strict=True))))
 
 

@@ -476,6 +476,8 @@ class RuleBook:
     """For `show`: "site: dotted.key" → "file:line" that its value came from."""
     by_host: Mapping[str, RuleSet] = field(init=False, repr=False, compare=False)
     """By exact host name; ``*.example.org`` under ``.example.org``, any host under "". Made from `rule_sets`."""
+    slots: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
+    """The names of all slots by site. Made from `rule_sets`."""
 
     def __post_init__(self) -> None:
         by_host: dict[str, RuleSet] = {}
@@ -483,3 +485,8 @@ class RuleBook:
             for host in rule_set.hosts or ("",):
                 by_host.setdefault(host.removeprefix("*"), rule_set)
         object.__setattr__(self, "by_host", MappingProxyType(by_host))
+        slots: dict[str, frozenset[str]] = {}
+        for rule_set in self.rule_sets:
+            names = (slot.name for rule in rule_set.pages if rule.policy is not None for slot in rule.policy.slots)
+            slots[rule_set.site] = slots.get(rule_set.site, frozenset()) | frozenset(names)
+        object.__setattr__(self, "slots", MappingProxyType(slots))

@@ -370,14 +370,20 @@ def funnel(made: Grid) -> None:
             "title": "What each counter means, beside Ad Manager's words",
             "datasource": PROMETHEUS,
             "options": {"mode": "markdown", "content": MEANINGS},
-        }, 14, 11,
+        }, 12, 11,
     )  # fmt: skip
     made.add(
         lines(
             "Invalid traffic",
             "Share of page views by crawlers and the like: counted apart, in none of the figures above.",
             "percentunit", (f"site:adproxy_page_views_invalid:ratio_rate5m{{{SITE}}}", "{{site}}"), max=1,
-        ), 10, 11,
+        ), 6, 11,
+    )  # fmt: skip
+    made.add(
+        lines(
+            "Why it is invalid", "Events, by the first sign that gave their sender away.", "ops",
+            by_reason("invalid_traffic", SITE), stacked=True,
+        ), 6, 11,
     )  # fmt: skip
 
 
