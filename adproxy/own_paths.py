@@ -82,6 +82,10 @@ class OwnPaths:
                 return _file(b"text/css; charset=utf-8", stylesheet(policy), _FOR_EVER)
         return None
 
+    def name_of(self, raw_path: bytes) -> str:
+        """What a path that is ours names."""
+        return raw_path[len(self._prefix) :].decode("ascii")
+
     def _configuration(self, site: str) -> Answer | None:
         """What holds for a site's pages now, those in caches too."""
         rule_set = next((rule_set for rule_set in self._book().rule_sets if rule_set.site == site), None)
@@ -89,10 +93,6 @@ class OwnPaths:
             return None
         said = {"off": rule_set.paused is None, "paused": list(rule_set.paused or ())}
         return _file(b"application/json", json.dumps(said).encode("ascii"), _FOR_SECONDS)
-
-    def name_of(self, raw_path: bytes) -> str:
-        """What a path that is ours names."""
-        return raw_path[len(self._prefix) :].decode("ascii")
 
     def policy(self, revision: str) -> Policy | None:
         """The policy of a revision that pages carry, while it is loaded or remembered."""

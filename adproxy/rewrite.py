@@ -59,7 +59,7 @@ def rewrite(
 
     `html`: the decoded body; `encoding`: a Python codec from `charset.sniff`; `csp_headers`: the values of the
     answer's Content-Security-Policy headers; `prefix`: the path that our style sheet and script are served under;
-    `marks_for`: what browsers are to report a planned page with, None where nothing is counted.
+    `marks_for`: what the markup of a planned page carries so that browsers can report, None where nothing is counted.
     Returns a Skip where the same bytes and rules always mean that the page is to be left alone.
     """
     skip = _leave_alone(html)

@@ -18,13 +18,15 @@ def drawn(monkeypatch: pytest.MonkeyPatch, items: list[str]) -> str:
     with os.fdopen(theirs, "w") as stderr, monkeypatch.context() as patched:
         patched.setattr(sys, "stderr", stderr)
         assert list(terminal.progress(items, "pages")) == items
-    os.set_blocking(ours, False)
+    sent = b""
     try:
-        return os.read(ours, 1 << 16).decode()
-    except OSError:  # nothing was written before the other side was closed
-        return ""
+        while piece := os.read(ours, 1 << 16):
+            sent += piece
+    except OSError:
+        pass  # how Linux says that the other side has left
     finally:
         os.close(ours)
+    return sent.decode()
 
 
 def test_a_terminal_shows_how_far_the_work_is_and_the_bar_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
