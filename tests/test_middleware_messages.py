@@ -24,7 +24,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from wire import DEADLINE, body_of, call, http_scope, serving
 
-from adproxy.codings import encode
+from adproxy import middleware as middleware_module
+from adproxy.codings import decode, encode
 from adproxy.errors import SettingsError
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
@@ -292,12 +293,12 @@ def test_a7_a_bug_in_the_rewrite_gives_the_original_counted_and_logged_once(
 
 STEPS = ["choose", "request_skip", "deciding_field", "response_skip", "content_codings", "sniff", "decode", "rewrite"]
 STEPS += ["encode", "head.forward", "head.forward_unsafe", "head.planned", "head.not_modified", "head.head_of_page"]
-STEPS += ["head.vary", "head.failed_open"]
+STEPS += ["head.vary", "head.failed_open", "head.gives_nothing_up"]
 
 
 @pytest.mark.parametrize("coding", ["", "gzip"])
 @pytest.mark.parametrize("step", STEPS)
-def test_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
+def test_a7_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, step: str, coding: str
 ) -> None:
     broken = 0
@@ -426,6 +427,30 @@ def test_a_large_page_is_rewritten_in_a_thread_to_the_same_bytes() -> None:
 
     assert body_of(ask(app)) == with_slots(large)
     assert any(name.startswith("adproxy-rewrite") for name in seen)
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+@pytest.mark.parametrize("what", ["tags", "bytes"])
+def test_f25_a_page_with_very_many_tags_is_rewritten_in_a_thread_however_small(
+    monkeypatch: pytest.MonkeyPatch, coding: str, what: str
+) -> None:
+    """On the loop it would hold up all other requests; compressed, it may be a few kilobytes."""
+    filler = b"<wbr>" * 4_000 if what == "tags" else b"<!--" + b"x" * 300_000 + b"-->"
+    html = PAGE.replace(b"</body>", filler + b"</body>")
+    threads: list[str] = []
+    real = middleware_module.rewrite
+
+    def seen(*given: Any, **named: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return real(*given, **named)
+
+    monkeypatch.setattr(middleware_module, "rewrite", seen)
+    for sent, where in ((html, "adproxy-rewrite"), (PAGE, "MainThread")):
+        headers = [HTML, *([(b"content-encoding", coding.encode())] if coding else [])]
+        messages = ask(answering(encode(sent, coding) if coding else sent, headers=headers))
+        body = body_of(messages)
+        assert (decode(body, coding, 1 << 21) if coding else body) == with_slots(sent)
+        assert threads.pop().startswith(where)
 
 
 # --- clients that leave ------------------------------------------------------------------
