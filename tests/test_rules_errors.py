@@ -68,6 +68,18 @@ def test_a_problem_of_a_file_that_two_others_use_is_told_once(tmp_path: Path) ->
     assert len(caught.value.problems) == 1
 
 
+@pytest.mark.parametrize("key", ["<ite", "<Div>", "[key]"])
+def test_a_key_that_looks_like_a_mark_of_the_validation_is_a_key(tmp_path: Path, key: str) -> None:
+    """Fuzzing found that such a key at the top of a file ended the check with an error of ours."""
+    file = tmp_path / "site.yaml"
+    file.write_text(f"version: 1\nsite: s\n'{key}': 1\nslots:\n  a: {{place: below-headline, '{key}': 2}}\n")
+    problems = check_paths([file])
+    assert [(problem.line, problem.found) for problem in problems] == [
+        (3, f"the unknown key '{key}'"),
+        (5, f"the unknown key '{key}'"),
+    ]
+
+
 KEYS = sorted({key for model in schema.SECTIONS for key in schema.keys_of(model)} | {"phone", "desktop", "sidebar"})
 EXAMPLES = [
     plain(load(f"a: {example}", "example"))["a"]  # type: ignore[index]

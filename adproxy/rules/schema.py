@@ -840,21 +840,24 @@ def _problems(document: Map, detail: dict[str, Any]) -> Iterable[Problem]:
 
 
 def _problem(document: Map, detail: dict[str, Any], mismatch: Mismatch | None) -> Problem:
-    location = tuple(part for part in detail["loc"] if not str(part).startswith("<"))
     kind, context = detail["type"], detail.get("ctx", {})
-    in_key = location[-1:] == ("[key]",)
-    if in_key:
-        location = location[:-1]
+    # the last part of these is a key that stands in no model, whatever it looks like
+    unknown = kind == "extra_forbidden"
+    *above, last = detail["loc"] or ("",)
+    in_key = last == "[key]" and not unknown
+    location, tags = _without_tags(document, above if in_key or unknown else detail["loc"])
+    if unknown:
+        location = (*location, last)
     node, at, key_at = find(document, (*location, *(mismatch.path if mismatch else ())))
     if kind == "extra_forbidden":
-        known = keys_of(_model_at(detail["loc"][:-1]))
-        name = str(location[-1])
+        known = keys_of(_model_at(location[:-1], tags))
+        name = str(last)
         hint = nearest(name, known)
         return _made(key_at or at, f"the unknown key '{name}'", one_of(known), hint)
     if kind == "missing":
         name = str(location[-1])
         parent = find(document, location[:-1])[1]
-        model = _model_at(detail["loc"][:-1])
+        model = _model_at(location[:-1], tags)
         example = model.model_fields[name].examples or [""]
         return _made(parent, f"no key '{name}'", f"'{name}: {example[0]}'")
     if in_key:
@@ -889,18 +892,35 @@ def find(node: Node, path: Iterable[str | int]) -> tuple[Node, Mark, Mark | None
     return node, key_at if empty and key_at else node.at, key_at
 
 
-def _model_at(location: Iterable[str | int]) -> type[Section]:
-    """Which model the keys at that place belong to."""
-    model: type[Section] = RulesFile
+def _without_tags(
+    document: Map, location: Iterable[str | int]
+) -> tuple[tuple[str | int, ...], dict[int, type[Section]]]:
+    """A place as the file has it, without the names of models that pydantic puts in; and those, by the number of parts
+    before them. A key that only looks like such a name is one that the file has."""
+    kept: list[str | int] = []
+    tags: dict[int, type[Section]] = {}
+    node: Node = document
     for part in location:
-        if str(part) in _MODELS:
-            model = _MODELS[str(part)]
+        is_key = isinstance(node, Map) and str(part) in node.entries
+        if str(part).startswith("<") and not is_key:
+            if str(part) in _MODELS:
+                tags[len(kept)] = _MODELS[str(part)]
             continue
+        kept.append(part)
+        node = find(node, (part,))[0]
+    return tuple(kept), tags
+
+
+def _model_at(location: tuple[str | int, ...], tags: dict[int, type[Section]]) -> type[Section]:
+    """Which model the keys at that place belong to."""
+    model: type[Section] = tags.get(0, RulesFile)
+    for number, part in enumerate(location, 1):
         by_alias = {field.alias or name: field for name, field in model.model_fields.items()}
         if isinstance(part, str) and part in by_alias:
             inner = list(_models_in(by_alias[part].annotation))
             if len(inner) == 1:
                 model = inner[0]
+        model = tags.get(number, model)
     return model
 
 

@@ -282,6 +282,8 @@ def _plain_words(error: yaml.MarkedYAMLError, source: str, file: str) -> Problem
     def made(found: str, expected: str, hint: str = "") -> Problem:
         return Problem(file, line, column, found, expected, hint)
 
+    if "nesting depth" in problem:  # libyaml's own bound, met before ours because it reads ahead
+        return made(f"more than {MAX_DEPTH} levels", f"at most {MAX_DEPTH} levels of maps and lists")
     if "mapping values are not allowed" in problem:
         hint = "Put quotes around a text that holds ': ', or check the indentation"
         return made("a ':' that makes no key here", "one 'key: value' a line", hint)
