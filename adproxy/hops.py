@@ -39,14 +39,15 @@ _ESSENTIAL = frozenset(
 
 
 def end_to_end(headers: RawHeaders) -> HeaderList:
-    """The fields that go further, names in lower case, order and duplicates kept."""
+    """The fields that go further, names in lower case, values without the white space around them, which is none of
+    theirs (RFC 9110, 5.5); order and duplicates kept."""
     named = {
         option.strip().lower().encode("latin-1")
         for line in values(headers, b"connection")
         for option in line.split(",")
     }
     gone = _HOP_BY_HOP | (named - _ESSENTIAL)
-    return [(lower, value) for name, value in headers if (lower := name.lower()) not in gone]
+    return [(lower, value.strip(b" \t")) for name, value in headers if (lower := name.lower()) not in gone]
 
 
 def is_loop(headers: RawHeaders, instance: str) -> bool:

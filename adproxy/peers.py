@@ -16,6 +16,8 @@ from adproxy.target import is_authority
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _REPLACED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"})
+_TOLD = _REPLACED | {b"forwarded"}
+"""Spelled with ``_`` in place of ``-`` they go from nobody: CGI and WSGI take both spellings for the same field."""
 _ELEMENT = re.compile(
     r"\"?(?:\[(?P<v6>[0-9A-Fa-f:.]+)\](?::\d+)?|(?P<v4>[0-9.]+)(?::\d+)?|(?P<bare>[0-9A-Fa-f:.]+))\"?"
 )
@@ -53,7 +55,9 @@ class Peers:
         kept = [
             (name, value)
             for name, value in headers
-            if name.lower() not in _REPLACED and (trusted or name.lower() != b"forwarded")
+            if name.lower() not in _REPLACED
+            and (trusted or name.lower() != b"forwarded")
+            and not (b"_" in name and name.lower().replace(b"_", b"-") in _TOLD)
         ]
         if hops:
             kept.append((b"x-forwarded-for", ", ".join(hops).encode("latin-1")))

@@ -1,12 +1,15 @@
-"""The middleware on the wire: an application with it and the same one without it, both behind a real server."""
+"""Both roles on the wire: an application with the middleware in it, and the same one with the proxy in front of it,
+beside the application alone, all behind real servers."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from our_server import running
 from small_site import PAGE, PAGE_WITHOUT_PLACES, REVISION, RULES, book, load, policy, with_slots
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,11 +17,15 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from wire import Response as Answer
-from wire import Server, chunks, serving
+from wire import Server, chunks, read_response, serving
 
 from adproxy.codings import decode, encode
 from adproxy.headers import mangle
+from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
+from adproxy.proxy import create_proxy
+from adproxy.proxy_settings import ProxySettings
+from adproxy.rules.ruleset import RuleBook
 
 NAVIGATION = (("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"), ("Sec-Fetch-Dest", "document"))
 OUR_TAG = f'W/"v1;ap={REVISION}"'
@@ -68,8 +75,13 @@ async def status(request: Request) -> Response:
     return HTMLResponse(PAGE, status_code=int(request.path_params["status"]), headers={"etag": '"v1"'})
 
 
+OF_A_GATEWAY = ("connection", "content-length", "via", "cdn-loop", "x-real-ip", "x-forwarded-")
+"""Begins the names of what belongs to one connection, or is the gateway's own: tests/test_proxy.py looks at those."""
+
+
 async def echo(request: Request) -> Response:
-    headers = "\n".join(f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in request.headers.raw)
+    fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+    headers = "\n".join(f"{name}: {value}" for name, value in fields if not name.startswith(OF_A_GATEWAY))
     return PlainTextResponse(f"{request.method} {request.scope['raw_path']!r} {request.url.query!r}\n{headers}\n")
 
 
@@ -79,6 +91,12 @@ async def streamed(request: Request) -> Response:
 
 async def csp(request: Request) -> Response:
     return HTMLResponse(PAGE, headers={"content-security-policy": CSP})
+
+
+async def fresh_nonce(request: Request) -> Response:
+    """A policy that names a nonce of its own in each answer, as it should be."""
+    nonce = request.query_params["nonce"]
+    return HTMLResponse(PAGE, headers={"content-security-policy": f"style-src 'nonce-{nonce}'"})
 
 
 async def latin(request: Request) -> Response:
@@ -120,6 +138,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Starlette:
             Route("/files/{name}", file),
             Route("/streamed", streamed),
             Route("/csp", csp),
+            Route("/fresh-nonce", fresh_nonce),
             Route("/latin", latin),
             Route("/other/{kind}", other_bodies),
             Route("/{rest:path}", echo, methods=["GET", "PUT", "PURGE"]),
@@ -133,15 +152,33 @@ def bare(app: Starlette) -> Iterator[Server]:
         yield server
 
 
+@contextlib.contextmanager
+def in_role(role: str, app: ASGIApp, rules: RuleBook) -> Iterator[Server]:
+    """The application with adproxy in it, or with adproxy in front of it."""
+    if role == "middleware":
+        with serving(AdMiddleware(app, rules), lifespan="auto") as server:
+            yield server
+        return
+    with serving(app, lifespan="auto") as upstream:
+        settings = ProxySettings(upstream=f"http://127.0.0.1:{upstream.port}")
+        with running(create_proxy(settings, rules, Metrics())) as proxy:
+            yield Server(proxy.port)
+
+
+@pytest.fixture(scope="module", params=["middleware", "proxy"])
+def role(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def ours(app: Starlette) -> Iterator[Server]:
-    with serving(AdMiddleware(app, book())) as server:
+def ours(role: str, app: Starlette) -> Iterator[Server]:
+    with in_role(role, app, book()) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def newer_rules(app: Starlette) -> Iterator[Server]:
-    with serving(AdMiddleware(app, load(RULES.replace("728x90", "970x250")))) as server:
+def newer_rules(role: str, app: Starlette) -> Iterator[Server]:
+    with in_role(role, app, load(RULES.replace("728x90", "970x250"))) as server:
         yield server
 
 
@@ -277,7 +314,7 @@ def test_b9_a_broken_body_passes_raw_with_its_validators(bare: Server, ours: Ser
         ("Accept", "application/json"),
     ],
 )
-def test_d6_b10_fragments_pass_and_caches_are_told(bare: Server, ours: Server, header: tuple[str, str]) -> None:
+def test_d6_b10_f24_fragments_pass_and_caches_are_told(bare: Server, ours: Server, header: tuple[str, str]) -> None:
     expected, answer = bare.ask("/page", header), ours.ask("/page", header)
     assert answer.body == expected.body == PAGE
     assert answer.headers == [*expected.headers, (b"vary", header[0].lower().encode())]
@@ -375,6 +412,55 @@ def test_d9_the_answers_own_nonce_is_used_and_its_policy_kept(ours: Server) -> N
     answer = ours.ask("/csp")
     assert b'nonce="r4nd0m"' in answer.body
     assert answer.get("content-security-policy") == CSP
+
+
+def test_d10_each_answer_has_its_own_nonce_and_no_others(ours: Server) -> None:
+    for nonce in ("first", "second", "first"):
+        body = ours.ask(f"/fresh-nonce?nonce={nonce}").body
+        assert body.count(b'nonce="%s"' % nonce.encode()) == body.count(b"nonce=") >= 1
+
+
+READERS: list[tuple[tuple[str, str], ...]] = [
+    (),
+    (("Cookie", "session=1; consent=yes"), ("User-Agent", "Mozilla/5.0 (iPhone)"), ("Accept-Language", "de")),
+    (("X-Forwarded-For", "198.51.100.7"), ("Referer", "https://elsewhere.example/"), ("DNT", "1")),
+]
+
+
+def test_b10_b15_all_readers_get_the_same_bytes_and_the_lifetime_stays_the_applications(ours: Server) -> None:
+    path = "/with?cache-control=public%2C%20s-maxage%3D600"
+    first, *others = [ours.ask(path, *reader) for reader in READERS]
+    assert all(other == first for other in others)
+    assert (first.body, first.get("cache-control"), first.get("vary")) == (with_slots(), "public, s-maxage=600", None)
+
+
+@pytest.mark.parametrize(
+    "lifetime", ["private", "no-store", "must-understand, no-store", "max-age=0, stale-if-error=9"]
+)
+def test_b14_d13_a_lifetime_passes_as_it_is(ours: Server, lifetime: str) -> None:
+    answer = ours.ask(
+        f"/with?cache-control={lifetime.replace(',', '%2C').replace(' ', '%20')}&Age=7&Surrogate-Control=x"
+    )
+    assert (answer.get("cache-control"), answer.get("age"), answer.get("surrogate-control")) == (lifetime, "7", "x")
+
+
+def test_b16_no_warning_is_made_and_the_applications_passes(ours: Server) -> None:
+    assert ours.ask("/page").get("warning") is None
+    assert ours.ask("/with?Warning=199%20-%20%22x%22").get("warning") == '199 - "x"'
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-Host", "X-Forwarded-Proto", "X-Original-URL", "Forwarded", "Origin"])
+def test_f19_nothing_that_a_request_says_is_reflected_in_a_page(ours: Server, name: str) -> None:
+    evil = "host=evil.example" if name == "Forwarded" else "evil.example"
+    assert ours.ask("/page?evil.example", (name, evil)).body == with_slots()
+
+
+def test_f26_the_rules_are_chosen_by_the_path_that_was_sent_whatever_the_host_says(role: str, ours: Server) -> None:
+    for host in (b"site.example/off/page?", b"site.example/off/#", b"a@b/off/"):
+        with ours.connect() as connection:
+            connection.sendall(b"GET /page HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host)
+            answer = read_response(connection)
+        assert answer.status == 400 if role == "proxy" else answer.body == with_slots()
 
 
 def test_law_4_a_streamed_page_is_the_same_page(ours: Server) -> None:

@@ -137,13 +137,13 @@ def test_c6_a_request_that_could_be_read_in_two_ways_is_refused_and_the_connecti
     assert b"\r\nconnection: close\r\n" in got
 
 
-def test_trailers_are_no_headers(site: Running) -> None:
+def test_b13_trailers_are_no_headers(site: Running) -> None:
     found = seen(site, CHUNKED + b"1\r\na\r\n0\r\nX-Late: 1\r\nHost: evil\r\n\r\n")
     assert found["body"] == "a"
     assert found["headers"] == [["host", "a"], ["transfer-encoding", "chunked"]]
 
 
-def test_another_protocol_is_not_taken_and_what_follows_is_read_as_before(site: Running) -> None:
+def test_c14_another_protocol_is_not_taken_and_what_follows_is_read_as_before(site: Running) -> None:
     offer = b"GET /1 HTTP/1.1\r\nHost: a\r\nConnection: upgrade, http2-settings\r\nUpgrade: h2c\r\n\r\n"
     got = site.exchange(offer + b"GET /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert got.count(b"HTTP/1.1 200") == 2
@@ -158,7 +158,7 @@ def test_another_protocol_is_not_taken_and_what_follows_is_read_as_before(site: 
         b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 3000,  # and no end
     ],
 )
-def test_a_long_head_is_refused(head: bytes) -> None:
+def test_c17_a_long_head_is_refused(head: bytes) -> None:
     with running(mirror, max_head_bytes=2048) as server:
         assert status_of(server.exchange(head)) == 431
         assert seen(server, b"GET / HTTP/1.1\r\nHost: a\r\nX: %s\r\n\r\n" % (b"x" * 1900))
@@ -471,7 +471,7 @@ def sockets() -> Iterator[Running]:
         yield server
 
 
-def test_a_websocket_has_the_exact_target_and_headers(sockets: Running) -> None:
+def test_c14_a_websocket_has_the_exact_target_and_headers(sockets: Running) -> None:
     with sockets.connect() as connection:
         cookie = "c" * 9000
         head = opened(connection, "//é?x", f"Cookie: {cookie}\r\nX: ü\r\nSec-WebSocket-Protocol: b, a\r\n")
@@ -507,7 +507,7 @@ def test_a_websocket_that_is_denied_gets_the_answer_of_the_application(sockets: 
 
 
 @pytest.mark.parametrize("opening", [b"POST / HTTP/1.1\r\nContent-Length: 0\r\n", b"GET / HTTP/1.0\r\n"])
-def test_what_opens_no_websocket_is_a_plain_request(sockets: Running, opening: bytes) -> None:
+def test_c14_what_opens_no_websocket_is_a_plain_request(sockets: Running, opening: bytes) -> None:
     fields = b"Host: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
     with sockets.connect() as connection:
         connection.sendall(opening + fields)

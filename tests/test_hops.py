@@ -26,6 +26,14 @@ def test_c1_connection_cannot_strip_what_others_rely_on(name: bytes) -> None:
     assert end_to_end([(b"Connection", b"close, " + name), (name, b"x")]) == [(name.lower(), b"x")]
 
 
+def test_c7_white_space_around_a_value_is_none_of_it() -> None:
+    """Some servers send it on, and the client towards the upstream refuses a length with a space behind it."""
+    assert end_to_end([(b"Content-Length", b" 5\t "), (b"X-A", b"b c ")]) == [
+        (b"content-length", b"5"),
+        (b"x-a", b"b c"),
+    ]
+
+
 def test_c17_order_and_duplicates_stay() -> None:
     headers = [(b"set-cookie", b"a=1"), (b"link", b"<x>"), (b"set-cookie", b"b=2, c")]
     assert end_to_end(headers) == headers

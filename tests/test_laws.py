@@ -145,7 +145,9 @@ def test_a_good_share_of_the_pages_gets_slots() -> None:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @law(12)
 @given(data=st.data(), policy=open_policies())
-def test_law_1_the_output_without_insertions_is_the_input(encoding: str, data: st.DataObject, policy: Policy) -> None:
+def test_d5_law_1_the_output_without_insertions_is_the_input(
+    encoding: str, data: st.DataObject, policy: Policy
+) -> None:
     html = data.draw(pages(encoding))
     result = counted(html, policy, encoding)
     note(result)
@@ -154,7 +156,7 @@ def test_law_1_the_output_without_insertions_is_the_input(encoding: str, data: s
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_law_1_pages_in_every_encoding_get_slots(encoding: str) -> None:
+def test_d1_law_1_pages_in_every_encoding_get_slots(encoding: str) -> None:
     html = "".join(f"<p>{prose(40, i, encoding)}.</p>" for i in range(8)).encode(encoding)
     result = rewritten(html, EVERY_GAP, encoding)
     check_bytes(html, result.body, result.insertions)
@@ -192,7 +194,7 @@ def test_law_1_its_check_catches_markup_that_is_not_ascii() -> None:
 @pytest.mark.parametrize("scripting", [True, False])
 @law(100)
 @given(html=pages(), policy=open_policies())
-def test_law_2_the_tree_without_our_elements_is_the_inputs_by_parse5(
+def test_d3_d5_f15_law_2_the_tree_without_our_elements_is_the_inputs_by_parse5(
     parse5_parser: Parse5, scripting: bool, html: bytes, policy: Policy
 ) -> None:
     result = counted(html, policy)
@@ -204,7 +206,7 @@ def test_law_2_the_tree_without_our_elements_is_the_inputs_by_parse5(
 @pytest.mark.parametrize("scripting", [True, False])
 @law(60)
 @given(html=pages(), policy=open_policies())
-def test_law_2_the_tree_without_our_elements_is_the_inputs_by_html5lib(
+def test_d3_d5_f15_law_2_the_tree_without_our_elements_is_the_inputs_by_html5lib(
     html5lib_parser: Html5lib, scripting: bool, html: bytes, policy: Policy
 ) -> None:
     result = counted(html, policy)
@@ -469,7 +471,7 @@ def check_idempotent(rewriter: Rewriter, html: bytes, first: Policy, second: Pol
 
 @law(60)
 @given(html=pages(), first=open_policies(), second=open_policies())
-def test_law_6_rewriting_a_rewritten_page_changes_nothing(html: bytes, first: Policy, second: Policy) -> None:
+def test_d17_law_6_rewriting_a_rewritten_page_changes_nothing(html: bytes, first: Policy, second: Policy) -> None:
     check_idempotent(rewrite, html, first, second)
 
 
@@ -593,7 +595,7 @@ def _costs_of_all_bombs() -> dict[str, dict[str, object]]:
 
 @pytest.mark.parametrize("name", [name for name, _ in bombs.bombs()])
 @pytest.mark.xdist_group("bombs")
-def test_law_7_no_page_costs_more_than_its_bound(name: str) -> None:
+def test_f25_law_7_no_page_costs_more_than_its_bound(name: str) -> None:
     check_costs(_costs_of_all_bombs()[name])
 
 

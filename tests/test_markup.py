@@ -136,7 +136,7 @@ def test_a_slot_is_one_balanced_div_whose_elements_all_carry_our_mark(creative: 
 # --- the container
 
 
-def test_a_slot_is_a_region_with_a_name_of_its_own() -> None:
+def test_d18_a_slot_is_a_region_with_a_name_of_its_own() -> None:
     names = [element(html, "[data-adproxy-slot]")["aria-label"] for html in render(policy(slot()), times=3)]
     assert names == ["Advertisement", "Advertisement 2", "Advertisement 3"]
 
@@ -179,14 +179,14 @@ def test_the_style_sheet_comes_once_in_the_first_slot() -> None:
     assert not [html for html in others if "<style" in html]
 
 
-def test_a_nonce_goes_onto_style_and_script() -> None:
+def test_d9_f23_a_nonce_goes_onto_style_and_script() -> None:
     rules = policy(slot(creative=GptCreative()))
     (html,) = render(rules, style=StyleVerdict("nonce", 'a"b'), script=ScriptVerdict("nonce", "c"))
     assert element(html, "style")["nonce"] == 'a"b'
     assert element(html, "script")["nonce"] == "c"
 
 
-def test_where_inline_styles_are_forbidden_a_sheet_of_the_revision_is_linked() -> None:
+def test_d9_f23_where_inline_styles_are_forbidden_a_sheet_of_the_revision_is_linked() -> None:
     (html,) = render(policy(slot(), revision="abc"), style=StyleVerdict("linked"))
     assert element(html, "link") == {
         "data-adproxy": "style", "rel": "stylesheet", "href": "/_adproxy/slots-abc.css",
@@ -194,7 +194,7 @@ def test_where_inline_styles_are_forbidden_a_sheet_of_the_revision_is_linked() -
     assert "<style" not in html
 
 
-def test_our_script_comes_once_and_only_where_a_slot_needs_it_or_something_is_counted() -> None:
+def test_d14_our_script_comes_once_and_only_where_a_slot_needs_it_or_something_is_counted() -> None:
     assert not [html for html in render(policy(slot()), times=2) if "<script" in html]
     rules = policy(slot(), slot("a", GptCreative()), slot("b", GptCreative()))
     for htmls in (render(rules, times=2), render(policy(slot()), times=2, marks=MARKS)):
@@ -287,7 +287,7 @@ def test_readers_without_scripts_report_house_ads_by_a_picture() -> None:
         GptCreative(),
     ],
 )
-def test_hostile_facts_of_the_page_stay_in_their_attributes(creative: Creative) -> None:
+def test_f16_hostile_facts_of_the_page_stay_in_their_attributes(creative: Creative) -> None:
     rules = policy(slot(creative=creative, label=HOSTILE), key_values=(("v", FromMeta("m")),))
     harmless = render(rules, Facts(meta=MappingProxyType({"m": "x"})))[0]
     (html,) = render(rules, Facts(meta=MappingProxyType({"m": HOSTILE})))
@@ -304,7 +304,7 @@ def test_what_went_in_comes_out_of_the_parser_again() -> None:
     assert element(html, "[data-a]")["data-a"] == text
 
 
-def test_a_template_in_a_fact_is_not_filled() -> None:
+def test_f16_a_template_in_a_fact_is_not_filled() -> None:
     rules = policy(slot(creative=ByPage(data=(("a", "{v}"),))), key_values=(("v", FromMeta("m")),))
     (html,) = render(rules, Facts(meta=MappingProxyType({"m": "{slot}{n}"})))
     assert element(html, "[data-a]")["data-a"] == "{slot}{n}"
@@ -425,7 +425,7 @@ def test_widths_ascend_so_that_the_wider_one_wins() -> None:
     assert widths[:-1] == sorted(widths[:-1]) == [500, 768, 1024]
 
 
-def test_the_reserved_height_is_the_tallest_size_and_the_label_at_each_width() -> None:
+def test_d14_the_reserved_height_is_the_tallest_size_and_the_label_at_each_width() -> None:
     text = css(policy(slot()))
     assert '[data-adproxy-slot="top"]{display:block;min-height:124px}' in text
     assert '@media (min-width:768px){[data-adproxy-slot="top"]{display:none;min-height:0}}' in text

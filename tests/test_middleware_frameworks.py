@@ -68,7 +68,7 @@ def test_files_of_starlette_get_slots_and_keep_their_304(tmp_path_factory: pytes
         assert (again.status, again.get("etag"), again.get("last-modified")) == (304, tag, None)
 
 
-def test_websockets_work_through_the_middleware() -> None:
+def test_c14_websockets_work_through_the_middleware() -> None:
     app = Starlette(routes=[WebSocketRoute("/ws", websocket)], middleware=[OURS])
     incoming: list[Message] = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "hello"}]
     sent: list[Message] = []

@@ -297,7 +297,7 @@ STEPS += ["head.vary", "head.failed_open"]
 
 @pytest.mark.parametrize("coding", ["", "gzip"])
 @pytest.mark.parametrize("step", STEPS)
-def test_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
+def test_a7_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, step: str, coding: str
 ) -> None:
     broken = 0

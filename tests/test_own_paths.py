@@ -27,7 +27,7 @@ def ask(name: str, *headers: tuple[bytes, bytes], method: str = "GET") -> Answer
 @pytest.mark.parametrize(
     "path", [b"/_adproxy/", b"/_adproxy/client.js", b"/_adproxy/a/b", b"/_adproxy//x", b"/_adproxy/...x"]
 )
-def test_what_is_spelled_out_under_the_prefix_is_ours(path: bytes) -> None:
+def test_f18_what_is_spelled_out_under_the_prefix_is_ours(path: bytes) -> None:
     assert OWN.covers(path)
 
 
@@ -135,7 +135,7 @@ async def marked(scope: Scope, receive: Receive, send: Send) -> None:
     ("path", "from_application"),
     [("/_adproxy/healthz", False), ("/_adproxy/x", False), ("/_adproxy/../x", True), ("/%5fadproxy/healthz", True)],
 )
-def test_the_application_is_never_asked_for_our_paths(path: str, from_application: bool) -> None:
+def test_f18_the_application_is_never_asked_for_our_paths(path: str, from_application: bool) -> None:
     messages = asyncio.run(call(AdMiddleware(marked, book()), http_scope(path)))
     assert (body_of(messages) == b"the application") is from_application
 
@@ -144,3 +144,12 @@ def test_the_prefix_is_a_setting() -> None:
     middleware = AdMiddleware(marked, book(), settings=Settings(prefix="/a/b/"))
     assert body_of(asyncio.run(call(middleware, http_scope("/a/b/healthz")))) == b"ok\n"
     assert body_of(asyncio.run(call(middleware, http_scope("/_adproxy/healthz")))) == b"the application"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "click", "click?url=//evil.example", "client.js", "healthz", "//evil.example", "r/%0d%0aX:1"]
+)
+def test_f17_nothing_of_ours_sends_a_reader_elsewhere(name: str) -> None:
+    answer = ask(name)
+    assert not 300 <= answer.status < 304
+    assert b"location" not in dict(answer.headers)

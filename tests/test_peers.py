@@ -31,6 +31,15 @@ def test_c12_a_stranger_is_not_believed() -> None:
     }
 
 
+@pytest.mark.parametrize("peer", ["192.0.2.7", "10.0.0.1"])
+def test_c12_a_field_in_disguise_is_dropped(peer: str) -> None:
+    """Behind CGI or WSGI an origin could not tell it from the one that we set."""
+    claims = [(b"X_Forwarded_For", b"1.2.3.4"), (b"x-forwarded_proto", b"https"), (b"X_REAL_IP", b"x"), (b"a_b", b"1")]
+    found = told(*claims, peer=peer)
+    assert {name for name in found if "_" in name} == {"a_b"}
+    assert found["x-forwarded-for"] == peer
+
+
 def test_c12_a_trusted_peer_is() -> None:
     found = told(
         (b"X-Forwarded-For", b"1.2.3.4, 198.51.100.9"),

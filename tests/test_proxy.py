@@ -60,7 +60,7 @@ def test_c11_the_target_arrives_as_it_was_sent(behind: tuple[Origin, Server], pa
     assert site.head()[0] == f"GET {path} HTTP/1.1".encode()
 
 
-def test_c1_c3_c4_c12_a_request_head(behind: tuple[Origin, Server]) -> None:
+def test_c1_c2_c3_c4_c12_a_request_head(behind: tuple[Origin, Server]) -> None:
     site, server = behind
     server.ask(
         "/x",
@@ -220,7 +220,7 @@ def test_c10_hosts_that_are_not_served(behind: tuple[Origin, Server]) -> None:
         assert raw(server, b"GET / HTTP/1.1\r\nHost: www.paper.example\r\nConnection: close\r\n\r\n").status == 200
 
 
-def test_our_own_paths_are_never_forwarded(behind: tuple[Origin, Server]) -> None:
+def test_f18_our_own_paths_are_never_forwarded(behind: tuple[Origin, Server]) -> None:
     site, server = behind
     before = len(site.requests)
     assert server.ask("/_adproxy/healthz").body == b"ok\n"
@@ -256,7 +256,7 @@ def test_b2_b3_a_page_is_validated_through_the_proxy() -> None:
     assert (answer.status, answer.get("etag")) == (304, f'W/"v1;ap={REVISION}"')
 
 
-def test_what_is_no_page_passes_byte_for_byte() -> None:
+def test_a6_what_is_no_page_passes_byte_for_byte() -> None:
     packed = gzip.compress(b"{}" * 500, mtime=0)
     fields = [b"Content-Type: application/json", b"Content-Encoding: gzip", b'ETag: "x"', b"Last-Modified: yesterday"]
     with (
@@ -273,7 +273,7 @@ def test_what_is_no_page_passes_byte_for_byte() -> None:
 
 
 @pytest.mark.parametrize("status", [204, 301, 304, 404, 418, 500, 503])
-def test_statuses_pass(status: int) -> None:
+def test_a3_statuses_pass(status: int) -> None:
     body = b"" if status in (204, 304) else b"Content-Length: 0\r\n"
     said = b"HTTP/1.1 %d X\r\nLocation: http://elsewhere.example/\r\n%s\r\n" % (status, body)
     with origin(said) as site, proxied(site.url) as server:
@@ -282,7 +282,7 @@ def test_statuses_pass(status: int) -> None:
         assert len(site.requests) == 1, "redirects are the reader's"
 
 
-def test_head_keeps_what_get_would_say() -> None:
+def test_b7_head_keeps_what_get_would_say() -> None:
     said = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 12345\r\n\r\n"
     with origin(said) as site, proxied(site.url) as server:
         assert server.ask("/a.png", method="HEAD").get("content-length") == "12345"
@@ -333,7 +333,7 @@ def test_c18_nobody_there_gives_502() -> None:
     assert errors(metrics, ErrorKind.UPSTREAM_UNREACHABLE) == 1
 
 
-def test_a_silent_upstream_gives_504() -> None:
+def test_c18_a_silent_upstream_gives_504() -> None:
     metrics = Metrics()
 
     def silent(_: int, __: bytes, connection: socket.socket) -> bytes:
@@ -348,7 +348,7 @@ def test_a_silent_upstream_gives_504() -> None:
 
 
 @pytest.mark.parametrize("bad", [b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", RESET, b""])
-def test_nonsense_gives_502(bad: bytes) -> None:
+def test_c16_nonsense_gives_502(bad: bytes) -> None:
     metrics = Metrics()
     with origin(bad) as site, proxied(site.url, metrics) as server:
         assert server.ask("/", method="POST", body=b"x").status == 502
@@ -382,7 +382,7 @@ def test_c8_half_an_answer_is_never_a_whole_one(kind: bytes, framing: bytes) -> 
     assert errors(metrics, ErrorKind.UPSTREAM_PROTOCOL) == 1
 
 
-def test_too_many_requests_are_turned_away_at_once() -> None:
+def test_f21_c18_too_many_requests_are_turned_away_at_once() -> None:
     metrics = Metrics()
 
     def slow(_: int, __: bytes, ___: socket.socket) -> bytes:
@@ -427,7 +427,7 @@ def test_c7_half_a_request_is_never_a_whole_one() -> None:
 # --- slow pages -------------------------------------------------------------------------------------
 
 
-def test_a_slow_pages_head_goes_ahead_and_the_page_still_gets_its_slots() -> None:
+def test_c15_a_slow_pages_head_goes_ahead_and_the_page_still_gets_its_slots() -> None:
     head, _, rest = PAGE.partition(b"<article>")
     released = []
 

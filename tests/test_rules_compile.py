@@ -290,7 +290,7 @@ def test_good_html_is_kept_as_ascii_and_known_to_be_inert_or_not(source: str, ma
         *("<button><button></button></button>", "<div>" * 60 + "</div>" * 60, "x" * 70_000),
     ],
 )
-def test_html_that_could_reach_out_of_its_slot_is_refused(source: str) -> None:
+def test_f16_html_that_could_reach_out_of_its_slot_is_refused(source: str) -> None:
     with pytest.raises(Mismatch):
         check_html(source)
 
@@ -310,7 +310,7 @@ def test_html_that_could_reach_out_of_its_slot_is_refused(source: str) -> None:
         "",
     ],
 )
-def test_an_address_that_could_run_or_break_out_is_refused(address: str) -> None:
+def test_f16_f17_an_address_that_could_run_or_break_out_is_refused(address: str) -> None:
     with pytest.raises(Mismatch):
         parse_url(address)
 

@@ -49,7 +49,7 @@ def running(port: int, *arguments: str, **environment: str) -> Iterator[None]:
 
 @pytest.mark.corpus
 @pytest.mark.parametrize("server", SERVERS)
-def test_streams_pass(server: str) -> None:
+def test_c14_c15_streams_pass(server: str) -> None:
     if not (BENCH / "stream_check.py").exists():
         missing("the shared folder is not beside the checkout")
     site, port = free_port(), free_port()
