@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import httptools
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.http11 import Request
@@ -44,6 +44,9 @@ MAX_DENIAL_BYTES = 1_048_576
 """A longer answer in place of a WebSocket breaks off; uvicorn holds it whole."""
 PING_SECONDS = 20.0
 """Readers of WebSockets are pinged so often, and must answer within as long."""
+
+# An origin may answer with any three digits (RFC 9110, 15); uvicorn knows those up to 599, and fails at others.
+STATUS_LINE.update({status: b"HTTP/1.1 %d \r\n" % status for status in range(600, 1000)})
 
 # What the opening of a WebSocket is judged by. Compression is not offered: a small frame could become a large one.
 _HANDSHAKE = frozenset(

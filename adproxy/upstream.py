@@ -174,6 +174,8 @@ class Upstream:
                 )
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
                 raise _failure(problem) from problem
+            if response.status == 101:
+                raise UpstreamError(ErrorKind.UPSTREAM_PROTOCOL, "it changed to a protocol that nobody asked for")
             headers = [field for field in end_to_end(response.raw_headers) if not _CONTROLS.search(field[1])]
             yield Answer(response.status, headers, _chunks(response))
         finally:
