@@ -263,7 +263,7 @@ def _lives_long(expires: bytes, headers: RawHeaders, now: datetime) -> bool:
         dates = values(headers, b"date")
         start = parsedate_to_datetime(dates[0]) if dates else now
         return end - start > timedelta(seconds=FAIL_OPEN_SECONDS)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return False  # an invalid date means "already stale"
 
 

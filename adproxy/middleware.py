@@ -388,8 +388,10 @@ class _Exchange:
                 log.debug("sending a page before it was complete failed", exc_info=problem)
 
     async def _begin(self, start: Message) -> None:
+        early, most = self._settings.early_seconds, self._settings.buffer_seconds
         try:
             passing = self._head_to_pass(start)
+            goes_ahead = passing is None and 0 < early < most and head.gives_nothing_up(start["headers"])
         except Exception as problem:
             self._middleware.log_failure(self._path, problem)
             self._since = time.perf_counter()
@@ -399,9 +401,8 @@ class _Exchange:
             await self._pass(passing)
             return
         self._start, self._since = start, time.perf_counter()
-        early, most = self._settings.early_seconds, self._settings.buffer_seconds
         loop = asyncio.get_running_loop()
-        if 0 < early < most and head.gives_nothing_up(start["headers"]):
+        if goes_ahead:
             self._timer = loop.call_later(early, self._on_early)
         else:
             self._timer = loop.call_later(most, self._on_deadline)

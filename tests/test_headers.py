@@ -178,6 +178,12 @@ def test_b3_a_304_carries_our_tag_and_no_length_of_the_other_body() -> None:
     assert answer == [(b"etag", b'W/"x;ap=1f2e3d4c5b6a"'), (b"vary", b"a"), (b"date", b"d")]
 
 
+def test_a7_a_date_beyond_all_numbers_is_an_invalid_one() -> None:
+    """Fuzzing found that such a date was an error, and that one of them was not caught."""
+    expires = (b"Expires", b"Thu, 01 Jan 2026 00:00%s:00 GMT" % (b"9" * 90))
+    assert failed_open([expires], NOW) == [expires]
+
+
 def test_a7_failing_open_drops_validators_and_keeps_what_describes_the_bytes() -> None:
     answer = failed_open(UPSTREAM, NOW)
     gone = [name for name, value in UPSTREAM if (name, value) not in answer]

@@ -292,7 +292,7 @@ def test_a7_a_bug_in_the_rewrite_gives_the_original_counted_and_logged_once(
 
 STEPS = ["choose", "request_skip", "deciding_field", "response_skip", "content_codings", "sniff", "decode", "rewrite"]
 STEPS += ["encode", "head.forward", "head.forward_unsafe", "head.planned", "head.not_modified", "head.head_of_page"]
-STEPS += ["head.vary", "head.failed_open"]
+STEPS += ["head.vary", "head.failed_open", "head.gives_nothing_up"]
 
 
 @pytest.mark.parametrize("coding", ["", "gzip"])
