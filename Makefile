@@ -5,6 +5,8 @@
 # make reconcile   VIEWS views while workers are killed: acknowledged = in the event store = in Prometheus
 # make forgeries   mutated tokens: 0 are accepted; scanners with paths, agents and hosts of their own: 0 new series
 # make sheet   pictures of PAGES with the slots of RULES, many to a sheet, in OUT
+# make fuzz    strangers' bytes against each part that reads them, SECONDS for each (60); KEEP=1 keeps what reaches further
+# make faults  readers who leave or dawdle, origins that fail, overload, restarts: LENGTH 1.0 is all of it (0.01)
 # make density how far estimated densities are from what Chromium shows, in a dozen themes that it installs
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -15,8 +17,10 @@ PORT ?= 8080
 VIEWS ?= 3000
 FORGERIES ?= 100000
 SCANS ?= 100000
+SECONDS ?= 60
+LENGTH ?= 0.01
 
-.PHONY: help demo run site-named test lint bench reconcile forgeries sheet density corpus clean
+.PHONY: help demo run site-named test lint bench reconcile forgeries sheet density corpus fuzz faults clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -68,6 +72,12 @@ sheet: .venv/tests
 
 density: .venv/tests
 	@$(PY) tests/benchmarks/density_bench.py --tools .tools/density $(DENSITY_ARGS)
+
+fuzz: .venv/tests
+	@cd tests && ../$(PY) -m fuzz --seconds $(SECONDS) $(if $(KEEP),--keep) $(FUZZ_ARGS)
+
+faults: .venv/tests
+	@cd tests && ../$(PY) -m faults --length $(LENGTH)
 
 clean:
 	rm -f adproxy/page/*.so

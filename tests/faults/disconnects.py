@@ -8,10 +8,11 @@ import random
 import socket
 import time
 
-from faults.stage import Row, Stage, proxy, site
 from small_site import PAGE, page, with_slots
 from starlette.types import Receive, Scope, Send
 from wire import DEADLINE
+
+from faults.stage import Row, Stage, proxy, site
 
 LARGE = page(paragraphs=900)
 AT_ONCE = 32

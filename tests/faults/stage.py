@@ -104,5 +104,3 @@ def site(app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> Iterator[str
     """An application as the origin."""
     with serving(app, lifespan="off", ws="none", timeout_keep_alive=60) as server:
         yield f"http://127.0.0.1:{server.port}"
-
-

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 import zstandard
-from faults.stage import Row, Stage, proxy
 from our_server import to_the_end
 from raw_origin import RESET, origin
 from small_site import PAGE, with_slots
+
+from faults.stage import Row, Stage, proxy
 
 HEAD_SECONDS = 0.5
 """The proxy waits so long for the origin's head."""

@@ -1,0 +1,136 @@
+"""Fuzzes each target for so many seconds, and says what came of it: exit code 1 where something was found.
+
+    python -m fuzz --seconds 900 [--only TARGET …] [--keep]
+
+A target starts from its seeds and the inputs that are kept. `--keep`: put the small inputs that reach further into
+`corpus/`, for the next run and for the tests. What was found is printed and lies in the folder that is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuzz import kept
+from fuzz.targets import TARGETS
+
+INPUT_SECONDS = 20
+"""An input that takes longer is a finding. The costliest honest page takes a tenth of a second, instrumented."""
+MEMORY_MIB = 2048
+GRACE_SECONDS = 180
+"""For the start, the last input, and looking at what was covered."""
+MAX_KEPT = 250
+MAX_KEPT_BYTES = 400
+
+
+@dataclass(frozen=True)
+class Outcome:
+    target: str
+    executions: int
+    inputs: int
+    lines: str
+    branches: str
+    findings: list[Path]
+    said: str
+
+
+def _one(*arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "fuzz.one", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    return subprocess.run(
+        command, capture_output=True, text=True, errors="replace", timeout=seconds, env=environment, check=False
+    )
+
+
+def _share(done: int, of: int) -> str:
+    return f"{100 * done / of:.1f} %" if of else "–"
+
+
+def fuzz(name: str, seconds: int, folder: Path) -> Outcome:
+    """Everything about one target lies in `folder` afterwards."""
+    target = TARGETS[name]
+    corpus, seeds, found = folder / "corpus", folder / "seeds", folder / "found"
+    for each in (corpus, found):
+        each.mkdir(parents=True)
+    kept.unpack(target.seeds() + kept.load(name), seeds)
+    words = folder / "words"
+    lines = ("".join(f"\\x{byte:02x}" for byte in word.encode("latin-1")) for word in target.words())
+    words.write_text("".join(f'"{line}"\n' for line in lines), encoding="ascii")
+    options = {
+        "max_total_time": seconds,
+        "max_len": target.longest,
+        "timeout": INPUT_SECONDS,
+        "rss_limit_mb": MEMORY_MIB,
+        "dict": words,
+        "artifact_prefix": f"{found}/",
+        "print_final_stats": 1,
+    }
+    given = [f"-{option}={value}" for option, value in options.items()]
+    run = _one("fuzz", name, *given, str(corpus), str(seeds), seconds=seconds + GRACE_SECONDS)
+    counted = re.search(r"stat::number_of_executed_units: (\d+)", run.stderr)
+    findings = sorted(found.iterdir())
+    lines_covered = branches_covered = "–"
+    if not findings and run.returncode == 0:
+        report = folder / "coverage.json"
+        _one("cover", name, str(report), str(seeds), str(corpus), seconds=seconds + GRACE_SECONDS)
+        totals = json.loads(report.read_text())["totals"]
+        lines_covered = _share(totals["covered_lines"], totals["num_statements"])
+        branches_covered = _share(totals["covered_branches"], totals["num_branches"])
+    return Outcome(
+        name,
+        int(counted[1]) if counted else 0,
+        len(list(corpus.iterdir())),
+        lines_covered,
+        branches_covered,
+        findings,
+        "" if run.returncode == 0 else (run.stdout + run.stderr[-1500:]).strip() or f"ended with {run.returncode}",
+    )
+
+
+def _keep(name: str, folder: Path) -> int:
+    """Of all inputs so far, the small ones that together reach as far as all small ones do."""
+    merged = folder / "merged"
+    merged.mkdir()
+    given = ["-merge=1", f"-max_len={MAX_KEPT_BYTES}", str(merged), str(folder / "seeds"), str(folder / "corpus")]
+    _one("fuzz", name, *given, seconds=1200)
+    small = sorted((file.read_bytes() for file in merged.iterdir()), key=len)
+    return kept.keep(name, [one for one in small if len(one) <= MAX_KEPT_BYTES][:MAX_KEPT] + kept.load(name))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=60, help="for each target (60)")
+    parser.add_argument("--only", nargs="*", choices=sorted(TARGETS), default=sorted(TARGETS))
+    parser.add_argument("--keep", action="store_true")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="adproxy-fuzz-"))
+    print(f"{'target':10}{'executions':>12}{'inputs':>8}{'lines':>9}{'branches':>10}{'findings':>10}", flush=True)
+    broken = []
+    for name in arguments.only:
+        outcome = fuzz(name, arguments.seconds, folder / name)
+        print(
+            f"{name:10}{outcome.executions:12,}{outcome.inputs:8,}{outcome.lines:>9}{outcome.branches:>10}"
+            f"{len(outcome.findings):10}",
+            flush=True,
+        )
+        if outcome.findings or outcome.said:
+            broken.append(outcome)
+        elif arguments.keep:
+            print(f"{'':10}{_keep(name, folder / name)} small inputs are kept", flush=True)
+    for outcome in broken:
+        for file in outcome.findings:
+            print(f"\n{outcome.target}: {file}\n{file.read_bytes()[:500]!r}")
+        print(outcome.said)
+    print("\n" + ("FOUND: " + ", ".join(one.target for one in broken) if broken else f"nothing found; {folder}"))
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
