@@ -7,6 +7,7 @@
 # make sheet   pictures of PAGES with the slots of RULES, many to a sheet, in OUT
 # make fuzz    strangers' bytes against each part that reads them, SECONDS for each (60); KEEP=1 keeps what reaches further
 # make faults  readers who leave or dawdle, origins that fail, overload, restarts: LENGTH 1.0 is all of it (0.01)
+# make judges  cache-tests, REDbot, slowhttptest and varnishtest, which it installs; JUDGES="redbot …" for some of them
 # make density how far estimated densities are from what Chromium shows, in a dozen themes that it installs
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -20,7 +21,7 @@ SCANS ?= 100000
 SECONDS ?= 60
 LENGTH ?= 0.01
 
-.PHONY: help demo run site-named test lint bench reconcile forgeries sheet density corpus fuzz faults clean
+.PHONY: help demo run site-named test lint bench reconcile forgeries sheet density corpus fuzz faults judges clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -78,6 +79,10 @@ fuzz: .venv/tests
 
 faults: .venv/tests
 	@cd tests && ../$(PY) -m faults --length $(LENGTH)
+
+judges: .venv/tests
+	@tests/setup.sh judges
+	@cd tests && PATH=$$PATH:/usr/sbin ../$(PY) -m judges ../.tools/judges $(JUDGES)
 
 clean:
 	rm -f adproxy/page/*.so

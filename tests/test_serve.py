@@ -7,19 +7,15 @@ import functools
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from our_server import read_answer, until
-from serve_process import Serve, upstream
+from our_server import until
+from serve_process import Load, Serve, under_load, upstream
 from serve_process import serve as serve_and_count
 from small_site import PAGE, RULES, with_slots
 
@@ -28,7 +24,6 @@ from adproxy.shared_metrics import SET_ASIDE
 
 serve = functools.partial(serve_and_count, count="false")
 """So that pages can be compared byte for byte: what lets browsers report them differs with the day and the key."""
-GET = b"GET /story HTTP/1.1\r\nHost: site.example\r\n\r\n"
 WHOLE = with_slots(PAGE)
 BAD = RULES.replace("place: above-headline", "place: above-the-fold")
 OTHER_RULES = RULES.replace("ad-top", "ad-other")
@@ -42,52 +37,8 @@ def url() -> Iterator[str]:
         yield url
 
 
-@dataclass
-class Load:
-    """Readers who ask all the time, each on a connection that it keeps while it can."""
-
-    port: int
-    stop: threading.Event = field(default_factory=threading.Event)
-    answered: int = 0
-    failed: list[tuple[int, str]] = field(default_factory=list)
-    """Own port of the connection, and what happened."""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def read(self) -> None:
-        while not self.stop.is_set():
-            try:
-                connection = socket.create_connection(("127.0.0.1", self.port), timeout=20)
-            except ConnectionRefusedError:
-                return  # by a server that was told to end
-            with connection:
-                own = connection.getsockname()[1]
-                fields: dict[str, str] = {}
-                while not self.stop.is_set() and fields.get("connection") != "close":
-                    try:
-                        connection.sendall(GET)
-                        status, fields, body = read_answer(connection)
-                        assert status == 200, status
-                        assert body == WHOLE
-                    except (AssertionError, OSError) as problem:
-                        with self._lock:
-                            self.failed.append((own, repr(problem)))
-                        break
-                    with self._lock:
-                        self.answered += 1
-
-
-@contextlib.contextmanager
-def load(port: int, readers: int = 6) -> Iterator[Load]:
-    it = Load(port)
-    with ThreadPoolExecutor(readers) as pool:
-        asking: list[Future[None]] = [pool.submit(it.read) for _ in range(readers)]
-        try:
-            until(lambda: it.answered > 50, "answers")
-            yield it
-        finally:
-            it.stop.set()
-            for one in asking:
-                one.result(60)
+def load(port: int, readers: int = 6) -> contextlib.AbstractContextManager[Load]:
+    return under_load(port, lambda body: "" if body == WHOLE else "another page", readers)
 
 
 def readers_of(pid: int) -> set[int]:

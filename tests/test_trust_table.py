@@ -31,7 +31,7 @@ def promises_of(test: str) -> list[str]:
     return found[1].upper().rstrip("_").split("_") if found else []
 
 
-def tests_by_promise() -> dict[str, Counter[str]]:
+def by_promise() -> dict[str, Counter[str]]:
     """For each promise how many tests hold it, by file."""
     found: dict[str, Counter[str]] = {promise: Counter() for promise in PROMISES}
     for file in sorted(TESTS.rglob("test_*.py")):
@@ -44,7 +44,7 @@ def tests_by_promise() -> dict[str, Counter[str]]:
 
 def filled(page: str) -> str:
     """The page with the tests as they are. A reason for having none stays while there is none."""
-    tests = tests_by_promise()
+    tests = by_promise()
 
     def row(found: re.Match[str]) -> str:
         promise, words, before = found.groups()
@@ -64,7 +64,7 @@ def test_the_page_names_the_tests_as_they_are() -> None:
 
 
 def test_no_test_names_a_promise_that_there_is_not() -> None:
-    assert set(tests_by_promise()) == set(PROMISES)
+    assert set(by_promise()) == set(PROMISES)
 
 
 @pytest.mark.parametrize("promise", PROMISES)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import signal
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from our_server import read_answer, until
-from serve_process import SHUTDOWN, serve, upstream
+from our_server import until
+from serve_process import SHUTDOWN, serve, under_load, upstream
 
 from faults.stage import Row
 
-GET = b"GET /story HTTP/1.1\r\nHost: site.example\r\n\r\n"
-READERS = 6
 WORKERS = "2"
 _MARK = re.compile(rb'id="v(\d+)-(\w+)"')
 
@@ -37,64 +30,16 @@ def rules(version: int) -> str:
 BAD = ("version: 1\nslots: [", "version: 1\nsite: s\nslots: {a: {place: nowhere}}\n", "", "\0")
 
 
-@dataclass
-class Readers:
-    """Readers who ask all the time, each on a connection that it keeps while it can."""
+class _OneMind:
+    """Judges pages: both slots must be of the same rules."""
 
-    port: int
-    stop: threading.Event = field(default_factory=threading.Event)
-    answered: int = 0
-    failed: list[str] = field(default_factory=list)
-    mixed: list[str] = field(default_factory=list)
-    versions: set[bytes] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self.versions: set[bytes] = set()
 
-    def read(self) -> None:
-        while not self.stop.is_set():
-            try:
-                connection = socket.create_connection(("127.0.0.1", self.port), timeout=20)
-            except ConnectionRefusedError:
-                return  # by a server that was told to end
-            with connection:
-                self._ask(connection)
-
-    def _ask(self, connection: socket.socket) -> None:
-        fields: dict[str, str] = {}
-        while not self.stop.is_set() and fields.get("connection") != "close":
-            try:
-                connection.sendall(GET)
-                status, fields, body = read_answer(connection)
-            except (AssertionError, OSError) as problem:
-                with self._lock:
-                    self.failed.append(repr(problem))
-                return
-            marks = _MARK.findall(body)
-            with self._lock:
-                self.answered += 1
-                self.versions |= {version for version, _ in marks}
-                if status != 200:
-                    self.failed.append(f"status {status}")
-                if len({version for version, _ in marks}) != 1 or len(marks) != 2:
-                    self.mixed.append(f"{marks}")
-
-
-@contextlib.contextmanager
-def reading(port: int) -> Iterator[Readers]:
-    readers = Readers(port)
-    with ThreadPoolExecutor(READERS) as pool:
-        asking: list[Future[None]] = [pool.submit(readers.read) for _ in range(READERS)]
-        try:
-            until(lambda: readers.answered > 20, "answers")
-            yield readers
-        finally:
-            readers.stop.set()
-            for one in asking:
-                one.result(60)
-
-
-def _judge(row: Row, readers: Readers) -> None:
-    row.breaches += readers.failed[:5] + readers.mixed[:5]
-    row.note = f"{readers.answered:,} answers, {len(readers.failed)} failed"
+    def __call__(self, body: bytes) -> str:
+        marks = _MARK.findall(body)
+        self.versions |= (found := {version for version, _ in marks})
+        return "" if len(marks) == 2 and len(found) == 1 else f"slots of {marks}"
 
 
 def _stops(times: int) -> Row:
@@ -103,10 +48,10 @@ def _stops(times: int) -> Row:
     with upstream() as url:
         for _ in range(times):
             with TemporaryDirectory() as folder, serve(url, Path(folder), "--workers", WORKERS, rules=rules(0)) as them:
-                with reading(them.site) as readers:
+                with under_load(them.site, _OneMind()) as readers:
                     them.process.send_signal(signal.SIGTERM)
                     row.expect(them.process.wait(SHUTDOWN) == 0, "another exit code than 0")
-                _judge(row, readers)
+                row.breaches += [wrong for _, wrong in readers.failed]
                 answered, failed = answered + readers.answered, failed + len(readers.failed)
     row.note = f"{answered:,} answers, {failed} failed"
     return row
@@ -134,8 +79,11 @@ WAYS: tuple[Callable[[Path, str], None], ...] = (_written, _renamed, _halves)
 def _edits(seconds: int) -> Row:
     row = Row("rules edited once a second, half of them bad", seconds)
     with upstream() as url, TemporaryDirectory() as folder:
-        file = Path(folder) / "rules.yaml"
-        with serve(url, Path(folder), "--workers", WORKERS, rules=rules(0)) as them, reading(them.site) as readers:
+        file, one_mind = Path(folder) / "rules.yaml", _OneMind()
+        with (
+            serve(url, Path(folder), "--workers", WORKERS, rules=rules(0)) as them,
+            under_load(them.site, one_mind) as readers,
+        ):
             for number in range(1, seconds + 1):
                 WAYS[number % len(WAYS)](file, BAD[number % len(BAD)] if number % 2 else rules(number))
                 if number % 3 == 0:
@@ -143,10 +91,10 @@ def _edits(seconds: int) -> Row:
                 time.sleep(1)
             last = max(number for number in range(seconds + 1) if number % 2 == 0)
             _written(file, rules(last))
-            until(lambda: str(last).encode() in readers.versions, "the last rules are in force")
-    _judge(row, readers)
-    row.note += f", {len(readers.versions)} versions of the rules seen"
-    row.expect(len(readers.versions) > 1, "no edit was taken")
+            until(lambda: str(last).encode() in one_mind.versions, "the last rules are in force")
+    row.breaches += [wrong for _, wrong in readers.failed]
+    row.note = f"{readers.answered:,} answers, {len(readers.failed)} failed, {len(one_mind.versions)} rule sets seen"
+    row.expect(len(one_mind.versions) > 1, "no edit was taken")
     return row
 
 
