@@ -20,7 +20,7 @@ from adproxy import hops
 from adproxy.eligibility import RawHeaders
 from adproxy.hops import HeaderList
 from adproxy.metrics import ErrorKind, Metrics
-from adproxy.peers import Peers
+from adproxy.peers import Peers, parse
 from adproxy.proxy_settings import ProxySettings
 from adproxy.target import host_of, is_served, problem_of, raw_target
 from adproxy.upstream import UpstreamError
@@ -61,6 +61,8 @@ class Gateway:
         # The same for all workers and replicas that have the same upstream, so that any of them knows its own loop.
         self._instance = hashlib.sha256(f"{settings.upstream} {settings.port}".encode()).hexdigest()[:12]
         self._requests = 0
+        self._of_reader: dict[str | None, int] = {}
+        """Those of each reader who has any: never more entries than requests."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -75,10 +77,17 @@ class Gateway:
         if refused is not None:
             await _answer(send, scope["method"], *refused)
             return
+        ready = self._ready(scope)
+        reader = self._reader(ready)
+        if self._of_reader.get(reader, 0) >= self._settings.max_requests_of_reader and reader is not None:
+            self._metrics.error(ErrorKind.OVERLOAD)
+            await _answer(send, scope["method"], 503, "There are too many requests from your address.", _busy())
+            return
         answering = _Answering(send, self._own_origin)
         self._requests += 1
+        self._of_reader[reader] = self._of_reader.get(reader, 0) + 1
         try:
-            await self._app({**scope, "headers": self._ready(scope)}, receive, answering.send)
+            await self._app({**scope, "headers": ready}, receive, answering.send)
         except UpstreamError as failure:
             await self._failed(scope, answering, failure.kind, failure.detail)
         except Exception:
@@ -86,6 +95,9 @@ class Gateway:
             await self._failed(scope, answering, ErrorKind.INTERNAL, "")
         finally:
             self._requests -= 1
+            self._of_reader[reader] -= 1
+            if not self._of_reader[reader]:
+                del self._of_reader[reader]
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._refusal({**scope, "method": "GET"}) is not None:
@@ -144,6 +156,14 @@ class Gateway:
             ready = hops.counted_down(ready, left - 1)
         sent = self._host or host or self._authority
         return [(b"host", sent.encode("latin-1")), *ready, *hops.traces(version, self._instance)]
+
+    def _reader(self, ready: HeaderList) -> str | None:
+        """Whose request it is, for counting; None where only a trusted peer is known, behind whom may be anybody."""
+        address = parse(next((value.decode("latin-1") for name, value in ready if name == b"x-real-ip"), ""))
+        if address is None or self._peers.trust(address):
+            return None
+        # a household or a server has a /64 of IPv6 to itself, and all of its addresses
+        return str(address) if address.version == 4 else address.exploded[:19]
 
     # --- failures -------------------------------------------------------------------------
 

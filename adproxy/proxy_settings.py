@@ -121,6 +121,15 @@ class ProxySettings(Settings):
         Field(ge=1),
         About("Requests at once for each worker; beyond them readers get 503.", "Memory for each of them."),
     ] = 2_000
+    max_requests_of_reader: Annotated[
+        int,
+        Field(ge=1),
+        About(
+            "Requests at once of one address (IPv6: of one /64) for each worker; beyond them it gets 503. Trusted peers "
+            "that name no reader are not counted.",
+            "More than half of `upstream_connections`: a single slow reader can take them all.",
+        ),
+    ] = 256
     max_head_bytes: Annotated[
         int, Field(ge=1024), About("A request's head may be so long; beyond it, 431.", "Memory.", "bytes")
     ] = 65_536

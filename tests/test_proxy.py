@@ -399,6 +399,35 @@ def test_f21_c18_too_many_requests_are_turned_away_at_once() -> None:
     assert errors(metrics, ErrorKind.OVERLOAD) == 1
 
 
+@pytest.mark.parametrize(
+    ("trusted", "second", "status"),
+    [
+        ("127.0.0.0/8", "192.0.2.1", 503),
+        ("127.0.0.0/8", "192.0.2.2", 200),
+        ("127.0.0.0/8", "", 200),  # a server in front that does not say who asks
+        ("127.0.0.0/8", "2001:db8::9", 200),
+        ("", "192.0.2.2", 503),  # nobody in front is believed: both come from loopback
+    ],
+)
+def test_f21_one_reader_can_not_take_all_there_is(trusted: str, second: str, status: int) -> None:
+    def slow(_: int, request: bytes, ___: socket.socket) -> bytes:
+        if b"/slow" in request:
+            time.sleep(0.3)
+        return OK
+
+    options = {"max_requests_of_reader": 1, "trusted_peers": trusted}
+    with origin(slow) as site, proxied(site.url, **options) as server, server.connect() as first:
+        first.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\nConnection: close\r\n\r\n")
+        while not site.requests:
+            time.sleep(0.005)
+        told = (("X-Forwarded-For", second),) if second else ()
+        answer = server.ask("/b", *told)
+        assert answer.status == status
+        assert (answer.get("retry-after") is not None) == (status == 503)
+        assert read_response(first).status == 200
+        assert server.ask("/c", *told).status == 200, "what is done is not counted any more"
+
+
 def test_f8_a_reader_who_leaves_ends_the_request_upstream() -> None:
     def slow(_: int, __: bytes, connection: socket.socket) -> bytes:
         connection.recv(1)  # until we are left
