@@ -125,7 +125,7 @@ class ProxySettings(Settings):
         int,
         Field(ge=1),
         About(
-            "Requests at once of one address (IPv6: of one /64) for each worker; beyond them it gets 503. Trusted peers "
+            "Requests at once of one address (IPv6: of a /64) for each worker; beyond them it gets 503. Trusted peers "
             "that name no reader are not counted.",
             "More than half of `upstream_connections`: a single slow reader can take them all.",
         ),
