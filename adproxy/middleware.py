@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -52,6 +53,9 @@ _FILE_EXTENSIONS = ("http.response.pathsend", "http.response.zerocopysend")
 """Ways to send a file past us: not offered to the application where the file may be a page."""
 _CODED_SHARE = 4
 """A compressed page counts as so many times its size when it is decided where to rewrite it."""
+_INLINE_TAGS = 4_000
+"""A page with more tags is rewritten in a thread, whatever its size: hostile ones of so many cost tens of milliseconds.
+Of real pages half have fewer than 1,500, one in twenty more than 3,200."""
 _MAX_LOGGED = 100
 """Kinds of failure that are logged with a traceback, each once; all of them are counted."""
 
@@ -291,11 +295,17 @@ class _Whole:
     """Bytes that the decoded page may have."""
     marks_for: Callable[[Policy, Plan], PageMarks] | None
 
-    def rewrite(self) -> tuple[Rewritten, bytes | None] | Skip:
-        """What became of it, and the body to send; None for the body where it stays as it came."""
-        html = decode(self.body, self.coding, self.limit) if self.coding else self.body
-        if isinstance(html, Skip):
-            return html
+    def decoded(self) -> bytes | Skip:
+        """The page itself."""
+        return decode(self.body, self.coding, self.limit) if self.coding else self.body
+
+    def rewrite(self, html: bytes | None = None) -> tuple[Rewritten, bytes | None] | Skip:
+        """What became of it, and the body to send; None for the body where it stays as it came. `html`: `decoded`, if
+        that is known already."""
+        page = html if html is not None else self.decoded()
+        if isinstance(page, Skip):
+            return page
+        html = page
         encoding = sniff(html, self.content_type)
         if encoding is None:
             return Skip(SkipReason.CHARSET, self.content_type)
@@ -485,9 +495,15 @@ class _Exchange:
             self._middleware.metrics.observe_rewrite(time.perf_counter() - began)
 
     async def _rewrite(self, whole: _Whole) -> tuple[Rewritten, bytes | None] | Skip:
-        if len(whole.body) * (_CODED_SHARE if whole.coding else 1) <= self._settings.inline_bytes:
-            return whole.rewrite()
-        job = self._middleware.pool.submit(whole.rewrite)
+        inline, html = self._settings.inline_bytes, None
+        if len(whole.body) * (_CODED_SHARE if whole.coding else 1) <= inline:
+            decoded = whole.decoded()
+            if isinstance(decoded, Skip):
+                return decoded
+            html = decoded
+            if len(html) <= inline and html.count(b"<") <= _INLINE_TAGS:
+                return whole.rewrite(html)
+        job = self._middleware.pool.submit(partial(whole.rewrite, html))
         if job is None:
             return Skip(SkipReason.OVERLOAD, "max_pending")
         return await asyncio.wait_for(asyncio.wrap_future(job), self._settings.rewrite_seconds)

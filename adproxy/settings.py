@@ -101,7 +101,8 @@ class Settings(BaseSettings):
         int,
         Field(ge=0),
         About(
-            "Pages up to this size are rewritten on the event loop, larger ones in a thread.",
+            "Pages up to this size are rewritten on the event loop, larger ones and those of very many tags in a "
+            "thread.",
             "All other requests wait while the loop rewrites; a thread costs a little more in all.",
             "bytes",
         ),

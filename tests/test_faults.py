@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from faults import disconnects, overload, restarts, slow_readers, upstream_faults
+from faults import disconnects, hostile_pages, overload, restarts, slow_readers, upstream_faults
 from faults.stage import Row
 
 
@@ -21,6 +21,10 @@ def test_a7_b9_c8_c18_f20_what_an_origin_can_do_wrong() -> None:
 
 def test_f21_slow_readers_are_given_up() -> None:
     check(slow_readers.play(5, judge_times=False))
+
+
+def test_f25_hostile_pages_come_whole() -> None:
+    check(hostile_pages.play(1, judge_times=False))
 
 
 def test_a7_c18_under_overload_pages_lose_their_slots_before_readers_are_turned_away() -> None:

@@ -24,7 +24,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from wire import DEADLINE, body_of, call, http_scope, serving
 
-from adproxy.codings import encode
+from adproxy import middleware as middleware_module
+from adproxy.codings import decode, encode
 from adproxy.errors import SettingsError
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
@@ -426,6 +427,30 @@ def test_a_large_page_is_rewritten_in_a_thread_to_the_same_bytes() -> None:
 
     assert body_of(ask(app)) == with_slots(large)
     assert any(name.startswith("adproxy-rewrite") for name in seen)
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+@pytest.mark.parametrize("what", ["tags", "bytes"])
+def test_f25_a_page_with_very_many_tags_is_rewritten_in_a_thread_however_small(
+    monkeypatch: pytest.MonkeyPatch, coding: str, what: str
+) -> None:
+    """On the loop it would hold up all other requests; compressed, it may be a few kilobytes."""
+    filler = b"<wbr>" * 4_000 if what == "tags" else b"<!--" + b"x" * 300_000 + b"-->"
+    html = PAGE.replace(b"</body>", filler + b"</body>")
+    threads: list[str] = []
+    real = middleware_module.rewrite
+
+    def seen(*given: Any, **named: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return real(*given, **named)
+
+    monkeypatch.setattr(middleware_module, "rewrite", seen)
+    for sent, where in ((html, "adproxy-rewrite"), (PAGE, "MainThread")):
+        headers = [HTML, *([(b"content-encoding", coding.encode())] if coding else [])]
+        messages = ask(answering(encode(sent, coding) if coding else sent, headers=headers))
+        body = body_of(messages)
+        assert (decode(body, coding, 1 << 21) if coding else body) == with_slots(sent)
+        assert threads.pop().startswith(where)
 
 
 # --- clients that leave ------------------------------------------------------------------

@@ -7,7 +7,8 @@ from selectolax.lexbor import LexborNode
 
 from adproxy.model import Anchor, Edge
 from adproxy.page.marks import mark
-from adproxy.page.tree import Tree
+from adproxy.page.tree import Tree, holds_words, visible_text
+from adproxy.page.words import count_words
 
 
 def tree_of(html: str) -> Tree:
@@ -34,6 +35,21 @@ def after(html: str, selector: str = "p", *, article: str = "") -> Anchor | None
     if article:
         tree.open_for([one(tree, article)])
     return tree.after(one(tree, selector))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>one two <b>three</b>four<script>five six seven</script> seven<p>eight 中文字中文字</p>nine</div>",
+        "<div><style>a b c</style></div>",
+        "<div>" + "<p>word</p>word " * 300 + "<script>x y</script></div>",
+        "<div>" + "wo<b>rd</b> " * 99 + "</div>",
+    ],
+)
+def test_an_element_has_so_many_words_as_its_visible_text(html: str) -> None:
+    node = one(tree_of(f"<body>{html}"), "div")
+    has = count_words(visible_text(node))
+    assert [holds_words(node, words) for words in (1, has, has + 1)] == [has >= 1, True, False]
 
 
 def test_there_are_anchors_before_the_start_and_behind_the_end_of_a_paragraph_in_the_body() -> None:

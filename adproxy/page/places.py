@@ -14,7 +14,7 @@ from adproxy.model import Anchor, BlockKind, Reason, Spot
 from adproxy.page import ads
 from adproxy.page.blocks import Outline, is_hidden
 from adproxy.page.names import Says, says
-from adproxy.page.tree import Tree, visible_text
+from adproxy.page.tree import Tree, holds_words
 from adproxy.page.words import count_words
 
 # So many words around a spot are looked at: an ad farther away is no neighbour.
@@ -102,7 +102,7 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
                 if is_hidden(attributes):
                     at = _step(at, forward)
                     continue
-                if ads.is_ad(tag, attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
+                if ads.is_ad(tag, attributes) and not holds_words(at, ads.MAX_WORDS):
                     return _Side(words, media, heading, lead_in)
             classes = attributes.get("class")
             enter = tag not in _MEDIA and not (classes and says(classes, "") & Says.EMBED)
@@ -148,7 +148,7 @@ def _inside_never(tree: Tree, node: LexborNode) -> bool:
         if not tree.is_around_article(at):
             if tag in _NEVER_INSIDE or attributes.get("role") == "navigation":
                 break
-            if ads.is_ad(tag or "", attributes) and count_words(visible_text(at)) < ads.MAX_WORDS:
+            if ads.is_ad(tag or "", attributes) and not holds_words(at, ads.MAX_WORDS):
                 break
         at = at.parent
     for mem_id in chain:
@@ -320,12 +320,15 @@ def _is_sidebar(tree: Tree, node: LexborNode, article: LexborNode | None) -> boo
 
 
 def _is_within(node: LexborNode, article: LexborNode) -> bool:
+    """What stands deeper than a walk goes counts as within: there is no place for a slot."""
     at = node.parent
-    while at is not None:
+    for _ in range(_MAX_DEPTH):
+        if at is None:
+            return False
         if at.mem_id == article.mem_id:
             return True
         at = at.parent
-    return False
+    return True
 
 
 def _widgets(node: LexborNode) -> list[LexborNode]:

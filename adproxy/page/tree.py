@@ -12,6 +12,7 @@ from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNod
 from adproxy.model import Anchor, Edge
 from adproxy.page.ends import Patience, end_of, end_of_tag, is_balanced, keeps_formatting
 from adproxy.page.marks import ATTRIBUTE, BEFORE_START, MARKED, Marked
+from adproxy.page.words import count_words
 
 # Elements that are nothing but boxes to a parser: no formatting, no scope of their own, no table part.
 _PLAIN = frozenset("div section article main aside header footer nav body center form search".split())
@@ -62,6 +63,22 @@ def visible_text(node: LexborNode) -> str:
         if child.is_text_node and child.parent is not None and child.parent.tag not in _SILENT
     ]
     return " ".join("".join(parts).split())
+
+
+def holds_words(node: LexborNode, words: int) -> bool:
+    """Whether an element's visible text has so many words, without reading more of it than that takes."""
+    parts: list[str] = []
+    length, enough = 0, words * 4
+    for child in node.traverse(include_text=True):
+        if not child.is_text_node or child.parent is None or child.parent.tag in _SILENT:
+            continue
+        parts.append(text := child.text())
+        length += len(text)
+        if length >= enough:  # the beginning of a text never has more words than the whole
+            if count_words(" ".join("".join(parts).split())) >= words:
+                return True
+            enough = length * 2
+    return count_words(" ".join("".join(parts).split())) >= words
 
 
 def _leaves_nothing_behind(noscript: LexborNode) -> bool:

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from faults import disconnects, overload, restarts, slow_readers, upstream_faults
+from faults import disconnects, hostile_pages, overload, restarts, slow_readers, upstream_faults
 from faults.stage import Row
 
 SHOWN = 5
@@ -26,6 +26,7 @@ def rows(length: float) -> Iterable[list[Row]]:
     yield disconnects.play(max(200, round(100_000 * length)))
     yield upstream_faults.play(max(1, round(20 * length)))
     yield slow_readers.play(max(10, round(250 * length)), judge_times=True)
+    yield hostile_pages.play(max(1, round(5 * length)), judge_times=True)
     yield overload.play(max(1, round(20 * length)), judge_times=True)
     yield restarts.play(max(1, round(100 * length)), max(6, round(600 * length)))
 

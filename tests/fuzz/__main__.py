@@ -95,13 +95,11 @@ def fuzz(name: str, seconds: int, folder: Path) -> Outcome:
 
 
 def _keep(name: str, folder: Path) -> int:
-    """Of all inputs so far, the small ones that together reach as far as all small ones do."""
-    merged = folder / "merged"
-    merged.mkdir()
-    given = ["-merge=1", f"-max_len={MAX_KEPT_BYTES}", str(merged), str(folder / "seeds"), str(folder / "corpus")]
-    _one("fuzz", name, *given, seconds=1200)
-    small = sorted((file.read_bytes() for file in merged.iterdir()), key=len)
-    return kept.keep(name, [one for one in small if len(one) <= MAX_KEPT_BYTES][:MAX_KEPT] + kept.load(name))
+    """Keep small inputs that reached something new when they were found, of all lengths, beside those kept already."""
+    small = sorted((file.read_bytes() for file in (folder / "corpus").iterdir()), key=len)
+    small = [one for one in small if len(one) <= MAX_KEPT_BYTES]
+    step = max(1, len(small) // MAX_KEPT)
+    return kept.keep(name, small[::step] + kept.load(name))
 
 
 def main() -> int:
