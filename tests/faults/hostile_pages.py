@@ -28,8 +28,8 @@ async def newspaper(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class _Pauses:
-    """The longest time that a loop let nobody else run, and the most that it worked at a stretch: on a machine that does
-    other things as well the first says little."""
+    """The longest time that a loop let nobody else run, and the most that it worked at a stretch: on a machine that
+    does other things as well the first says little."""
 
     def __init__(self) -> None:
         self.longest = self.work = 0.0

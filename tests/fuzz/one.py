@@ -6,6 +6,7 @@ python -m fuzz.one cover TARGET REPORT FOLDER…        the coverage of its modu
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 
@@ -35,6 +36,20 @@ def cover(name: str, report: str, folders: list[str]) -> None:
     measured.json_report(outfile=report, include=[str(PACKAGE / module) for module in TARGETS[name].modules])
 
 
+def again(name: str, seconds: int, file: str) -> None:
+    from fuzz.targets import TARGETS
+
+    TARGETS[name].run(TARGETS[name].seeds()[0])  # what is made once is made now
+    used = int(resource.getrusage(resource.RUSAGE_SELF).ru_utime) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, used + seconds))
+    TARGETS[name].run(Path(file).read_bytes())
+
+
 if __name__ == "__main__":
     what, target, *rest = sys.argv[1:]
-    fuzz(target, rest) if what == "fuzz" else cover(target, rest[0], rest[1:])
+    if what == "fuzz":
+        fuzz(target, rest)
+    elif what == "again":
+        again(target, int(rest[0]), rest[1])
+    else:
+        cover(target, rest[0], rest[1:])

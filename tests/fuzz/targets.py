@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import tempfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -115,7 +116,7 @@ def _parse5() -> Parse5 | None:
 
 
 def rewrite_page(data: bytes) -> None:
-    """Three bytes choose the rules, the encoding and the policies; the rest is the page. Laws 1, 2 and 6."""
+    """Three bytes choose the rules, the encoding and the policies; the rest is the page. Laws 1, 6, and for some 2."""
     rules, encodings, policies = (*data[:3], 0, 0, 0)[:3]
     html = data[3:]
     policy = _policies()[rules % len(_policies())]
@@ -130,7 +131,8 @@ def rewrite_page(data: bytes) -> None:
         return
     again = rewrite(result.body, policy, encoding=encoding)
     expect(isinstance(again, Skip) and again.reason is SkipReason.ALREADY_REWRITTEN, f"rewritten twice: {again!r}")
-    if (parser := _parse5()) is not None:
+    # asking another process takes longer than all the rest: one input in four is worth it
+    if zlib.crc32(data) % 4 == 0 and (parser := _parse5()) is not None:
         for scripting in (True, False):
             check_trees(html, result.body, result.insertions, parser, scripting=scripting, encoding=encoding)
 
