@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adproxy.model import Block, BlockFlag, BlockKind, Edge, Page
+from adproxy.page.blocks import MAX_VISITED
 from adproxy.page.read import Wanted, read
 
 SENTENCE = "The harbour lay quiet and nobody had seen the boat since late in the evening. "
@@ -235,3 +236,11 @@ def test_a_picture_in_a_paragraph_divides_it_but_leaves_no_place_within() -> Non
         (BlockKind.PARAGRAPH, 13),
     ]
     assert [gap.anchor is not None for gap in found.gaps[2:-2]] == [True, False, False, True, True]
+
+
+@pytest.mark.parametrize("empty", ["<p></p>", "</p>", "<i></i>"])
+def test_no_more_is_looked_at_than_any_article_has(empty: str) -> None:
+    end = f"<h2>The end</h2>{P}"
+    few, many = (read(_html(empty * times + end).encode(), AUTO).blocks for times in (1_000, MAX_VISITED))
+    assert BlockKind.HEADING in {block.kind for block in few}
+    assert [block.kind for block in many] == [BlockKind.PARAGRAPH] * 2

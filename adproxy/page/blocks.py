@@ -19,7 +19,7 @@ from adproxy.page.article import GOOD_WORDS, Article, Folded
 from adproxy.page.contents import Contents, contents
 from adproxy.page.heights import USUAL, Heights, plus, width_of
 from adproxy.page.names import Says, says
-from adproxy.page.tree import Tree, visible_text
+from adproxy.page.tree import Tree, holds_words, visible_text
 from adproxy.page.words import fold
 
 # Looking a member up in its enum takes longer than most of what is done with it here, and so does a named tuple's own
@@ -28,8 +28,10 @@ _AD, _ASIDE, _PARAGRAPH, _QUOTE = BlockKind.AD, BlockKind.ASIDE, BlockKind.PARAG
 _NO_GAP = Gap(None, Reason.NO_LEGAL_ANCHOR.value)
 _new = tuple.__new__
 
-# More blocks than any article has; what follows is not looked at.
+# More blocks than any article has, and more elements and texts beside each other, empty ones too; what follows is not
+# looked at.
 MAX_BLOCKS = 2_000
+MAX_VISITED = 10_000
 _MAX_DEPTH = 60
 
 # What readers do not read: nothing that is shown, what a form is filled with, what old parsers saw in place of a frame.
@@ -93,6 +95,7 @@ class _Walk:
     contents: Contents
     heights: Heights
     pieces: list[_Piece] = field(default_factory=list)
+    visited: int = 0
     good_in: dict[int, int] | None = None
     """By `mem_id`: how many of the article's good paragraphs an element holds; None: nothing has asked yet."""
 
@@ -195,7 +198,8 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
     before = len(pieces)
     run = _Run()
     child = container.first_child
-    while child is not None and len(pieces) < MAX_BLOCKS:
+    while child is not None and len(pieces) < MAX_BLOCKS and walk.visited < MAX_VISITED:
+        walk.visited += 1
         node, child = child, child.next
         if node.is_text_node:
             text = "" if node.is_empty_text_node else node.text_content or ""
@@ -348,8 +352,9 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     said = says(attributes.get("class") or "", attributes.get("id") or "")
     size = walk.contents.media.get(node.mem_id)
     if not ordinary and (said & Says.AD or ads.is_ad(tag, attributes)) and not walk.holds_good(node):
-        text, words = walk.read(node)
-        if words < ads.MAX_WORDS:
+        # asked first, because ads may stand in ads, with much text in them all
+        if not holds_words(node, ads.MAX_WORDS):
+            text, words = walk.read(node)
             height = likely_room(node, walk.heights.existing_ad(width_of(text, words), words, size))
             _add(walk, node, BlockKind.AD, tag, text, height, 0)
             return

@@ -81,7 +81,7 @@ def _edits(seconds: int) -> Row:
     with upstream() as url, TemporaryDirectory() as folder:
         file, one_mind = Path(folder) / "rules.yaml", _OneMind()
         with (
-            serve(url, Path(folder), "--workers", WORKERS, rules=rules(0)) as them,
+            serve(url, Path(folder), "--workers", WORKERS, rules=rules(0), seconds=seconds + 100) as them,
             under_load(them.site, one_mind) as readers,
         ):
             for number in range(1, seconds + 1):
