@@ -73,7 +73,7 @@ def test_a_key_that_looks_like_a_mark_of_the_validation_is_a_key(tmp_path: Path,
     """Fuzzing found that such a key at the top of a file ended the check with an error of ours."""
     file = tmp_path / "site.yaml"
     file.write_text(f"version: 1\nsite: s\n'{key}': 1\nslots:\n  a: {{place: below-headline, '{key}': 2}}\n")
-    problems = check_paths([file])
+    problems = check_paths([file]).problems
     assert [(problem.line, problem.found) for problem in problems] == [
         (3, f"the unknown key '{key}'"),
         (5, f"the unknown key '{key}'"),

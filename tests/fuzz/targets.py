@@ -187,7 +187,7 @@ def load_a_file(data: bytes) -> None:
     """A rules file: it loads, or each of its problems has a place and words; a book that loaded can be asked."""
     file = _folder() / "any.yaml"
     file.write_bytes(data)
-    problems = check_paths([file])
+    problems = check_paths([file]).problems
     for problem in problems:
         expect(problem.line >= 1 and problem.column >= 1 and problem.found, f"a problem without a place: {problem!r}")
     try:
