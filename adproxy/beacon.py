@@ -109,6 +109,12 @@ def _event(said: Any) -> Event | None:
 
 def _density(share: object, device: object) -> Event | None:
     found = next((name for name in DEVICES if name == device), None)
-    if found is None or not isinstance(share, (int, float)) or isinstance(share, bool) or not math.isfinite(share):
+    if found is None or not isinstance(share, (int, float)) or isinstance(share, bool):
+        return None
+    try:
+        finite = math.isfinite(share)
+    except OverflowError:  # JSON has integers that no float holds
+        finite = False
+    if not finite:
         return None
     return Event(EventKind.DENSITY, share=min(float(share), 1.0), device=found) if share >= 0 else None

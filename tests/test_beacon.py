@@ -84,6 +84,7 @@ def test_a_browser_that_nobody_drives_says_nothing_of_it() -> None:
         {"e": [["density", 0.2, ["phone"]]]},
         {"e": [["density", -0.1, "phone"]]},
         {"e": [["density", float("nan"), "phone"]]},
+        {"e": [["density", 10**400, "phone"]]},
         {"e": [["density", True, "phone"]]},
         {"e": [[]]},
         {"e": [[["page_view"]]]},

@@ -168,7 +168,7 @@ def test_labels_come_from_the_token(site: Site) -> None:
     assert site.figures()[withheld] == 1
 
 
-def test_forged_expired_and_foreign_are_answered_alike(site: Site, keys: Keyring) -> None:
+def test_d16_forged_expired_and_foreign_are_answered_alike(site: Site, keys: Keyring) -> None:
     token = site.token()
     today = day_of(time.time())
     tried = {
@@ -403,7 +403,7 @@ def test_f17_a_click_leads_nowhere_else(site: Site, keys: Keyring) -> None:
     assert site.counted("slot_clicks_total") == 1
 
 
-def test_a_click_on_an_old_page_arrives_uncounted(site: Site, keys: Keyring) -> None:
+def test_d16_a_click_on_an_old_page_arrives_uncounted(site: Site, keys: Keyring) -> None:
     answer = site.get(click(keys.sign(facts(day=day_of(time.time()) - 30))), BROWSER)
     assert (answer.status, answer.headers[b"location"][:20]) == (302, b"https://shop.example")
     assert site.counted("slot_clicks_total") == 0

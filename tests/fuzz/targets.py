@@ -7,6 +7,7 @@ is raised is one, and so is an invariant that does not hold.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import tempfile
 import zlib
@@ -24,13 +25,14 @@ from starlette.types import Receive, Scope, Send
 
 from adproxy import headers as head
 from adproxy import hops
+from adproxy.beacon import MAX_EVENTS, MAX_NUMBER, parse
 from adproxy.charset import sniff
 from adproxy.codings import decode, encode
 from adproxy.connections import ConnectionConfig, ConnectionState, ReaderConnection
 from adproxy.csp import Csp
 from adproxy.eligibility import CODINGS, RawHeaders, deciding_field, is_page_by_name, request_skip, response_skip
 from adproxy.errors import RulesError
-from adproxy.model import Skip, SkipReason
+from adproxy.model import EventKind, Skip, SkipReason
 from adproxy.own_paths import OwnPaths
 from adproxy.peers import Peers
 from adproxy.proxy_settings import ProxySettings
@@ -41,6 +43,7 @@ from adproxy.rules.compile import check_paths, load_rules
 from adproxy.rules.match import choose
 from adproxy.rules.ruleset import FixedPlace, MidArticle, Place, Policy, RuleBook, SelectorPlace, SidebarPlace, Slot
 from adproxy.target import host_of, is_served, problem_of
+from adproxy.tokens import Keyring, PageFacts
 
 
 class Broken(AssertionError):
@@ -314,6 +317,42 @@ def _no_strong_tag(headers: RawHeaders) -> None:
     expect(all(tag.startswith(b"W/") for tag in _tags(headers)), f"a strong tag: {_tags(headers)}")
 
 
+# --- what browsers report -------------------------------------------------------------------
+
+_KEYS = Keyring("k" * 40, "o" * 40)
+_TOKEN = _KEYS.sign(PageFacts("site", "/2024/a", "0123456789ab", 20_000, (("top", 1), ("in-article", 3))))
+
+
+def beacon(data: bytes) -> None:
+    """The body of a report, and the token in it: nothing but what we signed is believed."""
+    said = parse(data)
+    token = data.decode("latin-1") if said is None else said.token
+    facts = _KEYS.read(token)
+    expect(facts is None or token == _TOKEN, f"a token that we did not make is believed: {token!r}")
+    if said is None:
+        return
+    expect(len(said.nonce) == 16 and 1 <= len(said.events) <= MAX_EVENTS, f"a report of another shape: {said!r}")
+    for event in said.events:
+        expect(0 <= event.share <= 1 and 0 <= event.n <= MAX_NUMBER and event.slot.isascii(), f"an event: {event!r}")
+        if facts is not None:
+            facts.place_of(event.slot, event.n)
+
+
+def _beacon_words() -> list[str]:
+    kinds = [f'"{kind.value}"' for kind in EventKind]
+    return [*kinds, '{"v":1,"t":"', '"n":"', '"e":[[', "]]", '"w":true', "1e999", "NaN", "-0", "\\u0000", _TOKEN]
+
+
+def _beacon_seeds() -> list[bytes]:
+    nonce = "A" * 22
+    events = [[kind.value, "top", 1] for kind in EventKind] + [[kind.value] for kind in EventKind]
+    bodies = [json.dumps({"v": 1, "t": _TOKEN, "n": nonce, "e": [event]}).encode() for event in events]
+    bodies += [
+        json.dumps({"v": 1, "t": "t", "n": nonce, "e": [["density", n, "phone"]]}).encode() for n in (0.3, 10**400)
+    ]
+    return [*bodies, _TOKEN.encode(), json.dumps({"v": 1, "t": _TOKEN, "n": nonce, "e": events, "w": 1}).encode()]
+
+
 # --- connections ----------------------------------------------------------------------------
 
 Seen = tuple[str, bytes, tuple[tuple[bytes, bytes], ...], bytes]
@@ -495,6 +534,7 @@ def _head_seeds() -> list[bytes]:
 # --------------------------------------------------------------------------------------------
 
 TARGETS = {
+    "beacon": Target(beacon, ("beacon.py", "tokens.py"), _beacon_words, _beacon_seeds, 2100),
     "rewrite": Target(
         rewrite_page,
         ("page/*", "plan/*", "markup.py", "splice.py", "rewrite.py", "charset.py", "csp.py"),
