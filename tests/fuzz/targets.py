@@ -347,9 +347,9 @@ def _beacon_seeds() -> list[bytes]:
     nonce = "A" * 22
     events = [[kind.value, "top", 1] for kind in EventKind] + [[kind.value] for kind in EventKind]
     bodies = [json.dumps({"v": 1, "t": _TOKEN, "n": nonce, "e": [event]}).encode() for event in events]
-    bodies += [
-        json.dumps({"v": 1, "t": "t", "n": nonce, "e": [["density", n, "phone"]]}).encode() for n in (0.3, 10**400)
-    ]
+    bodies += []
+    for share in (0.3, 10**400):
+        bodies.append(json.dumps({"v": 1, "t": "t", "n": nonce, "e": [["density", share, "phone"]]}).encode())
     return [*bodies, _TOKEN.encode(), json.dumps({"v": 1, "t": _TOKEN, "n": nonce, "e": events, "w": 1}).encode()]
 
 
