@@ -91,6 +91,23 @@ def test_before_a_heading_is_fine_but_not_where_a_foreign_box_comes_right_behind
     assert 2 not in forbidden(P, P, HEADING)
 
 
+def test_a_heading_of_one_word_does_not_part_a_slot_from_a_picture() -> None:
+    of = page(P, P, HEADING, BlockKind.MEDIA, P, P)
+    brief = replace(of, blocks=tuple(b._replace(words=1) if b.kind is HEADING else b for b in of.blocks))
+    assert 2 not in Gaps(of, Ruler(of), NOTHING).beside
+    assert Gaps(brief, Ruler(brief), NOTHING).beside[2][0] is Reason.NEAR_MEDIA
+
+
+@pytest.mark.parametrize(("above", "below", "forbidden"), [(1, 2, True), (2, 2, True), (3, 1, False), (2, 40, False)])
+def test_lines_of_a_word_or_two_are_not_parted(above: int, below: int, forbidden: bool) -> None:
+    of = page(P, P, P, P)
+    counts = (50, above, below, 50)
+    chart = replace(of, blocks=tuple(b._replace(words=n) for b, n in zip(of.blocks, counts, strict=True)))
+    found = Gaps(chart, Ruler(chart), NOTHING).beside
+    assert (2 in found) is forbidden
+    assert not forbidden or found[2][0] is Reason.SPLITS_GROUP
+
+
 def test_the_rules_own_selectors_have_sides_too() -> None:
     of = page(*[P] * 7)
     blocks = tuple(b._replace(avoided=(0,)) if i == 3 else b for i, b in enumerate(of.blocks))
