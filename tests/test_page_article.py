@@ -100,6 +100,32 @@ def test_a_page_of_teasers_has_none_or_one_that_holds_them_all() -> None:
     assert find(f"<body><main>{teasers}</main>") is None
 
 
+CARD = '<div class=c><a href="{0}"><img src="/1.jpg" width=200></a><b><a href="{1}">A title</a></b>{2}</div>'
+
+
+def cards(picture: str, title: str, text: str) -> str:
+    return "".join(CARD.format(picture.format(i), title.format(i), text) for i in range(6))
+
+
+def test_a_picture_and_a_title_that_lead_to_the_same_other_page_make_a_teaser() -> None:
+    def paragraphs(picture: str, title: str) -> int:
+        found = find(f"<body><div>{P * 4}<section>{cards(picture, title, P)}</section></div>")
+        return 0 if found is None else len(found.nodes)
+
+    assert paragraphs("/story/{}", "/story/{}") == 4
+    # what leads to a shop, to a larger picture or to the page itself belongs to the article
+    assert paragraphs("https://shop.example/{}", "https://shop.example/{}") == 10
+    assert paragraphs("/large/{}.jpg", "/story/{}") == 10
+    assert paragraphs("#{}", "#{}") == 10
+
+
+def test_the_few_paragraphs_of_a_page_without_them_are_read_too() -> None:
+    items = "".join(f"<li>{SENTENCE * 2}</li>" for _ in range(8))
+    found = find(f"<body><div id=a>{P}<ol>{items}</ol>{P}</div>")
+    assert found is not None
+    assert (found.root.id, len(found.nodes)) == ("a", 10)
+
+
 def test_a_page_without_paragraph_tags_is_read_by_its_line_breaks() -> None:
     text = "<br><br>".join(SENTENCE * 3 for _ in range(8))
     assert root(f"<body><div id=a>{text}</div>") == "a"

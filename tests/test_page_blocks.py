@@ -215,6 +215,15 @@ def test_what_comes_before_the_first_and_after_the_last_paragraph_is_cut_off() -
     assert [b.kind for b in cut.blocks] == [BlockKind.HEADING, *paragraphs, BlockKind.LIST]
 
 
+def test_the_article_does_not_reach_into_cards_of_other_pages() -> None:
+    text = "Nobody had seen it since late in the evening, when the last of them went home by boat."
+    card = f'<div><img src=1.jpg><div><a href="http://a.example/1">Another</a></div><div>{text}</div></div>'
+    cut = read(f"<body><main>{P * 4}<h2>More of it</h2>{card * 3}</main>".encode(), AUTO)
+    assert [b.kind for b in cut.blocks] == [BlockKind.PARAGRAPH] * 4
+    alone = read(f"<body><main>{P * 4}<div>{text}</div></main>".encode(), AUTO)
+    assert len(alone.blocks) == 5, "the same text by itself ends the article"
+
+
 def test_words_of_ads_and_asides_are_not_the_articles() -> None:
     with_more = page("<div class=ad-slot>Buy this now</div><aside>Read that also</aside>")
     assert with_more.words == page("").words

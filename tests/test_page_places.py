@@ -153,6 +153,8 @@ def test_a_sidebar_is_an_aside_or_a_box_that_is_called_one(start: str) -> None:
         "<aside></aside>",
         "<div class=trailer><div>1</div></div>",
         "<header class=sidebar><div>1</div></header>",
+        "<div class='article__share-sidebar'><div>1</div></div>",
+        "<div id=toc-sidebar><div>1</div></div>",
     ],
 )
 def test_what_is_no_sidebar_is_none(html: str) -> None:

@@ -130,8 +130,8 @@ def find(body: LexborNode) -> Article | None:
     """The article of a page, or None where there are too few good words for one, or where it is a list."""
     groups, texts = _paragraphs(body)
     if sum(g.words for g in groups.values()) < MIN_ARTICLE_WORDS * 2:
-        # Some sites have no p at all: elements that hold text of their own, and text between line breaks.
-        groups = _own_text(body) or groups
+        # Some sites have hardly a p: elements that hold text of their own, and text between line breaks.
+        _add_own_text(body, groups)
     total = sum(g.words for g in groups.values())
     if total < MIN_ARTICLE_WORDS:
         return None
@@ -146,11 +146,12 @@ def find(body: LexborNode) -> Article | None:
         root = _deepest(branches, wholes[0])
     if root.weight < MIN_ARTICLE_WORDS:
         return None
-    inside = _groups_in(root, branches, groups)
-    node = root.node
-    while node.tag in _LIST_PARTS and node.parent is not None:  # what stands before and behind a list belongs to it
-        node = node.parent
-    found = _article(node, inside, texts, _posts(branches, root))
+    posts = _posts(branches, root)
+    while (
+        root.node.tag in _LIST_PARTS and root.around is not None
+    ):  # what stands before and behind a list belongs to it
+        root = root.around
+    found = _article(root.node, _groups_in(root, branches, groups), texts, posts)
     return None if teasers.is_list(found.nodes, found.words, host) else found
 
 
@@ -181,8 +182,7 @@ def within(root: LexborNode) -> Article:
     return _article(root, groups.values(), texts)
 
 
-def _own_text(body: LexborNode) -> dict[int, Group]:
-    groups: dict[int, Group] = {}
+def _add_own_text(body: LexborNode, groups: dict[int, Group]) -> None:
     for node in body.css(_TEXT_BOXES):
         preformatted = node.tag == "pre"
         own = node.text(deep=preformatted)
@@ -197,7 +197,6 @@ def _own_text(body: LexborNode) -> dict[int, Group]:
         group = groups.setdefault(parent.mem_id, Group(parent))
         group.words += words
         group.paragraphs.append(node)
-    return groups
 
 
 def _branches(body: LexborNode, groups: dict[int, Group]) -> list[_Branch]:

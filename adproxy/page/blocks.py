@@ -60,6 +60,8 @@ _DASHES = frozenset("—–―-")
 _SOURCE_WORDS = 12
 """A name and an office, behind a dash under a quotation."""
 _CAPTION_WORDS = 40
+# A box with a picture and a linked title that holds no more words than this is a card, which leads to another page.
+_CARD_WORDS = 60
 # A post of fewer words is not torn apart: there is a better place before the next one.
 _WHOLE_POST = 200
 # Words: quotations and boxes break their text into paragraphs of about so many.
@@ -434,10 +436,19 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if node.mem_id in walk.article.posts and sum(p.block.words for p in made) < _WHOLE_POST:
         for piece in made[:-1]:
             piece.block = piece.block._replace(flags=piece.block.flags | BlockFlag.KEEP_WITH_NEXT)
+    if len(made) > 2 and _is_card(made):
+        for piece in made:  # the article does not reach as far as to these words
+            piece.good = piece.good and piece.node is not None and piece.node.mem_id in walk.article.paragraphs
     if len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
         piece = made[0]
         good = piece.good or node.mem_id in walk.article.paragraphs
         walk.pieces[before] = _Piece(piece.block, node, good)
+
+
+def _is_card(made: list[_Piece]) -> bool:
+    """True for a picture, a linked title and few words: a teaser of another page."""
+    kinds = {piece.block.kind for piece in made}
+    return {BlockKind.MEDIA, BlockKind.ASIDE} <= kinds and sum(p.block.words for p in made) <= _CARD_WORDS
 
 
 def _linked(node: LexborNode, characters: int) -> bool:

@@ -13,7 +13,7 @@ from adproxy.labels import is_label
 from adproxy.model import Anchor, BlockKind, Reason, Spot
 from adproxy.page import ads
 from adproxy.page.blocks import Outline, is_hidden
-from adproxy.page.names import Says, says
+from adproxy.page.names import Says, says, tokens
 from adproxy.page.tree import Tree, holds_words
 from adproxy.page.words import count_words
 
@@ -33,6 +33,8 @@ _CLIMB = frozenset("header hgroup a span strong em b i".split())
 # too, and reading those of all elements takes twice as long.
 _NAMED = ":is([class*=sidebar i],[id*=sidebar i],[class*=rail i])"
 _SIDEBARS = f"aside,[role=complementary],div{_NAMED},section{_NAMED}"
+# What stands beside an article too and is no column for advertising: a bar of share buttons, a table of contents.
+_NO_SIDEBAR = frozenset("share sharing sharebar social socials toc".split())
 # Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
 _NEVER_INSIDE = frozenset(
     """p li ul ol dl dt dd table figure figcaption pre blockquote details nav form a button svg template noscript
@@ -314,7 +316,8 @@ def _is_sidebar(tree: Tree, node: LexborNode, article: LexborNode | None) -> boo
     if is_hidden(attributes):
         return False
     if node.tag != "aside" and attributes.get("role") != "complementary":
-        if not says(attributes.get("class") or "", attributes.get("id") or "") & Says.SIDEBAR:
+        names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}"
+        if not says(names, "") & Says.SIDEBAR or any(_NO_SIDEBAR.intersection(tokens(n)) for n in names.split()):
             return False
     return article is None or not _is_within(node, article)
 
