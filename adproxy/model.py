@@ -90,6 +90,8 @@ class BlockFlag:
     """Belongs together with the next block: a quotation and its source."""
     HAS_MEDIA = 16
     """A paragraph with a picture or frame in it."""
+    ENDS_POST = 32
+    """The last block of one of several posts: who writes next, and when, belongs to the next one."""
 
 
 class Block(NamedTuple):

@@ -131,6 +131,17 @@ def test_a_page_without_paragraph_tags_is_read_by_its_line_breaks() -> None:
     assert root(f"<body><div id=a>{text}</div>") == "a"
 
 
+@pytest.mark.parametrize("around", ["<div id=a>{}</div>", "<body id=a>{}"])
+def test_text_between_line_breaks_is_found_though_comments_stand_in_paragraphs(around: str) -> None:
+    text = "<br><br>".join(SENTENCE * 3 for _ in range(12))
+    assert root(f"<body>{around.format(text)}<div class=comments>{P * 6}</div>") == "a"
+
+
+def test_a_brief_in_paragraphs_is_believed_though_menus_have_more_text() -> None:
+    menu = "".join(f"<div>{SENTENCE}</div>" for _ in range(8))
+    assert root(f"<body><div>{menu}</div><div id=a>{P * 3}</div>") == "a"
+
+
 def test_a_page_of_boxes_instead_of_paragraphs_is_found() -> None:
     assert root(f"<body><div id=a>{f'<div>{SENTENCE * 2}</div>' * 8}</div>") == "a"
 

@@ -7,6 +7,7 @@ each with its anchor or the reason why it has none.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborNode
@@ -43,6 +44,7 @@ _INLINE = frozenset(
     """a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q ruby rb rt rp s samp
     small span strike strong sub sup time tt u var wbr button input meter output progress""".split()
 )
+_HEADERS = frozenset(["header", "hgroup"])
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _LISTS = frozenset(["ul", "ol", "dl", "menu", "dir"])
 _MEDIA = frozenset(
@@ -60,6 +62,15 @@ _DASHES = frozenset("—–―-")
 _SOURCE_WORDS = 12
 """A name and an office, behind a dash under a quotation."""
 _CAPTION_WORDS = 40
+# What begins with a word for a picture, and a colon or its author behind it; what ends with where pictures are bought.
+_CREDIT = re.compile(
+    r"""^[\W_]*(?:©|\(c\)|(?:photo(?:graph)?s?|images?|pictures?|credits?|courtesy|foto(?:s|graf\w*)?|bild(?:er)?|imagen(?:es)?
+    |immagin[ei]|imagem|crédits?|crédito|kuvat?|kép|zdjęci[ae]|fot|фото|写真|画像|图片?|圖片?|사진|صورة|تصویر|צילום)
+    \s*(?:(?:credit|courtesy|by|via|par|von|de|di|door|av|af)\b|[:：/／|©.]))
+    |(?:getty(?:\simages)?|reuters|\bap(?:\sphoto)?|\bafp|\bepa|\bdpa|shutterstock|istock|alamy|unsplash|flickr|wikimedia(?:\scommons)?
+    |file\sphoto)[)\]\s.]*$""",
+    re.I | re.X,
+)
 # A box with a picture and a linked title that holds no more words than this is a card, which leads to another page.
 _CARD_WORDS = 60
 # A post of fewer words is not torn apart: there is a better place before the next one.
@@ -256,10 +267,13 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
         flags |= BlockFlag.OPEN_SENTENCE
     if words <= 12 and node is not None and (last not in _SENTENCE_ENDS or last in _QUESTIONS):
         # An interview's bold questions head their answers.
-        if text.isupper() or _all_bold(node):
+        if text.isupper() or _all_in(node, ("b", "strong")):
             flags |= BlockFlag.PSEUDO_HEADING
     good = words >= GOOD_WORDS and not linked if node is None else node.mem_id in walk.article.paragraphs
     kind = _ASIDE if linked else _PARAGRAPH
+    if words <= _CAPTION_WORDS and walk.pieces and walk.pieces[-1].block.kind is BlockKind.MEDIA:
+        if _is_caption(node, text):
+            kind, good, flags = BlockKind.CAPTION, False, BlockFlag.NONE
     media = walk.contents.media.get(node.mem_id) if node is not None else None
     width = width_of(text, words)
     height = walk.heights.paragraph(width)
@@ -278,13 +292,26 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
     _add(walk, node, kind, tag, text, height, words, flags, good=good)
 
 
-def _all_bold(node: LexborNode) -> bool:
+def _is_caption(node: LexborNode | None, text: str) -> bool:
+    """True for a line right below a picture that names its author, is called a caption, or is all in italics."""
+    if _CREDIT.search(text):
+        return True
+    if node is None:
+        return False
+    attributes = node.attributes
+    return bool(says(attributes.get("class") or "", attributes.get("id") or "") & Says.CAPTION) or _all_in(
+        node, ("em", "i", "small")
+    )
+
+
+def _all_in(node: LexborNode, tags: tuple[str, ...]) -> bool:
+    """True if all of an element's text stands in one child of these tags."""
     solid = [
         child
         for child in node.iter(include_text=True)
         if not (child.is_text_node and not child.text().strip()) and child.tag != "br"
     ]
-    return len(solid) == 1 and solid[0].tag in ("b", "strong")
+    return len(solid) == 1 and solid[0].tag in tags
 
 
 def _add(
@@ -327,8 +354,8 @@ def _paragraph(walk: _Walk, node: LexborNode, depth: int) -> None:
         _illustrated(walk, node, depth)
         return
     if text:
-        linked = len(text) < 300 and mem_id not in walk.article.paragraphs and _linked(node, len(text))
-        _text_piece(walk, node, "p", text, words, linked)
+        foreign = mem_id not in walk.article.paragraphs and len(text) < 300 and _is_foreign(node, len(text))
+        _text_piece(walk, node, "p", text, words, foreign)
     elif mem_id in walk.contents.ads:
         _add(walk, node, BlockKind.AD, "p", "", likely_room(node, walk.heights.existing_ad(0, 0, size)), 0)
     elif size is not None:
@@ -433,9 +460,11 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     before = len(walk.pieces)
     _visit(walk, node, depth + 1)
     made = walk.pieces[before:]
-    if node.mem_id in walk.article.posts and sum(p.block.words for p in made) < _WHOLE_POST:
-        for piece in made[:-1]:
-            piece.block = piece.block._replace(flags=piece.block.flags | BlockFlag.KEEP_WITH_NEXT)
+    if made and node.mem_id in walk.article.posts:
+        if sum(p.block.words for p in made) < _WHOLE_POST:
+            for piece in made[:-1]:
+                piece.block = piece.block._replace(flags=piece.block.flags | BlockFlag.KEEP_WITH_NEXT)
+        made[-1].block = made[-1].block._replace(flags=made[-1].block.flags | BlockFlag.ENDS_POST)
     if len(made) > 2 and _is_card(made):
         for piece in made:  # the article does not reach as far as to these words
             piece.good = piece.good and piece.node is not None and piece.node.mem_id in walk.article.paragraphs
@@ -449,6 +478,13 @@ def _is_card(made: list[_Piece]) -> bool:
     """True for a picture, a linked title and few words: a teaser of another page."""
     kinds = {piece.block.kind for piece in made}
     return {BlockKind.MEDIA, BlockKind.ASIDE} <= kinds and sum(p.block.words for p in made) <= _CARD_WORDS
+
+
+def _is_foreign(node: LexborNode, characters: int) -> bool:
+    """True for a line that is mostly links, or that is called a byline, a date and the like."""
+    attributes = node.attributes
+    named = attributes.get("class")
+    return (bool(named) and bool(says(named or "", "") & Says.NOT_ARTICLE)) or _linked(node, characters)
 
 
 def _linked(node: LexborNode, characters: int) -> bool:
@@ -494,12 +530,36 @@ def _trimmed(pieces: list[_Piece]) -> list[_Piece]:
     return pieces[first:end]
 
 
+def _outermost(node: LexborNode) -> LexborNode | None:
+    """A heading, or the header that begins with it: a slot stands before a section's header, not in it. None where
+    the header begins with something else."""
+    parent = node.parent
+    while parent is not None and parent.tag in _HEADERS:
+        if not _begins_with(parent, node):
+            return None
+        node, parent = parent, parent.parent
+    return node
+
+
+def _begins_with(parent: LexborNode, child: LexborNode) -> bool:
+    at = child.prev
+    while at is not None:
+        if at.is_element_node or (at.is_text_node and not at.is_empty_text_node):
+            return False
+        at = at.prev
+    return True
+
+
 def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
     anchor: Anchor | None = None
     if i < len(pieces):
         if pieces[i].joined:
             return _NO_GAP
         node = pieces[i].node
+        if node is not None and pieces[i].block.kind is BlockKind.HEADING:
+            node = _outermost(node)
+            if node is None:
+                return Gap(None, Reason.NO_LEGAL_ANCHOR.value)
         if node is not None:
             anchor = tree.before(node, i)
         line_break = pieces[i].line_break

@@ -84,7 +84,8 @@ def _beside(before: Block, after: Block) -> Verdict | None:
         return Reason.AFTER_HEADING, "no heading directly before", f"“{before.text[:40]}”"
     if before.flags & BlockFlag.LEAD_IN:
         return Reason.AFTER_LEAD_IN, "no text that ends in a colon before", f"“{before.text[:40]}…”"
-    if after.kind in _BELONGS_TO_TEXT_BEFORE:
+    between_posts = before.flags & BlockFlag.ENDS_POST
+    if after.kind in _BELONGS_TO_TEXT_BEFORE and not between_posts:
         kind = after.kind.value
         return Reason.SPLITS_GROUP, f"nothing between a text and its {kind}", f"a {kind} follows"
     pictures = before.kind is _MEDIA and after.kind is _MEDIA
@@ -94,7 +95,7 @@ def _beside(before: Block, after: Block) -> Verdict | None:
         return Reason.NEAR_MEDIA, "text between slot and media", "media directly beside it"
     if _AD in (before.kind, after.kind):
         return Reason.NEAR_EXISTING_AD, "text between slot and ad", "an ad of the page directly beside it"
-    if before.kind in _FOREIGN or after.kind in _FOREIGN:
+    if (before.kind in _FOREIGN or after.kind in _FOREIGN) and not between_posts:
         return Reason.NEAR_ASIDE, "the article's own text on both sides", "a foreign box beside it"
     if before.flags & BlockFlag.KEEP_WITH_NEXT:
         return Reason.SPLITS_GROUP, "nothing between a quotation and its source", "the source follows"
