@@ -99,7 +99,7 @@ class Block(NamedTuple):
 
     kind: BlockKind
     words: int
-    """Words; two characters of a script without spaces (Chinese, Japanese, Thai …) count as one."""
+    """Words; two characters of Chinese, Japanese and the like count as one, and four letters of Thai and the like."""
     chars: int
     """Characters of its text, white space folded."""
     heights: PerDevice

@@ -271,6 +271,18 @@ def test_each_of_several_posts_ends_where_the_next_begins() -> None:
     assert [found.blocks[i].text for i in ends] == ["Fair winds"] * 4
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<ul><li>one two</li><li>three</li><li>fo<b>ur</b></li></ul>",
+        "<table><tr><td>one two</td><td>three</td></tr><tr><td>four</td></tr></table>",
+        "<ul>\n<li>one two</li>\n<li>three</li>\n<li>four</li></ul>",
+    ],
+)
+def test_words_that_markup_alone_parts_are_counted_apart(html: str) -> None:
+    assert [b.words for b in between(html)] == [4]
+
+
 def test_words_of_ads_and_asides_are_not_the_articles() -> None:
     with_more = page("<div class=ad-slot>Buy this now</div><aside>Read that also</aside>")
     assert with_more.words == page("").words

@@ -21,7 +21,7 @@ from adproxy.page.contents import Contents, contents
 from adproxy.page.heights import USUAL, Heights, plus, width_of
 from adproxy.page.names import Says, says
 from adproxy.page.tree import Tree, holds_words, visible_text
-from adproxy.page.words import fold
+from adproxy.page.words import count_words, fold
 
 # Looking a member up in its enum takes longer than most of what is done with it here, and so does a named tuple's own
 # constructor: there are blocks and gaps by the dozen.
@@ -397,6 +397,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         text, words = walk.read(node)
         if text or size is not None:
             count = len(node.css("li,dt,dd")) or 1
+            words = _apart(node, words, count)
             kind = BlockKind.MEDIA if size is not None else BlockKind.LIST
             kind = BlockKind.ASIDE if _linked(node, len(text)) else kind
             good = kind is BlockKind.LIST and words >= GOOD_WORDS and walk.holds_good(node)
@@ -408,6 +409,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             _visit(walk, node, depth + 1)
             return
         text, words = walk.read(node)
+        words = _apart(node, words, len(node.css("td,th")))
         if size is not None and words < _CAPTION_WORDS:  # a picture with its caption, set as a table
             _add(walk, node, BlockKind.MEDIA, tag, text, walk.heights.media(*size), words)
         else:
@@ -485,6 +487,11 @@ def _is_foreign(node: LexborNode, characters: int) -> bool:
     attributes = node.attributes
     named = attributes.get("class")
     return (bool(named) and bool(says(named or "", "") & Says.NOT_ARTICLE)) or _linked(node, characters)
+
+
+def _apart(node: LexborNode, words: int, parts: int) -> int:
+    """Words of a list or table of so many parts, with those that only markup parts."""
+    return min(count_words(node.text(separator=" ")), words + parts - 1) if parts > 1 else words
 
 
 def _linked(node: LexborNode, characters: int) -> bool:
