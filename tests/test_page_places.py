@@ -65,6 +65,17 @@ def test_hidden_and_empty_headings_are_none() -> None:
     assert around(html)[0] == html[html.index("<h1>Head") :]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["<h1><a href=/>Paper</a></h1>", "<h1><a href='//blog.example'>Paper</a></h1>", "<h1 class=top__logo>Paper</h1>"],
+)
+def test_the_sites_name_is_no_headline_but_the_title_of_the_post_is(name: str) -> None:
+    html = f"<body><div>{name}</div><main><h3 class='post-title entry-title'>Head</h3>{TEXT}</main>"
+    assert around(html)[0] == html[html.index("<h3") :]
+    assert around(html.replace("post-title entry-title", "x")) == (None, None)
+    assert around(html.replace("=/>", "=/story>").replace(".example'", ".example/story'").replace("logo", "x"))[0]
+
+
 def test_a_page_without_a_headline_has_no_such_place() -> None:
     page = read(f"<body><main><h2>x</h2>{TEXT}</main>".encode(), HEADLINE)
     assert (page.above_headline.problem, page.below_headline.problem) == ("no_such_place", "no_such_place")
