@@ -187,6 +187,10 @@ def headline(
     first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
     if found and not candidates:
         candidates = [h for h in tree.css(_TITLES) if h.tag in _HEADINGS and 0 <= tree.start(h) <= first]
+    candidates = [h for h in found if not _names_the_site(h)]
+    first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
+    if found and not candidates:
+        candidates = [h for h in tree.css(_TITLES) if h.tag in _HEADINGS and 0 <= tree.start(h) <= first]
     if not candidates:
         return None
     if article is None:

@@ -9,8 +9,8 @@ import re
 _IDEOGRAPHS = re.compile(
     "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003134f]+"
 )
-# Thai, Lao, Burmese, Khmer: letters, vowel signs and tone marks, four of which count as one word. Five sentences of Thai,
-# 440 characters, had 122 words when they were parted by hand, and 103 in English.
+# Thai, Lao, Burmese, Khmer: letters, vowel signs and tone marks, four of which count as one word. Five sentences of
+# Thai, 440 characters, had 122 words when they were parted by hand, and 103 in English.
 _LETTERS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+")
 # The bytes that such a character begins with in UTF-8, and some others: a text without them needs no closer look.
 # Western punctuation (E2) is not among them.
