@@ -154,5 +154,5 @@ def test_slots_on_news_pages_lie_in_the_article_and_at_safe_places(tmp_path: Pat
     told = judged.stdout
     assert summary["A_clean"] == summary["pages"] > 0, told
     assert summary["inside"] >= 0.99 * summary["mid"] > 0, told
-    assert summary["recall_inside"] >= 0.94 * summary["long_pages"] > 0, told
+    assert summary["recall_inside"] >= 0.95 * summary["long_pages"] > 0, told
     assert summary["D_clean"] >= 0.98 * summary["pages"], told
