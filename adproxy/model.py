@@ -183,6 +183,8 @@ class Page:
     for each slot that the page's own markers place, a spot per marker."""
     facts: Facts = Facts()
     already_rewritten: bool = False
+    unknown_marks: tuple[str, ...] = ()
+    """Slots that the page's own markers name, but that the rules don't have or don't let markers place."""
     marked_off: bool = False
     """An editor's marker says that the page is to have no ads."""
 

@@ -215,6 +215,12 @@ def test_what_comes_before_the_first_and_after_the_last_paragraph_is_cut_off() -
     assert [b.kind for b in cut.blocks] == [BlockKind.HEADING, *paragraphs, BlockKind.LIST]
 
 
+def test_the_article_ends_before_its_numbered_notes() -> None:
+    notes = "".join(f"<p>[{i}] {SENTENCE}</p>" for i in (1, 2))
+    assert len(read(f"<body><main>{P * 4}{notes}</main>".encode(), AUTO).blocks) == 4
+    assert len(read(f"<body><main>{P * 4}{notes.replace('[', '').replace(']', '')}</main>".encode(), AUTO).blocks) == 6
+
+
 def test_the_article_does_not_reach_into_cards_of_other_pages() -> None:
     text = "Nobody had seen it since late in the evening, when the last of them went home by boat."
     card = f'<div><img src=1.jpg><div><a href="http://a.example/1">Another</a></div><div>{text}</div></div>'

@@ -116,6 +116,13 @@ def test_between_two_posts_there_is_a_place_whoever_signs_the_one_and_heads_the_
     assert set(Gaps(posts, Ruler(posts), checks(NOTHING)).beside) == {1, 3}
 
 
+def test_code_and_the_text_about_it_are_not_parted() -> None:
+    of = page(P, BlockKind.CODE, P, P, BlockKind.CODE, HEADING, P)
+    found = Gaps(of, Ruler(of), NOTHING).beside
+    assert found[2][0] is Reason.SPLITS_GROUP
+    assert not {3, 5} & set(found), "between two texts, and before a heading, there is a place"
+
+
 def test_the_rules_own_selectors_have_sides_too() -> None:
     of = page(*[P] * 7)
     blocks = tuple(b._replace(avoided=(0,)) if i == 3 else b for i, b in enumerate(of.blocks))

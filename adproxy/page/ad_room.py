@@ -41,9 +41,9 @@ _LONGEST_VALUE = 600
 _OUT_OF_PAGE = 3
 # The widest ad that a phone has room for, the widest of all, CSS px; the label over an ad.
 _PHONE_ROOM, _DESKTOP_ROOM, _LABEL = 390, 1366, 24
-# What is not shown in its place, or only once there is a film, or instead of one: pages keep no room for these. In
-# Chromium at 390 px, a saved article with its own styles keeps 322 px for each of 19 banners, and none for its outstream
-# ads and their backfill.
+# What is not shown in its place, or only once there is a film, or instead of one: pages keep no room for these.
+# In Chromium at 390 px, a saved article with its own styles keeps 322 px for each of 19 banners, but none for its
+# outstream ads and their backfill.
 _KEEPS_NO_ROOM = frozenset("outstream interstitial outofpage oop adhesion takeover".split())
 _NAMES = ("class", "id", "data-ad-unit", "data-type", "data-ad-type")
 # Of several sizes the tallest of at most so many px is likely: half pages and skyscrapers stand beside an article.

@@ -39,6 +39,7 @@ _WHOLE_ARTICLE = 150
 _MUCH_MORE = 3
 # Fewer boxes with a date each are comments or related stories as well.
 _FEWEST_POSTS = 4
+_COMMENTS = frozenset("comment comments commentlist".split())
 # What boxes are called that follow each other in a forum or a log.
 _POST_NAMES = frozenset(["post", "message", "entry"])
 # What says when, or by whom, a post was written.
@@ -135,7 +136,7 @@ def find(body: LexborNode) -> Article | None:
     groups, texts = _paragraphs(body)
     host = _HostOf(body)
     branches, root = _search(body, groups, host)
-    if root.weight < _WHOLE_ARTICLE or _is_called_foreign(root.node):
+    if root.weight < _WHOLE_ARTICLE or _holds_comments(root.node):
         # Some sites have p for comments and notices alone: their articles are elements that hold text of their own, and
         # text between line breaks. Menus and footers are such elements too, so a brief in p is rather believed.
         more = _with_own_text(body, groups)
@@ -264,10 +265,9 @@ def _weigh(branches: list[_Branch], total: int) -> None:
 
 def _is_ignored(branch: _Branch, total: int) -> bool:
     """True for what its name or its attributes call no part of an article, unless it holds so much of the text."""
-    return branch.words < total * _TOO_MUCH_TO_IGNORE and _is_called_foreign(branch.node)
-
-
-def _is_called_foreign(node: LexborNode) -> bool:
+    if branch.words >= total * _TOO_MUCH_TO_IGNORE:
+        return False
+    node = branch.node
     attributes = node.attributes
     return (
         node.tag in _NOT_ARTICLE_TAGS
@@ -276,6 +276,12 @@ def _is_called_foreign(node: LexborNode) -> bool:
         or attributes.get("role") in _NOT_ARTICLE_ROLES
         or "display:none" in (attributes.get("style") or "").replace(" ", "")
     )
+
+
+def _holds_comments(node: LexborNode) -> bool:
+    """True by the names of an element: comments alone are often longer than the text that they are about."""
+    names = f"{node.attributes.get('class') or ''} {node.attributes.get('id') or ''}"
+    return "omment" in names and any(not _COMMENTS.isdisjoint(tokens(name)) for name in names.split())
 
 
 def _deepest(branches: list[_Branch], root: _Branch) -> _Branch:

@@ -62,6 +62,7 @@ _DASHES = frozenset("—–―-")
 _SOURCE_WORDS = 12
 """A name and an office, behind a dash under a quotation."""
 _CAPTION_WORDS = 40
+_NOTE = re.compile(r"\[\d{1,3}\]")
 # What begins with a word for a picture, and a colon or its author behind it; what ends with where pictures are bought.
 _CREDIT = re.compile(
     r"""^[\W_]*(?:©|\(c\)|(?:photo(?:graph)?s?|images?|pictures?|credits?|courtesy|foto(?:s|graf\w*)?|bild(?:er)?|imagen(?:es)?
@@ -270,6 +271,8 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
         if text.isupper() or _all_in(node, ("b", "strong")):
             flags |= BlockFlag.PSEUDO_HEADING
     good = words >= GOOD_WORDS and not linked if node is None else node.mem_id in walk.article.paragraphs
+    if good and text[0] == "[" and _NOTE.match(text):  # the article ends before its notes
+        good = False
     kind = _ASIDE if linked else _PARAGRAPH
     if words <= _CAPTION_WORDS and walk.pieces and walk.pieces[-1].block.kind is BlockKind.MEDIA:
         if _is_caption(node, text):

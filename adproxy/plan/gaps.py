@@ -88,6 +88,8 @@ def _beside(before: Block, after: Block) -> Verdict | None:
     if after.kind in _BELONGS_TO_TEXT_BEFORE and not between_posts:
         kind = after.kind.value
         return Reason.SPLITS_GROUP, f"nothing between a text and its {kind}", f"a {kind} follows"
+    if before.kind is BlockKind.CODE and after.kind is _PARAGRAPH and not is_heading(after):
+        return Reason.SPLITS_GROUP, "nothing between code and the text about it", "code directly before"
     pictures = before.kind is _MEDIA and after.kind is _MEDIA
     if pictures or _CAPTION in (before.kind, after.kind):
         return Reason.SPLITS_GROUP, "nothing between pictures and captions", "a picture or caption beside it"
