@@ -79,6 +79,21 @@ def test_comments_longer_than_the_article_do_not_win() -> None:
     assert root(html) == "a"
 
 
+@pytest.mark.parametrize("start", ["<footer><div>", "<nav><div>", "<dialog><div>"])
+def test_a_page_with_most_of_its_words_in_its_footer_has_none_or_a_brief(start: str) -> None:
+    assert find(f"<body><main>{SHORT}</main>{start}{P * 6}") is None
+    assert root(f"<body><main id=a>{P * 2}</main>{start}{P * 6}") == "a"
+
+
+@pytest.mark.parametrize("name", ["comments", "comment-list", "commentsArea", "CommentsBlock"])
+def test_a_brief_is_found_beside_more_words_of_comments(name: str) -> None:
+    assert root(f"<body><div id=a>{P * 2}</div><div class='{name}'>{P * 9}</div>") == "a"
+
+
+def test_an_article_that_says_it_has_comments_is_one() -> None:
+    assert root(f"<body><div>{P * 2}</div><div id=a class='comments-open with-comments'>{P * 9}</div>") == "a"
+
+
 def test_paragraphs_of_links_are_no_text() -> None:
     links = f"<p><a href=x>{SENTENCE}</a></p>" * 8
     assert root(f"<body><div id=l>{links}</div><div id=a>{P * 4}</div>") == "a"

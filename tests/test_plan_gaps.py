@@ -118,7 +118,7 @@ def test_between_two_posts_there_is_a_place_whoever_signs_the_one_and_heads_the_
 
 def test_code_and_the_text_about_it_are_not_parted() -> None:
     of = page(P, BlockKind.CODE, P, P, BlockKind.CODE, HEADING, P)
-    found = Gaps(of, Ruler(of), NOTHING).beside
+    found = Gaps(of, Ruler(of), checks(NOTHING)).beside
     assert found[2][0] is Reason.SPLITS_GROUP
     assert not {3, 5} & set(found), "between two texts, and before a heading, there is a place"
 

@@ -39,7 +39,8 @@ _WHOLE_ARTICLE = 150
 _MUCH_MORE = 3
 # Fewer boxes with a date each are comments or related stories as well.
 _FEWEST_POSTS = 4
-_COMMENTS = frozenset("comment comments commentlist".split())
+_COMMENT = frozenset("comment comments commentlist".split())
+_COMMENTS = _COMMENT | frozenset("list area section wrap wrapper container thread block box".split())
 # What boxes are called that follow each other in a forum or a log.
 _POST_NAMES = frozenset(["post", "message", "entry"])
 # What says when, or by whom, a post was written.
@@ -53,6 +54,7 @@ _TEXT_BOXES = "div,section,article,td,main,center,font,span,li,pre:not(:has(code
 _LIST_PARTS = frozenset(["ul", "ol", "li"])
 _NOT_ARTICLE = Says.NOT_ARTICLE | Says.AD | Says.CAPTION | Says.SIDEBAR
 _NOT_ARTICLE_ROLES = frozenset("navigation complementary contentinfo dialog search".split())
+_NEVER_ARTICLE_TAGS = frozenset(["footer", "nav", "dialog"])
 _NOT_ARTICLE_TAGS = frozenset("a nav aside footer form figure figcaption button dialog menu details template".split())
 
 Folded = tuple[str, int]
@@ -264,10 +266,13 @@ def _weigh(branches: list[_Branch], total: int) -> None:
 
 
 def _is_ignored(branch: _Branch, total: int) -> bool:
-    """True for what its name or its attributes call no part of an article, unless it holds so much of the text."""
-    if branch.words >= total * _TOO_MUCH_TO_IGNORE:
-        return False
+    """True for what its name or its attributes call no part of an article, unless it holds so much of the text.
+
+    A brief may have more words in its comments, or in the site's footer, than in itself.
+    """
     node = branch.node
+    if branch.words >= total * _TOO_MUCH_TO_IGNORE:
+        return node.tag in _NEVER_ARTICLE_TAGS or (total - branch.words >= MIN_ARTICLE_WORDS and _holds_comments(node))
     attributes = node.attributes
     return (
         node.tag in _NOT_ARTICLE_TAGS
@@ -279,9 +284,11 @@ def _is_ignored(branch: _Branch, total: int) -> bool:
 
 
 def _holds_comments(node: LexborNode) -> bool:
-    """True by the names of an element: comments alone are often longer than the text that they are about."""
+    """True for an element that is called a list of comments, and nothing else."""
     names = f"{node.attributes.get('class') or ''} {node.attributes.get('id') or ''}"
-    return "omment" in names and any(not _COMMENTS.isdisjoint(tokens(name)) for name in names.split())
+    if "omment" not in names:
+        return False
+    return any(set(words) <= _COMMENTS and set(words) & _COMMENT for words in map(tokens, names.split()))
 
 
 def _deepest(branches: list[_Branch], root: _Branch) -> _Branch:
