@@ -20,6 +20,8 @@ from adproxy.rules.ruleset import Choice, FixedPlace, MidArticle, Place, Policy,
 from adproxy.settings import Settings
 
 FORMAT = 1
+# Of a name that a page made up.
+_MARK_SHOWN = 40
 """Of the account; a key that goes or changes its meaning raises it, one that is added does not."""
 
 
@@ -224,6 +226,8 @@ class Account(TypedDict):
     """In the order of the rules."""
     candidates: list[Candidate]
     """The gaps between the article's blocks, from top to bottom."""
+    unknown_marks: list[str]
+    """Slots that the page's own markers name, but that the rules don't have or don't let markers place."""
 
 
 # --- making it --------------------------------------------------------------------------------------
@@ -247,6 +251,7 @@ def account_of(name: str, work: Work) -> Account:
         density={},
         slots=[],
         candidates=[],
+        unknown_marks=[],
     )
     if isinstance(result, Skip):
         account["skip"] = SkipAccount(reason=result.reason.value, detail=result.detail)
@@ -254,6 +259,7 @@ def account_of(name: str, work: Work) -> Account:
         account["article"] = _article(result.page)
         account["density"] = _densities(result.page, result.plan, policy)
         account["slots"] = _slots(policy, result.plan, result.page, work.html)
+        account["unknown_marks"] = [mark[:_MARK_SHOWN] for mark in result.page.unknown_marks]
         account["candidates"] = _candidates(account["slots"], result.page, work.html)
     return account
 

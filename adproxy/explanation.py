@@ -54,6 +54,9 @@ def told(account: Account, paint: Paint = plain) -> Iterator[str]:
     yield paint("Slots", "title")
     for slot in account["slots"]:
         yield from _slot(slot, paint)
+    for name in account["unknown_marks"]:
+        missing = f"  A marker in the page names “{clean(name)}”, but no slot that markers may place has that name."
+        yield from wrap(missing, _IN_SLOT)
 
 
 def _headed(head: str, text: str) -> Iterator[str]:

@@ -90,6 +90,8 @@ class BlockFlag:
     """Belongs together with the next block: a quotation and its source."""
     HAS_MEDIA = 16
     """A paragraph with a picture or frame in it."""
+    ENDS_POST = 32
+    """The last block of one of several posts: who writes next, and when, belongs to the next one."""
 
 
 class Block(NamedTuple):
@@ -97,7 +99,7 @@ class Block(NamedTuple):
 
     kind: BlockKind
     words: int
-    """Words; two characters of a script without spaces (Chinese, Japanese, Thai …) count as one."""
+    """Words; two characters of Chinese, Japanese and the like count as one, and four letters of Thai and the like."""
     chars: int
     """Characters of its text, white space folded."""
     heights: PerDevice
@@ -181,6 +183,8 @@ class Page:
     for each slot that the page's own markers place, a spot per marker."""
     facts: Facts = Facts()
     already_rewritten: bool = False
+    unknown_marks: tuple[str, ...] = ()
+    """Slots that the page's own markers name, but that the rules don't have or don't let markers place."""
     marked_off: bool = False
     """An editor's marker says that the page is to have no ads."""
 

@@ -83,3 +83,12 @@ def test_a_line_is_broken_at_blanks_and_a_long_word_stays_whole() -> None:
     assert broken[0].startswith("   one two")
     assert all(line.startswith("    two") or line == "    " + address for line in broken[1:])
     assert " ".join(line.strip() for line in broken) == "one " + "two " * 40 + address
+
+
+def test_a_marker_for_a_slot_that_the_rules_do_not_have_is_told(tmp_path: Path) -> None:
+    marks = '<!-- adproxy:slot in-artikel --><div data-ads-here="rail"></div>'
+    text = " ".join(line.strip() for line in lines(tmp_path, PAGE.replace("<h2>", f"{marks}<h2>")))
+    assert "A marker in the page names “in-artikel”, but no slot that markers may place has that name." in text
+    assert "names “rail”" not in text
+    forbidden = lines(tmp_path, PAGE.replace("<h2>", f"{marks}<h2>"), RULES + "markers: [first]\n")
+    assert any("names “rail”" in line for line in forbidden)

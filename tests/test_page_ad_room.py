@@ -82,6 +82,21 @@ def test_the_sizes_that_it_may_have_are_those_that_fit(html: str, expected: PerD
     assert room(html) == expected
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div class=ad data-type=outstream-backfill data-sizes='300x250'></div>",
+        "<div class=ad data-ad-unit=PERMALINK_OUTSTREAM></div>",
+        "<div class=ad id=page-interstitial></div>",
+        "<div class=ad><div class='adhesion-wrap' data-sizes='320x50'></div></div>",
+    ],
+)
+def test_what_is_not_shown_in_its_place_takes_none(html: str) -> None:
+    assert room(html) == NOTHING
+    assert room(html.replace("outstream", "instream").replace("OUTSTREAM", "x").replace("interstitial", "x")
+                .replace("adhesion", "x")) != NOTHING  # fmt: skip
+
+
 def test_a_height_in_its_style_is_taken() -> None:
     assert room("<div style='width:300px; min-height: 280px'></div>") == PerDevice(280, 280)
     assert room("<div style='line-height: 280px'></div>") == USUAL

@@ -79,6 +79,21 @@ def test_comments_longer_than_the_article_do_not_win() -> None:
     assert root(html) == "a"
 
 
+@pytest.mark.parametrize("start", ["<footer><div>", "<nav><div>", "<dialog><div>"])
+def test_a_page_with_most_of_its_words_in_its_footer_has_none_or_a_brief(start: str) -> None:
+    assert find(f"<body><main>{SHORT}</main>{start}{P * 6}") is None
+    assert root(f"<body><main id=a>{P * 2}</main>{start}{P * 6}") == "a"
+
+
+@pytest.mark.parametrize("name", ["comments", "comment-list", "commentsArea", "CommentsBlock"])
+def test_a_brief_is_found_beside_more_words_of_comments(name: str) -> None:
+    assert root(f"<body><div id=a>{P * 2}</div><div class='{name}'>{P * 9}</div>") == "a"
+
+
+def test_an_article_that_says_it_has_comments_is_one() -> None:
+    assert root(f"<body><div>{P * 2}</div><div id=a class='comments-open with-comments'>{P * 9}</div>") == "a"
+
+
 def test_paragraphs_of_links_are_no_text() -> None:
     links = f"<p><a href=x>{SENTENCE}</a></p>" * 8
     assert root(f"<body><div id=l>{links}</div><div id=a>{P * 4}</div>") == "a"
@@ -100,9 +115,46 @@ def test_a_page_of_teasers_has_none_or_one_that_holds_them_all() -> None:
     assert find(f"<body><main>{teasers}</main>") is None
 
 
+CARD = '<div class=c><a href="{0}"><img src="/1.jpg" width=200></a><b><a href="{1}">A title</a></b>{2}</div>'
+
+
+def cards(picture: str, title: str, text: str) -> str:
+    return "".join(CARD.format(picture.format(i), title.format(i), text) for i in range(6))
+
+
+def test_a_picture_and_a_title_that_lead_to_the_same_other_page_make_a_teaser() -> None:
+    def paragraphs(picture: str, title: str) -> int:
+        found = find(f"<body><div>{P * 4}<section>{cards(picture, title, P)}</section></div>")
+        return 0 if found is None else len(found.nodes)
+
+    assert paragraphs("/story/{}", "/story/{}") == 4
+    # what leads to a shop, to a larger picture or to the page itself belongs to the article
+    assert paragraphs("https://shop.example/{}", "https://shop.example/{}") == 10
+    assert paragraphs("/large/{}.jpg", "/story/{}") == 10
+    assert paragraphs("#{}", "#{}") == 10
+
+
+def test_the_few_paragraphs_of_a_page_without_them_are_read_too() -> None:
+    items = "".join(f"<li>{SENTENCE * 2}</li>" for _ in range(8))
+    found = find(f"<body><div id=a>{P}<ol>{items}</ol>{P}</div>")
+    assert found is not None
+    assert (found.root.id, len(found.nodes)) == ("a", 10)
+
+
 def test_a_page_without_paragraph_tags_is_read_by_its_line_breaks() -> None:
     text = "<br><br>".join(SENTENCE * 3 for _ in range(8))
     assert root(f"<body><div id=a>{text}</div>") == "a"
+
+
+@pytest.mark.parametrize("around", ["<div id=a>{}</div>", "<body id=a>{}"])
+def test_text_between_line_breaks_is_found_though_comments_stand_in_paragraphs(around: str) -> None:
+    text = "<br><br>".join(SENTENCE * 3 for _ in range(12))
+    assert root(f"<body>{around.format(text)}<div class=comments>{P * 6}</div>") == "a"
+
+
+def test_a_brief_in_paragraphs_is_believed_though_menus_have_more_text() -> None:
+    menu = "".join(f"<div>{SENTENCE}</div>" for _ in range(8))
+    assert root(f"<body><div>{menu}</div><div id=a>{P * 3}</div>") == "a"
 
 
 def test_a_page_of_boxes_instead_of_paragraphs_is_found() -> None:

@@ -215,6 +215,80 @@ def test_what_comes_before_the_first_and_after_the_last_paragraph_is_cut_off() -
     assert [b.kind for b in cut.blocks] == [BlockKind.HEADING, *paragraphs, BlockKind.LIST]
 
 
+def test_the_article_ends_before_its_numbered_notes() -> None:
+    notes = "".join(f"<p>[{i}] {SENTENCE}</p>" for i in (1, 2))
+    assert len(read(f"<body><main>{P * 4}{notes}</main>".encode(), AUTO).blocks) == 4
+    assert len(read(f"<body><main>{P * 4}{notes.replace('[', '').replace(']', '')}</main>".encode(), AUTO).blocks) == 6
+
+
+def test_the_article_does_not_reach_into_cards_of_other_pages() -> None:
+    text = "Nobody had seen it since late in the evening, when the last of them went home by boat."
+    card = f'<div><img src=1.jpg><div><a href="http://a.example/1">Another</a></div><div>{text}</div></div>'
+    cut = read(f"<body><main>{P * 4}<h2>More of it</h2>{card * 3}</main>".encode(), AUTO)
+    assert [b.kind for b in cut.blocks] == [BlockKind.PARAGRAPH] * 4
+    alone = read(f"<body><main>{P * 4}<div>{text}</div></main>".encode(), AUTO)
+    assert len(alone.blocks) == 5, "the same text by itself ends the article"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "<p>Photo: M. Keeper</p>",
+        "<p>Fotos von M. Keeper</p>",
+        "<p>© M. Keeper</p>",
+        "<p>写真：港の朝</p>",
+        "<p>The quay in the morning. (Getty Images)</p>",
+        "<p><em>The quay in the morning</em></p>",
+        "<p class=img-caption>The quay in the morning</p>",
+        "<div>Foto: M. Keeper</div>",
+    ],
+)
+def test_a_line_below_a_picture_that_names_its_author_is_its_caption(line: str) -> None:
+    picture = "<img src=x width=600 height=400>"
+    assert kinds(picture + line) == [BlockKind.MEDIA, BlockKind.CAPTION]
+    assert kinds(line) != [BlockKind.CAPTION] or "caption" in line, "without a picture it is text"
+
+
+@pytest.mark.parametrize(
+    "line", ["Images of the quay were shown to all of us.", "Photographers came from everywhere.", "It was quiet."]
+)
+def test_a_sentence_below_a_picture_is_no_caption(line: str) -> None:
+    assert kinds(f"<img src=x width=600 height=400><p>{line}</p>") == [BlockKind.MEDIA, BlockKind.PARAGRAPH]
+
+
+def test_a_line_that_is_called_a_byline_is_not_the_articles_text() -> None:
+    assert kinds("<p class=post-author>by M. Keeper, on Monday</p>") == [BlockKind.ASIDE]
+
+
+def test_a_slot_before_a_heading_stands_before_the_header_that_begins_with_it() -> None:
+    start = f"<section><header>\n<h2>The quay</h2><p>In the morning</p></header>{P}</section>"
+    html = _html(start)
+    gap = page(start).gaps[2]
+    assert gap.anchor is not None
+    assert html.encode()[gap.anchor.offset :].startswith(b"<header>")
+    inner = page(f"<section><header><div>Monday</div><h2>The quay</h2></header>{P}</section>")
+    assert inner.gaps[3].anchor is None
+
+
+def test_each_of_several_posts_ends_where_the_next_begins() -> None:
+    post = f'<div class="post bg"><p class=author>by A</p>{P}<div class=signature>Fair winds</div></div>'
+    found = read(f"<body><main>{post * 5}</main>".encode(), AUTO)
+    ends = [i for i, b in enumerate(found.blocks) if b.flags & BlockFlag.ENDS_POST]
+    assert [found.blocks[i].text for i in ends] == ["Fair winds"] * 4
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<ul><li>one two</li><li>three</li><li>fo<b>ur</b></li></ul>",
+        "<table><tr><td>one two</td><td>three</td></tr><tr><td>four</td></tr></table>",
+        "<ul>\n<li>one two</li>\n<li>three</li>\n<li>four</li></ul>",
+    ],
+)
+def test_words_that_markup_alone_parts_are_counted_apart(html: str) -> None:
+    assert [b.words for b in between(html)] == [4]
+
+
 def test_words_of_ads_and_asides_are_not_the_articles() -> None:
     with_more = page("<div class=ad-slot>Buy this now</div><aside>Read that also</aside>")
     assert with_more.words == page("").words

@@ -65,6 +65,17 @@ def test_hidden_and_empty_headings_are_none() -> None:
     assert around(html)[0] == html[html.index("<h1>Head") :]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["<h1><a href=/>Paper</a></h1>", "<h1><a href='//blog.example'>Paper</a></h1>", "<h1 class=top__logo>Paper</h1>"],
+)
+def test_the_sites_name_is_no_headline_but_the_title_of_the_post_is(name: str) -> None:
+    html = f"<body><div>{name}</div><main><h3 class='post-title entry-title'>Head</h3>{TEXT}</main>"
+    assert around(html)[0] == html[html.index("<h3") :]
+    assert around(html.replace("post-title entry-title", "x")) == (None, None)
+    assert around(html.replace("=/>", "=/story>").replace(".example'", ".example/story'").replace("logo", "x"))[0]
+
+
 def test_a_page_without_a_headline_has_no_such_place() -> None:
     page = read(f"<body><main><h2>x</h2>{TEXT}</main>".encode(), HEADLINE)
     assert (page.above_headline.problem, page.below_headline.problem) == ("no_such_place", "no_such_place")
@@ -153,6 +164,8 @@ def test_a_sidebar_is_an_aside_or_a_box_that_is_called_one(start: str) -> None:
         "<aside></aside>",
         "<div class=trailer><div>1</div></div>",
         "<header class=sidebar><div>1</div></header>",
+        "<div class='article__share-sidebar'><div>1</div></div>",
+        "<div id=toc-sidebar><div>1</div></div>",
     ],
 )
 def test_what_is_no_sidebar_is_none(html: str) -> None:

@@ -82,6 +82,13 @@ def test_no_other_element_may_hold_a_slot(name: str) -> None:
         assert tree.after(paragraph) is None
 
 
+@pytest.mark.parametrize("outer", ["form", "span", "font"])
+def test_what_the_page_is_laid_out_in_may_hold_a_slot_around_the_article_alone(outer: str) -> None:
+    html = f"<body><{outer}><p>a</p><p id=z>b</p></{outer}>"
+    assert before(html, "#z") is None
+    assert before(html, "#z", article="#z") is not None
+
+
 @pytest.mark.parametrize("outer", ["li", "blockquote", "a", "span", "figure", "details", "button", "form"])
 def test_a_plain_box_within_one_that_is_not_may_hold_none_either(outer: str) -> None:
     html = f"<body><{outer}><div><section><p>a</p></section></div></{outer}>"

@@ -22,7 +22,10 @@ from adproxy.page.words import count_words, fold
         ("日本", 1),
         ("日本語", 2),
         ("これは日本語です。", 4),
-        ("ภาษาไทย", 4),
+        ("ภาษาไทย", 2),
+        ("ท่าเรือในตอนเช้าเงียบสงบ", 6),
+        ("ภาษาไทย 2024 日本", 4),
+        ("ພາສາລາວ", 2),
         ("안녕하세요", 3),
         ("iPhone は高い", 3),
         ("日本 2024 年", 3),
@@ -31,7 +34,7 @@ from adproxy.page.words import count_words, fold
         ("𠀀𠀁", 1),
     ],
 )
-def test_words_are_counted_by_spaces_or_by_every_two_characters(text: str, words: int) -> None:
+def test_words_are_counted_by_spaces_or_by_every_two_or_four_characters(text: str, words: int) -> None:
     assert count_words(text) == words
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from adproxy.model import Anchor, Block, BlockKind, Edge, Gap, Page, PerDevice, Reason
+from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Edge, Gap, Page, PerDevice, Reason
 from adproxy.plan.gaps import Gaps, checks
 from adproxy.plan.ruler import Ruler
 from adproxy.rules.ruleset import NO_DISTANCE, Clearance, Distance, KeepClear, Sides
@@ -89,6 +89,38 @@ def test_before_a_heading_is_fine_but_not_where_a_foreign_box_comes_right_behind
     assert 2 not in forbidden(P, P, HEADING, P, BlockKind.ASIDE, P)
     assert forbidden(P, P, HEADING, BlockKind.ASIDE, P, P)[2] is Reason.NEAR_ASIDE
     assert 2 not in forbidden(P, P, HEADING)
+
+
+def test_a_heading_of_one_word_does_not_part_a_slot_from_a_picture() -> None:
+    of = page(P, P, HEADING, BlockKind.MEDIA, P, P)
+    brief = replace(of, blocks=tuple(b._replace(words=1) if b.kind is HEADING else b for b in of.blocks))
+    assert 2 not in Gaps(of, Ruler(of), checks(NOTHING)).beside
+    assert Gaps(brief, Ruler(brief), checks(NOTHING)).beside[2][0] is Reason.NEAR_MEDIA
+
+
+@pytest.mark.parametrize(("above", "below", "forbidden"), [(1, 2, True), (2, 2, True), (3, 1, False), (2, 40, False)])
+def test_lines_of_a_word_or_two_are_not_parted(above: int, below: int, forbidden: bool) -> None:
+    of = page(P, P, P, P)
+    counts = (50, above, below, 50)
+    chart = replace(of, blocks=tuple(b._replace(words=n) for b, n in zip(of.blocks, counts, strict=True)))
+    found = Gaps(chart, Ruler(chart), checks(NOTHING)).beside
+    assert (2 in found) is forbidden
+    assert not forbidden or found[2][0] is Reason.SPLITS_GROUP
+
+
+def test_between_two_posts_there_is_a_place_whoever_signs_the_one_and_heads_the_other() -> None:
+    aside = BlockKind.ASIDE
+    of = page(P, aside, aside, P)
+    posts = replace(of, blocks=tuple(b._replace(flags=BlockFlag.ENDS_POST * (i == 1)) for i, b in enumerate(of.blocks)))
+    assert set(Gaps(of, Ruler(of), checks(NOTHING)).beside) == {1, 2, 3}
+    assert set(Gaps(posts, Ruler(posts), checks(NOTHING)).beside) == {1, 3}
+
+
+def test_code_and_the_text_about_it_are_not_parted() -> None:
+    of = page(P, BlockKind.CODE, P, P, BlockKind.CODE, HEADING, P)
+    found = Gaps(of, Ruler(of), checks(NOTHING)).beside
+    assert found[2][0] is Reason.SPLITS_GROUP
+    assert not {3, 5} & set(found), "between two texts, and before a heading, there is a place"
 
 
 def test_the_rules_own_selectors_have_sides_too() -> None:

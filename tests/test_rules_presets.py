@@ -58,7 +58,8 @@ def test_news_has_the_numbers_that_it_promises() -> None:
     assert (policy.limits.gap.phone, policy.limits.gap.desktop) == (Distance(200, "words"), Distance(250, "words"))
     assert policy.limits.in_article == 8
     clear = policy.keep_clear
-    assert (clear.after_heading, clear.around_media) == (Distance(1, "blocks"), Distance(30, "words"))
+    assert clear.after_heading == Distance(1, "blocks")
+    assert clear.around_media == Sides(Distance(30, "words"), Distance(30, "words"), unless_heading=True)
     assert clear.around_existing_ads == Distance(40, "words")
     slots = {slot.name: slot for slot in policy.slots}
     assert {name: slot.place for name, slot in slots.items()} == {
@@ -68,7 +69,7 @@ def test_news_has_the_numbers_that_it_promises() -> None:
         "end": FixedPlace.END_OF_ARTICLE,
     }
     article = slots["in-article"]
-    assert (article.first_after, article.before_end) == (Distance(100, "words"), Distance(100, "words"))
+    assert (article.first_after, article.before_end) == (Distance(75, "words"), Distance(100, "words"))
     assert article.article_min == Distance(150, "words")
     assert article.height_at(390) == 250 + 24
     assert slots["rail"].height_at(390) == 0

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from selectolax.lexbor import LexborNode
 
 from adproxy.page import teasers
-from adproxy.page.names import Says, says
+from adproxy.page.names import Says, says, tokens
 from adproxy.page.words import count_words, fold
 
 # A paragraph of fewer words is a caption, a byline or a teaser more often than text.
@@ -35,8 +35,14 @@ _TOO_MUCH_TO_IGNORE = 0.5
 MIN_ARTICLE_WORDS = 40
 # An article of its own among others has so many words: fewer are a post or a teaser.
 _WHOLE_ARTICLE = 150
+# So many times the words of its p elements a page's other text must have to be its article.
+_MUCH_MORE = 3
 # Fewer boxes with a date each are comments or related stories as well.
 _FEWEST_POSTS = 4
+_COMMENT = frozenset("comment comments commentlist".split())
+_COMMENTS = _COMMENT | frozenset("list area section wrap wrapper container thread block box".split())
+# What boxes are called that follow each other in a forum or a log.
+_POST_NAMES = frozenset(["post", "message", "entry"])
 # What says when, or by whom, a post was written.
 _DATED = "time,[datetime],[itemprop~=datePublished],[itemprop~=author]"
 
@@ -48,6 +54,7 @@ _TEXT_BOXES = "div,section,article,td,main,center,font,span,li,pre:not(:has(code
 _LIST_PARTS = frozenset(["ul", "ol", "li"])
 _NOT_ARTICLE = Says.NOT_ARTICLE | Says.AD | Says.CAPTION | Says.SIDEBAR
 _NOT_ARTICLE_ROLES = frozenset("navigation complementary contentinfo dialog search".split())
+_NEVER_ARTICLE_TAGS = frozenset(["footer", "nav", "dialog"])
 _NOT_ARTICLE_TAGS = frozenset("a nav aside footer form figure figcaption button dialog menu details template".split())
 
 Folded = tuple[str, int]
@@ -129,29 +136,34 @@ def _paragraphs(root: LexborNode) -> tuple[dict[int, Group], dict[int, Folded]]:
 def find(body: LexborNode) -> Article | None:
     """The article of a page, or None where there are too few good words for one, or where it is a list."""
     groups, texts = _paragraphs(body)
-    if sum(g.words for g in groups.values()) < MIN_ARTICLE_WORDS * 2:
-        # Some sites have no p at all: elements that hold text of their own, and text between line breaks.
-        groups = _own_text(body) or groups
-    total = sum(g.words for g in groups.values())
-    if total < MIN_ARTICLE_WORDS:
-        return None
-    branches = _branches(body, groups)
-    _add_up(branches)
     host = _HostOf(body)
-    total -= _leave_out_teasers(branches, host)
-    _weigh(branches, total)
-    root = _deepest(branches, branches[0])
-    wholes = _whole_articles(branches, root)
-    if wholes:
-        root = _deepest(branches, wholes[0])
+    branches, root = _search(body, groups, host)
+    if root.weight < _WHOLE_ARTICLE or _holds_comments(root.node):
+        # Some sites have p for comments and notices alone: their articles are elements that hold text of their own, and
+        # text between line breaks. Menus and footers are such elements too, so a brief in p is rather believed.
+        more = _with_own_text(body, groups)
+        branches_too, root_too = _search(body, more, host)
+        if root.weight < MIN_ARTICLE_WORDS or root_too.weight >= root.weight * _MUCH_MORE:
+            groups, branches, root = more, branches_too, root_too
     if root.weight < MIN_ARTICLE_WORDS:
         return None
-    inside = _groups_in(root, branches, groups)
-    node = root.node
-    while node.tag in _LIST_PARTS and node.parent is not None:  # what stands before and behind a list belongs to it
-        node = node.parent
-    found = _article(node, inside, texts, _posts(branches, root))
+    posts = _posts(branches, root)
+    while (
+        root.node.tag in _LIST_PARTS and root.around is not None
+    ):  # what stands before and behind a list belongs to it
+        root = root.around
+    found = _article(root.node, _groups_in(root, branches, groups), texts, posts)
     return None if teasers.is_list(found.nodes, found.words, host) else found
+
+
+def _search(body: LexborNode, groups: dict[int, Group], host: _HostOf) -> tuple[list[_Branch], _Branch]:
+    """All elements that good paragraphs stand in, and of these the article's."""
+    branches = _branches(body, groups)
+    _add_up(branches)
+    _weigh(branches, sum(g.words for g in groups.values()) - _leave_out_teasers(branches, host))
+    root = _deepest(branches, branches[0])
+    wholes = _whole_articles(branches, root)
+    return branches, _deepest(branches, wholes[0]) if wholes else root
 
 
 class _HostOf:
@@ -181,9 +193,10 @@ def within(root: LexborNode) -> Article:
     return _article(root, groups.values(), texts)
 
 
-def _own_text(body: LexborNode) -> dict[int, Group]:
-    groups: dict[int, Group] = {}
-    for node in body.css(_TEXT_BOXES):
+def _with_own_text(body: LexborNode, groups: dict[int, Group]) -> dict[int, Group]:
+    """Groups of good paragraphs with what holds text of its own besides."""
+    groups = {mem_id: Group(g.parent, g.words, [*g.paragraphs]) for mem_id, g in groups.items()}
+    for node in (body, *body.css(_TEXT_BOXES)):
         preformatted = node.tag == "pre"
         own = node.text(deep=preformatted)
         if len(own) < 80:
@@ -191,7 +204,8 @@ def _own_text(body: LexborNode) -> dict[int, Group]:
         words = count_words(own)
         if words < GOOD_WORDS:
             continue
-        parent = node if words > 150 and not preformatted else node.parent
+        many = words > _WHOLE_ARTICLE and not preformatted
+        parent = node if many or node.tag == "body" else node.parent
         if parent is None:
             continue
         group = groups.setdefault(parent.mem_id, Group(parent))
@@ -252,10 +266,13 @@ def _weigh(branches: list[_Branch], total: int) -> None:
 
 
 def _is_ignored(branch: _Branch, total: int) -> bool:
-    """True for what its name or its attributes call no part of an article, unless it holds so much of the text."""
-    if branch.words >= total * _TOO_MUCH_TO_IGNORE:
-        return False
+    """True for what its name or its attributes call no part of an article, unless it holds so much of the text.
+
+    A brief may have more words in its comments, or in the site's footer, than in itself.
+    """
     node = branch.node
+    if branch.words >= total * _TOO_MUCH_TO_IGNORE:
+        return node.tag in _NEVER_ARTICLE_TAGS or (total - branch.words >= MIN_ARTICLE_WORDS and _holds_comments(node))
     attributes = node.attributes
     return (
         node.tag in _NOT_ARTICLE_TAGS
@@ -264,6 +281,14 @@ def _is_ignored(branch: _Branch, total: int) -> bool:
         or attributes.get("role") in _NOT_ARTICLE_ROLES
         or "display:none" in (attributes.get("style") or "").replace(" ", "")
     )
+
+
+def _holds_comments(node: LexborNode) -> bool:
+    """True for an element that is called a list of comments, and nothing else."""
+    names = f"{node.attributes.get('class') or ''} {node.attributes.get('id') or ''}"
+    if "omment" not in names:
+        return False
+    return any(set(words) <= _COMMENTS and set(words) & _COMMENT for words in map(tokens, names.split()))
 
 
 def _deepest(branches: list[_Branch], root: _Branch) -> _Branch:
@@ -289,10 +314,16 @@ def _posts(branches: list[_Branch], root: _Branch) -> frozenset[int]:
     children = [b for b in branches if b.around is root and b.weight]
     if len(children) < _FEWEST_POSTS or sum(b.weight for b in children) < root.weight * _MOST:
         return frozenset()
-    posts = [b for b in children if b.node.tag == "article" or b.node.css_first(_DATED) is not None]
+    posts = [b for b in children if _is_post(b.node)]
     if len(posts) < _FEWEST_POSTS or len(posts) < len(children) * _MOST:
         return frozenset()
     return frozenset(b.node.mem_id for b in posts)
+
+
+def _is_post(node: LexborNode) -> bool:
+    if node.tag == "article" or node.css_first(_DATED) is not None:
+        return True
+    return any(not _POST_NAMES.isdisjoint(tokens(name)) for name in (node.attributes.get("class") or "").split())
 
 
 def _groups_in(root: _Branch, branches: list[_Branch], groups: dict[int, Group]) -> list[Group]:

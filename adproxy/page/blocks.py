@@ -7,6 +7,7 @@ each with its anchor or the reason why it has none.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborNode
@@ -20,7 +21,7 @@ from adproxy.page.contents import Contents, contents
 from adproxy.page.heights import USUAL, Heights, plus, width_of
 from adproxy.page.names import Says, says
 from adproxy.page.tree import Tree, holds_words, visible_text
-from adproxy.page.words import fold
+from adproxy.page.words import count_words, fold
 
 # Looking a member up in its enum takes longer than most of what is done with it here, and so does a named tuple's own
 # constructor: there are blocks and gaps by the dozen.
@@ -43,6 +44,7 @@ _INLINE = frozenset(
     """a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q ruby rb rt rp s samp
     small span strike strong sub sup time tt u var wbr button input meter output progress""".split()
 )
+_HEADERS = frozenset(["header", "hgroup"])
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _LISTS = frozenset(["ul", "ol", "dl", "menu", "dir"])
 _MEDIA = frozenset(
@@ -60,6 +62,18 @@ _DASHES = frozenset("—–―-")
 _SOURCE_WORDS = 12
 """A name and an office, behind a dash under a quotation."""
 _CAPTION_WORDS = 40
+_NOTE = re.compile(r"\[\d{1,3}\]")
+# What begins with a word for a picture, and a colon or its author behind it; what ends with where pictures are bought.
+_CREDIT = re.compile(
+    r"""^[\W_]*(?:©|\(c\)|(?:photo(?:graph)?s?|images?|pictures?|credits?|courtesy|foto(?:s|graf\w*)?|bild(?:er)?|imagen(?:es)?
+    |immagin[ei]|imagem|crédits?|crédito|kuvat?|kép|zdjęci[ae]|fot|фото|写真|画像|图片?|圖片?|사진|صورة|تصویر|צילום)
+    \s*(?:(?:credit|courtesy|by|via|par|von|de|di|door|av|af)\b|[:：/／|©.]))
+    |(?:getty(?:\simages)?|reuters|\bap(?:\sphoto)?|\bafp|\bepa|\bdpa|shutterstock|istock|alamy|unsplash|flickr|wikimedia(?:\scommons)?
+    |file\sphoto)[)\]\s.]*$""",
+    re.I | re.X,
+)
+# A box with a picture and a linked title that holds no more words than this is a card, which leads to another page.
+_CARD_WORDS = 60
 # A post of fewer words is not torn apart: there is a better place before the next one.
 _WHOLE_POST = 200
 # Words: quotations and boxes break their text into paragraphs of about so many.
@@ -254,10 +268,15 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
         flags |= BlockFlag.OPEN_SENTENCE
     if words <= 12 and node is not None and (last not in _SENTENCE_ENDS or last in _QUESTIONS):
         # An interview's bold questions head their answers.
-        if text.isupper() or _all_bold(node):
+        if text.isupper() or _all_in(node, ("b", "strong")):
             flags |= BlockFlag.PSEUDO_HEADING
     good = words >= GOOD_WORDS and not linked if node is None else node.mem_id in walk.article.paragraphs
+    if good and text[0] == "[" and _NOTE.match(text):  # the article ends before its notes
+        good = False
     kind = _ASIDE if linked else _PARAGRAPH
+    if words <= _CAPTION_WORDS and walk.pieces and walk.pieces[-1].block.kind is BlockKind.MEDIA:
+        if _is_caption(node, text):
+            kind, good, flags = BlockKind.CAPTION, False, BlockFlag.NONE
     media = walk.contents.media.get(node.mem_id) if node is not None else None
     width = width_of(text, words)
     height = walk.heights.paragraph(width)
@@ -276,13 +295,26 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
     _add(walk, node, kind, tag, text, height, words, flags, good=good)
 
 
-def _all_bold(node: LexborNode) -> bool:
+def _is_caption(node: LexborNode | None, text: str) -> bool:
+    """True for a line right below a picture that names its author, is called a caption, or is all in italics."""
+    if _CREDIT.search(text):
+        return True
+    if node is None:
+        return False
+    attributes = node.attributes
+    return bool(says(attributes.get("class") or "", attributes.get("id") or "") & Says.CAPTION) or _all_in(
+        node, ("em", "i", "small")
+    )
+
+
+def _all_in(node: LexborNode, tags: tuple[str, ...]) -> bool:
+    """True if all of an element's text stands in one child of these tags."""
     solid = [
         child
         for child in node.iter(include_text=True)
         if not (child.is_text_node and not child.text().strip()) and child.tag != "br"
     ]
-    return len(solid) == 1 and solid[0].tag in ("b", "strong")
+    return len(solid) == 1 and solid[0].tag in tags
 
 
 def _add(
@@ -325,8 +357,8 @@ def _paragraph(walk: _Walk, node: LexborNode, depth: int) -> None:
         _illustrated(walk, node, depth)
         return
     if text:
-        linked = len(text) < 300 and mem_id not in walk.article.paragraphs and _linked(node, len(text))
-        _text_piece(walk, node, "p", text, words, linked)
+        foreign = mem_id not in walk.article.paragraphs and len(text) < 300 and _is_foreign(node, len(text))
+        _text_piece(walk, node, "p", text, words, foreign)
     elif mem_id in walk.contents.ads:
         _add(walk, node, BlockKind.AD, "p", "", likely_room(node, walk.heights.existing_ad(0, 0, size)), 0)
     elif size is not None:
@@ -368,6 +400,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         text, words = walk.read(node)
         if text or size is not None:
             count = len(node.css("li,dt,dd")) or 1
+            words = _apart(node, words, count)
             kind = BlockKind.MEDIA if size is not None else BlockKind.LIST
             kind = BlockKind.ASIDE if _linked(node, len(text)) else kind
             good = kind is BlockKind.LIST and words >= GOOD_WORDS and walk.holds_good(node)
@@ -379,6 +412,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             _visit(walk, node, depth + 1)
             return
         text, words = walk.read(node)
+        words = _apart(node, words, len(node.css("td,th")))
         if size is not None and words < _CAPTION_WORDS:  # a picture with its caption, set as a table
             _add(walk, node, BlockKind.MEDIA, tag, text, walk.heights.media(*size), words)
         else:
@@ -431,13 +465,36 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     before = len(walk.pieces)
     _visit(walk, node, depth + 1)
     made = walk.pieces[before:]
-    if node.mem_id in walk.article.posts and sum(p.block.words for p in made) < _WHOLE_POST:
-        for piece in made[:-1]:
-            piece.block = piece.block._replace(flags=piece.block.flags | BlockFlag.KEEP_WITH_NEXT)
+    if made and node.mem_id in walk.article.posts:
+        if sum(p.block.words for p in made) < _WHOLE_POST:
+            for piece in made[:-1]:
+                piece.block = piece.block._replace(flags=piece.block.flags | BlockFlag.KEEP_WITH_NEXT)
+        made[-1].block = made[-1].block._replace(flags=made[-1].block.flags | BlockFlag.ENDS_POST)
+    if len(made) > 2 and _is_card(made):
+        for piece in made:  # the article does not reach as far as to these words
+            piece.good = piece.good and piece.node is not None and piece.node.mem_id in walk.article.paragraphs
     if len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
         piece = made[0]
         good = piece.good or node.mem_id in walk.article.paragraphs
         walk.pieces[before] = _Piece(piece.block, node, good)
+
+
+def _is_card(made: list[_Piece]) -> bool:
+    """True for a picture, a linked title and few words: a teaser of another page."""
+    kinds = {piece.block.kind for piece in made}
+    return {BlockKind.MEDIA, BlockKind.ASIDE} <= kinds and sum(p.block.words for p in made) <= _CARD_WORDS
+
+
+def _is_foreign(node: LexborNode, characters: int) -> bool:
+    """True for a line that is mostly links, or that is called a byline, a date and the like."""
+    attributes = node.attributes
+    named = attributes.get("class")
+    return (bool(named) and bool(says(named or "", "") & Says.NOT_ARTICLE)) or _linked(node, characters)
+
+
+def _apart(node: LexborNode, words: int, parts: int) -> int:
+    """Words of a list or table of so many parts, with those that only markup parts."""
+    return min(count_words(node.text(separator=" ")), words + parts - 1) if parts > 1 else words
 
 
 def _linked(node: LexborNode, characters: int) -> bool:
@@ -483,12 +540,36 @@ def _trimmed(pieces: list[_Piece]) -> list[_Piece]:
     return pieces[first:end]
 
 
+def _outermost(node: LexborNode) -> LexborNode | None:
+    """A heading, or the header that begins with it: a slot stands before a section's header, not in it. None where
+    the header begins with something else."""
+    parent = node.parent
+    while parent is not None and parent.tag in _HEADERS:
+        if not _begins_with(parent, node):
+            return None
+        node, parent = parent, parent.parent
+    return node
+
+
+def _begins_with(parent: LexborNode, child: LexborNode) -> bool:
+    at = child.prev
+    while at is not None:
+        if at.is_element_node or (at.is_text_node and not at.is_empty_text_node):
+            return False
+        at = at.prev
+    return True
+
+
 def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
     anchor: Anchor | None = None
     if i < len(pieces):
         if pieces[i].joined:
             return _NO_GAP
         node = pieces[i].node
+        if node is not None and pieces[i].block.kind is BlockKind.HEADING:
+            node = _outermost(node)
+            if node is None:
+                return Gap(None, Reason.NO_LEGAL_ANCHOR.value)
         if node is not None:
             anchor = tree.before(node, i)
         line_break = pieces[i].line_break

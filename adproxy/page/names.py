@@ -37,7 +37,8 @@ _NOT_ARTICLE = frozenset(
     promoted sponsor sponsored advert toolbar tools pagination pager paging widget widgets rating ratings poll
     survey quiz cta donate donation banner masthead topbar skip search searchbox crosssell upsell products shop
     hidden print noprint outbrain taboola jp addtoany rss feed metadata meta infobox navbox toc reflist references
-    reference catlinks sitesub jump editsection hatnote vote votes""".split()
+    reference catlinks sitesub jump editsection hatnote vote votes signature postprofile postauthor poster userinfo
+    footnotes endnotes""".split()
 )
 # Words that say so only together: the links to a long post's other pages.
 _NOT_ARTICLE_TOGETHER = (frozenset(("page", "links")), frozenset(("page", "numbers")))

@@ -5,6 +5,7 @@ A spot knows what stands around it: words to the next advertising of the page's 
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
 from selectolax.lexbor import LexborNode
@@ -13,7 +14,7 @@ from adproxy.labels import is_label
 from adproxy.model import Anchor, BlockKind, Reason, Spot
 from adproxy.page import ads
 from adproxy.page.blocks import Outline, is_hidden
-from adproxy.page.names import Says, says
+from adproxy.page.names import Says, says, tokens
 from adproxy.page.tree import Tree, holds_words
 from adproxy.page.words import count_words
 
@@ -28,11 +29,16 @@ _MEDIA = frozenset("img picture video audio iframe embed object figure canvas am
 # Never an ad by their names, and rarely hidden: gone through without a look at their attributes.
 _TEXT_LEVEL = frozenset("p h1 h2 h3 h4 h5 h6 em strong b i small time br ul ol li".split())
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
+_TITLES = "[itemprop~=headline],.entry-title,.post-title"
+_LOGO = frozenset(["logo", "brand", "sitename"])
+_FIRST_PAGE = re.compile(r"/|(?:https?:)?//[^/?#\s]+/?", re.I)
 _CLIMB = frozenset("header hgroup a span strong em b i".split())
 # By class or id a sidebar is looked for among the boxes that pages are laid out with: links and list items have classes
 # too, and reading those of all elements takes twice as long.
 _NAMED = ":is([class*=sidebar i],[id*=sidebar i],[class*=rail i])"
 _SIDEBARS = f"aside,[role=complementary],div{_NAMED},section{_NAMED}"
+# What stands beside an article too and is no column for advertising: a bar of share buttons, a table of contents.
+_NO_SIDEBAR = frozenset("share sharing sharebar social socials toc".split())
 # Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
 _NEVER_INSIDE = frozenset(
     """p li ul ol dl dt dd table figure figcaption pre blockquote details nav form a button svg template noscript
@@ -171,18 +177,35 @@ def landmarks(tree: Tree, *, headlines: bool, sidebars: bool) -> tuple[list[Lexb
 def headline(
     tree: Tree, outline: Outline, article: LexborNode | None, headlines: list[LexborNode]
 ) -> LexborNode | None:
-    """The article's headline: the last h1 before its first block, or the first one of the page.
+    """The article's headline: the last h1 before its first block, or the first one of the page. Where the only h1 is
+    the site's name, the last heading before that block that is called the title of a post.
 
     `headlines`: those of the `landmarks`.
     """
-    candidates = [h for h in headlines if h.text().strip() and not is_hidden(h.attributes)]
+    found = [h for h in headlines if h.text().strip() and not is_hidden(h.attributes)]
+    candidates = [h for h in found if not _names_the_site(h)]
+    first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
+    if found and not candidates:
+        candidates = [h for h in tree.css(_TITLES) if h.tag in _HEADINGS and 0 <= tree.start(h) <= first]
+    candidates = [h for h in found if not _names_the_site(h)]
+    first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
+    if found and not candidates:
+        candidates = [h for h in tree.css(_TITLES) if h.tag in _HEADINGS and 0 <= tree.start(h) <= first]
     if not candidates:
         return None
     if article is None:
         return candidates[0]
-    first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
     before = [h for h in candidates if 0 <= tree.start(h) <= first]
     return before[-1] if before else candidates[0]
+
+
+def _names_the_site(heading: LexborNode) -> bool:
+    """True for an h1 that is a logo, or that leads to the site's first page."""
+    names = heading.attributes.get("class") or ""
+    if names and any(not _LOGO.isdisjoint(tokens(name)) for name in names.split()):
+        return True
+    link = heading.css_first("a[href]")
+    return link is not None and _FIRST_PAGE.fullmatch((link.attributes.get("href") or "").strip()) is not None
 
 
 def above_headline(tree: Tree, heading: LexborNode | None) -> Spot:
@@ -314,7 +337,8 @@ def _is_sidebar(tree: Tree, node: LexborNode, article: LexborNode | None) -> boo
     if is_hidden(attributes):
         return False
     if node.tag != "aside" and attributes.get("role") != "complementary":
-        if not says(attributes.get("class") or "", attributes.get("id") or "") & Says.SIDEBAR:
+        names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}"
+        if not says(names, "") & Says.SIDEBAR or any(_NO_SIDEBAR.intersection(tokens(n)) for n in names.split()):
             return False
     return article is None or not _is_within(node, article)
 

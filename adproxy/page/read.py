@@ -149,6 +149,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     for name, nodes in marked_places.slots.items():
         if wanted.marked is not None and name in wanted.marked:
             named[SelectorPlace("marked", name).key] = markers.spots(tree, nodes)
+    unknown = tuple(name for name in marked_places.slots if wanted.marked is not None and name not in wanted.marked)
     return Page(
         blocks=outline.blocks,
         gaps=outline.gaps,
@@ -159,4 +160,5 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
         sidebar=sidebar,
         named=MappingProxyType(named),
         facts=known,
+        unknown_marks=unknown,
     )

@@ -1,4 +1,5 @@
 """Teasers: a headline that leads to another page of the site, with a few words below it. A page of those is a list.
+Or a card: a picture and a title that lead to the same page.
 
 An article's own sections may be headed by links too: to themselves, or, where it presents products, to shops.
 """
@@ -40,9 +41,21 @@ def own_host(body: LexborNode) -> str:
 
 
 def is_teaser(node: LexborNode, host: Callable[[], str]) -> bool:
-    """True for a box of few words below a linked headline; `host`: tells the site's own."""
+    """True for a box of few words below a linked headline or picture; `host`: tells the site's own."""
     heading = node.css_first(_ANY_HEADING)
-    return heading is not None and _leads_on(heading, host)
+    return _is_card(node, host) if heading is None else _leads_on(heading, host)
+
+
+def _is_card(node: LexborNode, host: Callable[[], str]) -> bool:
+    """True if a picture and a text lead to the same other page of the site."""
+    if node.css_first("img,picture") is None:
+        return False
+    pictured: set[str] = set()
+    titled: set[str] = set()
+    for link in node.css("a[href]"):
+        target = (link.attributes.get("href") or "").strip()
+        (pictured if link.css_first("img,picture") is not None else titled).add(target)
+    return any(_is_other_page(target, host) for target in pictured & titled)
 
 
 def is_list(paragraphs: Sequence[LexborNode], words: int, host: Callable[[], str]) -> bool:
@@ -81,10 +94,14 @@ def _leads_on(heading: LexborNode, host: Callable[[], str]) -> bool:
             link = link.parent
         if link is None or link.tag != "a":
             return False
-    target = (link.attributes.get("href") or "").strip()
+    if not _is_other_page((link.attributes.get("href") or "").strip(), host):
+        return False
+    return len(link.text(strip=True)) * 2 > len(heading.text(strip=True))
+
+
+def _is_other_page(target: str, host: Callable[[], str]) -> bool:
+    """True for an address that leads neither to the page itself nor to another site."""
     if not target or target[0] == "#":
         return False
     elsewhere = _HOST.match(target)
-    if elsewhere and elsewhere[1].lower() != host():
-        return False
-    return len(link.text(strip=True)) * 2 > len(heading.text(strip=True))
+    return not elsewhere or elsewhere[1].lower() == host()

@@ -26,9 +26,10 @@ _KNOWN = frozenset(
     rtc ruby s samp script select selectedcontent slot small source spacer span strike strong style sub summary sup
     svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp""".split()
 )
-# Boxes to a parser too, but to an author the one is a form to fill in and the other a part of a line. Where the page is
-# laid out in one (some publishing systems wrap every post in a span) blocks stand in it already, and a div may as well.
-_AROUND_THE_ARTICLE = frozenset(["form", "span"])
+# Boxes to a parser too, but to an author the one is a form to fill in and the other a part of a line; and the one
+# formatting element that old pages have around all of their text. Where the page is laid out in one (some publishing
+# systems wrap every post in a span) blocks stand in it already, and a div may as well.
+_AROUND_THE_ARTICLE = frozenset(["form", "span", "font"])
 _TABLE_CHAIN = frozenset("td tr tbody thead tfoot table".split())
 # Formatting elements: what the parser reopens in later blocks if it is left open (HTML 13.2.4.3).
 FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
-# Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, kana, Han, Hangul syllables (spaced, but long),
-# with the compatibility ideographs. Two of their characters count as one word.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003134f]+"
+# Scripts that put no spaces between words, or few. Kana, Han, Hangul syllables (spaced, but long), and ideographs for
+# compatibility: two of their characters count as one word.
+_IDEOGRAPHS = re.compile(
+    "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003134f]+"
 )
+# Thai, Lao, Burmese, Khmer: letters, vowel signs and tone marks, four of which count as one word. Five sentences of
+# Thai, 440 characters, had 122 words when they were parted by hand, and 103 in English.
+_LETTERS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+")
 # The bytes that such a character begins with in UTF-8, and some others: a text without them needs no closer look.
 # Western punctuation (E2) is not among them.
 _LEADS = bytes((0xE0, 0xE1, *range(0xE3, 0xEE), 0xEF, 0xF0))
@@ -23,15 +26,18 @@ def _unspaced_words(text: str) -> int | None:
     encoded = text.encode("utf-8", "replace")  # a lone surrogate is no letter
     if len(encoded.translate(None, _LEADS)) == len(encoded):
         return None
-    rest, runs = _UNSPACED.subn(" ", text)
-    if not runs:
+    without, runs = _IDEOGRAPHS.subn(" ", text)
+    rest, others = _LETTERS.subn(" ", without)
+    if not runs and not others:
         return None
-    unspaced = len(text) - len(rest) + runs
-    return (unspaced + 1) // 2 + len(_WORD.findall(rest))
+    ideographs = len(text) - len(without) + runs
+    letters = len(without) - len(rest) + others
+    return (ideographs + 1) // 2 + (letters + 3) // 4 + len(_WORD.findall(rest))
 
 
 def count_words(text: str) -> int:
-    """Words of a text: runs between white space; in scripts without spaces, every two characters are one word."""
+    """Words of a text: runs between white space; in scripts without spaces, every two characters are one word,
+    or every four letters."""
     unspaced = _unspaced_words(text)
     return len(text.split()) if unspaced is None else unspaced
 

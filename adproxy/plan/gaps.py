@@ -18,6 +18,8 @@ _PARAGRAPH, _MEDIA, _CAPTION, _AD = BlockKind.PARAGRAPH, BlockKind.MEDIA, BlockK
 _FOREIGN = (BlockKind.ASIDE, BlockKind.OTHER)
 # So many times what the rules want is far enough from anything.
 _ENOUGH = 2.0
+# A line of fewer words is rarely read by itself: the labels of a chart, a score, the figures of a table without one.
+_SCRAP = 3
 _BELONGS_TO_TEXT_BEFORE = (BlockKind.LIST, BlockKind.TABLE, BlockKind.CODE)
 
 
@@ -72,15 +74,22 @@ class Gaps:
 
 def _beside(before: Block, after: Block) -> Verdict | None:
     """The editor's "never" list: what may not stand directly on either side of a slot."""
-    if before.kind is after.kind is _PARAGRAPH and not before.flags and not after.flags & BlockFlag.HAS_MEDIA:
-        return None  # the commonest case, and none of the below
+    if before.kind is after.kind is _PARAGRAPH:
+        if before.words < _SCRAP and after.words < _SCRAP:
+            found = f"“{before.text}” and “{after.text}”"
+            return Reason.SPLITS_GROUP, f"a line of {_SCRAP} words or more on one side", found
+        if not before.flags and not after.flags & BlockFlag.HAS_MEDIA:
+            return None  # the commonest case, and none of the below
     if is_heading(before):
         return Reason.AFTER_HEADING, "no heading directly before", f"“{before.text[:40]}”"
     if before.flags & BlockFlag.LEAD_IN:
         return Reason.AFTER_LEAD_IN, "no text that ends in a colon before", f"“{before.text[:40]}…”"
-    if after.kind in _BELONGS_TO_TEXT_BEFORE:
+    between_posts = before.flags & BlockFlag.ENDS_POST
+    if after.kind in _BELONGS_TO_TEXT_BEFORE and not between_posts:
         kind = after.kind.value
         return Reason.SPLITS_GROUP, f"nothing between a text and its {kind}", f"a {kind} follows"
+    if before.kind is BlockKind.CODE and after.kind is _PARAGRAPH and not is_heading(after):
+        return Reason.SPLITS_GROUP, "nothing between code and the text about it", "code directly before"
     pictures = before.kind is _MEDIA and after.kind is _MEDIA
     if pictures or _CAPTION in (before.kind, after.kind):
         return Reason.SPLITS_GROUP, "nothing between pictures and captions", "a picture or caption beside it"
@@ -88,7 +97,7 @@ def _beside(before: Block, after: Block) -> Verdict | None:
         return Reason.NEAR_MEDIA, "text between slot and media", "media directly beside it"
     if _AD in (before.kind, after.kind):
         return Reason.NEAR_EXISTING_AD, "text between slot and ad", "an ad of the page directly beside it"
-    if before.kind in _FOREIGN or after.kind in _FOREIGN:
+    if (before.kind in _FOREIGN or after.kind in _FOREIGN) and not between_posts:
         return Reason.NEAR_ASIDE, "the article's own text on both sides", "a foreign box beside it"
     if before.flags & BlockFlag.KEEP_WITH_NEXT:
         return Reason.SPLITS_GROUP, "nothing between a quotation and its source", "the source follows"
@@ -99,9 +108,14 @@ def _beside(before: Block, after: Block) -> Verdict | None:
 
 def _behind_heading(blocks: Sequence[Block], gap: int) -> Verdict | None:
     """Before a heading is fine, but not where a foreign box ("Main article: …") comes right behind it: that box is what
-    a reader would find below the slot."""
-    if gap + 1 < len(blocks) and blocks[gap + 1].kind in _FOREIGN and is_heading(blocks[gap]):
+    a reader would find below the slot. Nor where a heading of one word is all that parts the slot from a picture."""
+    if gap + 1 >= len(blocks) or not is_heading(heading := blocks[gap]):
+        return None
+    behind = blocks[gap + 1]
+    if behind.kind in _FOREIGN:
         return Reason.NEAR_ASIDE, "the article's own text on both sides", "a foreign box right behind the heading"
+    if heading.words < 2 and is_media(behind):
+        return Reason.NEAR_MEDIA, "text between slot and media", "a heading of one word between them"
     return None
 
 
