@@ -8,10 +8,11 @@ from functools import lru_cache
 
 from adproxy.labels import is_label
 from adproxy.page.names import Says, says
+from adproxy.page.walk import Sought
 
-# What may be advertising within a block whose own name does not show it: elements, and a selector for all others.
+# What may be advertising within a block whose own name does not show it: elements, and all others by their names.
 TAGS = frozenset(["ins", "iframe", "amp-ad", "amp-embed"])
-NAMED = "[class*=ad i],[id*=ad i]"
+NAMED = (Sought(attribute="class", how="holds", value="ad"), Sought(attribute="id", how="holds", value="ad"))
 
 _AD_ID = re.compile(
     r"^(div-gpt-|google_ads_|gpt-|dfp-|taboola-|outbrain|ad-slot|adslot|zergnet-widget|rc-widget|aswift_)", re.I

@@ -33,10 +33,6 @@ _TITLES = "[itemprop~=headline],.entry-title,.post-title"
 _LOGO = frozenset(["logo", "brand", "sitename"])
 _FIRST_PAGE = re.compile(r"/|(?:https?:)?//[^/?#\s]+/?", re.I)
 _CLIMB = frozenset("header hgroup a span strong em b i".split())
-# By class or id a sidebar is looked for among the boxes that pages are laid out with: links and list items have classes
-# too, and reading those of all elements takes twice as long.
-_NAMED = ":is([class*=sidebar i],[id*=sidebar i],[class*=rail i])"
-_SIDEBARS = f"aside,[role=complementary],div{_NAMED},section{_NAMED}"
 # What stands beside an article too and is no column for advertising: a bar of share buttons, a table of contents.
 _NO_SIDEBAR = frozenset("share sharing sharebar social socials toc".split())
 # Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
@@ -165,28 +161,10 @@ def _inside_never(tree: Tree, node: LexborNode) -> bool:
 # --- the headline -----------------------------------------------------------------------------
 
 
-def landmarks(tree: Tree, *, headlines: bool, sidebars: bool) -> tuple[list[LexborNode], list[LexborNode]]:
-    """What may be the headline and what may be a sidebar, each in document order, as far as they are asked for: a walk
-    through the whole tree costs more than what is compared on the way, so there is one for both."""
-    if not headlines or not sidebars:
-        return tree.css("h1") if headlines else [], tree.css(_SIDEBARS) if sidebars else []
-    found = tree.css(f"h1,{_SIDEBARS}")
-    return [node for node in found if node.tag == "h1"], [node for node in found if node.tag != "h1"]
-
-
-def headline(
-    tree: Tree, outline: Outline, article: LexborNode | None, headlines: list[LexborNode]
-) -> LexborNode | None:
+def headline(tree: Tree, outline: Outline, article: LexborNode | None) -> LexborNode | None:
     """The article's headline: the last h1 before its first block, or the first one of the page. Where the only h1 is
-    the site's name, the last heading before that block that is called the title of a post.
-
-    `headlines`: those of the `landmarks`.
-    """
-    found = [h for h in headlines if h.text().strip() and not is_hidden(h.attributes)]
-    candidates = [h for h in found if not _names_the_site(h)]
-    first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
-    if found and not candidates:
-        candidates = [h for h in tree.css(_TITLES) if h.tag in _HEADINGS and 0 <= tree.start(h) <= first]
+    the site's name, the last heading before that block that is called the title of a post."""
+    found = [h for h in tree.landmarks.headlines if h.text().strip() and not is_hidden(h.attributes)]
     candidates = [h for h in found if not _names_the_site(h)]
     first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
     if found and not candidates:
@@ -275,15 +253,13 @@ def sidebar(
     selector: str | None,
     article: LexborNode | None,
     wanted: tuple[Literal["first", "last"] | int, ...],
-    sidebars: list[LexborNode],
 ) -> tuple[Spot | None, ...]:
     """Before each widget of the sidebar, then after the last; empty where the page has none.
 
-    `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article, of
-    `sidebars`, those of the `landmarks`. `wanted`: the places that slots ask for; what a slot would not shift to is not
-    looked at, and None.
+    `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article.
+    `wanted`: the places that slots ask for; what a slot would not shift to is not looked at, and None.
     """
-    for node in sidebars if selector is None else tree.css(selector):
+    for node in tree.landmarks.sidebars if selector is None else tree.css(selector):
         if selector is None and not _is_sidebar(tree, node, article):
             continue
         widgets = _widgets(node)

@@ -1,0 +1,121 @@
+"""One walk finds what the parser's CSS finds, whatever the page; compiled code and CSS say the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import missing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
+from soup import pages
+
+from adproxy.page import contents, landmarks, walk
+from adproxy.page.walk import Find, Lists, Sought
+
+_EVERYTHING: Lists = (
+    *landmarks._PARAGRAPHS,
+    landmarks._SIDEBARS,
+    *((Sought(frozenset([name])),) for name in ("h1", "table", "noscript", "x-y", "title", "script", "font")),
+    (Sought(frozenset(["meta"]), "http-equiv"), Sought(attribute="nonce")),
+    (Sought(attribute="id"), Sought(attribute="class")),
+    contents._NOTABLE,
+    contents.ads.NAMED,
+    (Sought(frozenset(["x-y", "td"]), "data-k", "is", "Ab"),),
+    (Sought(frozenset(["p", "svg"]), "class", "is", "a"),),
+    (),
+)
+NAMES = """<p> </p> <p/> <h1> </h1> <table> <tr> <td> </td> </table> <x-y> </x-y> <X-Y> <aside> <section> <object>
+<button> <svg> <title> <script> </script> </svg> <math> <mi> <template> </template> <noscript> </noscript> <br>
+</object> </button> </aside> <img> <ins> <select> <option> </select> <!--> text &amp; <b> </b> <body> </html>"""
+ATTRIBUTES = """p class="Ad a"|p CLASS=a|p hidden|p style='x;DISPLAY: none'|p style=display:none id|div class
+div class=SideBar
+div id=xsidebarx|section class='a trail'|div role=complementary|td data-k=Ab|x-y data-k=ab|x-y DATA-K=Ab|div id=''
+div role=Complementary|svg class=a|svg id=Ad|meta http-equiv=x nonce|i nonce=''|i class='a&#100;'|i id=ÀD"""
+PIECES = st.sampled_from([*NAMES.split(), *(f"<{tag}>" for tag in ATTRIBUTES.replace("\n", "|").split("|"))])
+
+
+def compiled(lists: Lists) -> Find:
+    """The compiled walk; the test that asks is skipped where there is none."""
+    try:
+        from adproxy.page import walk_native
+    except ImportError:
+        missing("the walk is not compiled: a C compiler and Python's headers, then make .venv/product")
+        pytest.fail("not reached")
+    find: Find = walk_native.Walk(lists)
+    return find
+
+
+def parsed(html: str | bytes) -> LexborHTMLParser:
+    return LexborHTMLParser(html, options=LexborDocumentOptions.WO_EVENTS, scripting=True)
+
+
+def found(find: Find, root: LexborNode) -> list[list[int]]:
+    return [[node.mem_id for node in one] for one in find(root)]
+
+
+def check(html: str | bytes) -> None:
+    tree = parsed(html)
+    root = tree.root
+    assert root is not None
+    native, pure = compiled(_EVERYTHING), walk.pure(_EVERYTHING)
+    for node in (root, *root.css("section,td,object,article")[:20]):
+        assert found(native, node) == found(pure, node)
+
+
+@given(st.lists(PIECES, max_size=30))
+@settings(max_examples=300)
+def test_compiled_code_finds_what_css_finds_in_pieces_of_markup(pieces: list[str]) -> None:
+    check("".join(pieces))
+
+
+@given(pages())
+@settings(max_examples=60)
+def test_compiled_code_finds_what_css_finds_in_pages(html: bytes) -> None:
+    check(html)
+
+
+@pytest.mark.parametrize(
+    ("sought", "names"),
+    [
+        (Sought(frozenset(["b", "x-y"])), "b x-y"),
+        (Sought(attribute="data-k"), "i b"),
+        (Sought(attribute="data-k", how="is", value="Ab"), "i"),
+        (Sought(attribute="data-k", how="holds", value="b"), "i b"),
+        (Sought(frozenset(["b"]), "data-k", "holds", "a"), "b"),
+        (Sought(frozenset(["u"]), inside="div"), "u"),
+        (Sought(attribute="class", how="holds", value="wide"), "div"),
+    ],
+)
+@pytest.mark.parametrize("make", [walk.pure, compiled])
+def test_elements_are_found_by_name_by_attribute_and_by_what_is_around(
+    make: Callable[[Lists], Find], sought: Sought, names: str
+) -> None:
+    tree = parsed("<u></u><i data-k=Ab></i><div class='Wide x'><b data-k=cAB></b><u></u></div><x-y></x-y>")
+    assert tree.body is not None
+    assert [node.tag for node in make(((sought,),))(tree.body)[0]] == names.split()
+
+
+def test_what_is_found_outlives_the_parser_and_can_be_asked_like_any_other() -> None:
+    (nodes,) = compiled(((Sought(frozenset(["p"])),),))(parsed("<div id=d><p class=a>one</p>two").css("div")[0])
+    assert [(node.text(), node.attributes, node.parent and node.parent.id) for node in nodes] == [
+        ("one", {"class": "a"}, "d")
+    ]
+
+
+def test_what_is_no_node_is_refused() -> None:
+    for other in (None, "p", parsed("<p>")):
+        with pytest.raises(TypeError):
+            compiled(((Sought(frozenset(["p"])),),))(other)  # type: ignore[arg-type]
+
+
+def test_the_compiled_walk_is_that_of_its_source() -> None:
+    compiled(())
+    from adproxy.page import walk_native
+
+    source = Path(walk.__file__).with_name("walk_native.pyx")
+    made_from = hashlib.sha256(source.read_bytes()).hexdigest()
+    assert made_from == walk_native.SOURCE, "the source was changed since it was compiled: make .venv/product"
