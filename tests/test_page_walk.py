@@ -1,10 +1,12 @@
-"""One walk finds what the parser's CSS finds, whatever the page; compiled code and CSS say the same."""
+"""One walk finds what the parser's CSS finds, whatever the page; what is read of nodes by compiled code is what Python
+reads of them."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from conftest import missing
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 from soup import pages
 
-from adproxy.page import contents, landmarks, walk
+from adproxy.page import ads, contents, glance, landmarks, places, stride, walk
+from adproxy.page.glance import Glance
+from adproxy.page.stride import Stride
 from adproxy.page.walk import Find, Lists, Sought
 
 _EVERYTHING: Lists = (
@@ -38,14 +42,18 @@ div role=Complementary|svg class=a|svg id=Ad|meta http-equiv=x nonce|i nonce=''|
 PIECES = st.sampled_from([*NAMES.split(), *(f"<{tag}>" for tag in ATTRIBUTES.replace("\n", "|").split("|"))])
 
 
-def compiled(lists: Lists) -> Find:
-    """The compiled walk; the test that asks is skipped where there is none."""
+def native() -> ModuleType:
+    """The compiled module; the test that asks is skipped where there is none."""
     try:
         from adproxy.page import walk_native
     except ImportError:
         missing("the walk is not compiled: a C compiler and Python's headers, then make .venv/product")
         pytest.fail("not reached")
-    find: Find = walk_native.Walk(lists)
+    return walk_native
+
+
+def compiled(lists: Lists) -> Find:
+    find: Find = native().Walk(lists)
     return find
 
 
@@ -61,19 +69,50 @@ def check(html: str | bytes) -> None:
     tree = parsed(html)
     root = tree.root
     assert root is not None
-    native, pure = compiled(_EVERYTHING), walk.pure(_EVERYTHING)
+    quick, pure = compiled(_EVERYTHING), walk.pure(_EVERYTHING)
     for node in (root, *root.css("section,td,object,article")[:20]):
-        assert found(native, node) == found(pure, node)
+        assert found(quick, node) == found(pure, node)
+    nodes = [root, *root.traverse(include_text=True)][:300]
+    check_glances(nodes)
+    check_strides(nodes)
+
+
+def check_glances(nodes: list[LexborNode]) -> None:
+    for telling in (ads._TELLING, {"data-k", "nonce"}, {"class"}):
+        quick: Glance = native().Glance(telling)
+        slow = glance.pure(telling)
+        assert [quick(node) for node in nodes] == [slow(node) for node in nodes]
+
+
+def check_strides(nodes: list[LexborNode]) -> None:
+    for names in ((places._TEXT_LEVEL, places._SKIPPED), (["div", "svg"], ["td", "p"])):
+        quick: Stride = native().Stride(*names)
+        slow = stride.pure(*names)
+        for i, node in enumerate(nodes):
+            enter, forward = (None, True, False)[i % 3], i % 2 == 0
+            assert strides(quick, node, enter, forward) == strides(slow, node, enter, forward)
+
+
+def strides(
+    stride_on: Stride, node: LexborNode, enter: bool | None, forward: bool
+) -> list[tuple[int, str | None, int]]:
+    """All the way until 40 nodes were passed: in every other element."""
+    made: list[tuple[int, str | None, int]] = []
+    at, text, left = stride_on(node, enter, forward, 40)
+    while at is not None:
+        made.append((at.mem_id, text, left))
+        at, text, left = stride_on(at, text is None and left % 2 == 0, forward, left)
+    return [*made, (0, text, left)]
 
 
 @given(st.lists(PIECES, max_size=30))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_compiled_code_finds_what_css_finds_in_pieces_of_markup(pieces: list[str]) -> None:
     check("".join(pieces))
 
 
 @given(pages())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_compiled_code_finds_what_css_finds_in_pages(html: bytes) -> None:
     check(html)
 
@@ -110,12 +149,13 @@ def test_what_is_no_node_is_refused() -> None:
     for other in (None, "p", parsed("<p>")):
         with pytest.raises(TypeError):
             compiled(((Sought(frozenset(["p"])),),))(other)  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            native().Glance([])(other)
+        with pytest.raises(TypeError):
+            native().Stride([], [])(other, None, True, 9)
 
 
 def test_the_compiled_walk_is_that_of_its_source() -> None:
-    compiled(())
-    from adproxy.page import walk_native
-
     source = Path(walk.__file__).with_name("walk_native.pyx")
     made_from = hashlib.sha256(source.read_bytes()).hexdigest()
-    assert made_from == walk_native.SOURCE, "the source was changed since it was compiled: make .venv/product"
+    assert made_from == native().SOURCE, "the source was changed since it was compiled: make .venv/product"

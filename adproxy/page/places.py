@@ -15,6 +15,7 @@ from adproxy.model import Anchor, BlockKind, Reason, Spot
 from adproxy.page import ads
 from adproxy.page.blocks import Outline, is_hidden
 from adproxy.page.names import Says, says, tokens
+from adproxy.page.stride import step, stride_past
 from adproxy.page.tree import Tree, holds_words
 from adproxy.page.words import count_words
 
@@ -49,6 +50,10 @@ class _Side(NamedTuple):
     lead_in: bool = False
 
 
+_NOTHING_NEAR = _Side()
+_stride = stride_past(_TEXT_LEVEL, _SKIPPED)
+
+
 def spot(tree: Tree, anchor: Anchor | None, before: LexborNode | None, after: LexborNode | None) -> Spot:
     """A spot at an anchor. `before` and `after`: the nodes from which to look back and ahead, those included."""
     if anchor is None:
@@ -58,19 +63,6 @@ def spot(tree: Tree, anchor: Anchor | None, before: LexborNode | None, after: Le
     return Spot(anchor, None, back.ad, ahead.ad, back.media, ahead.media, back.heading, back.lead_in)
 
 
-def _step(node: LexborNode, forward: bool) -> LexborNode | None:
-    """The next node in that direction that is no child of this one."""
-    at: LexborNode | None = node
-    while at is not None:
-        beside = at.next if forward else at.prev
-        if beside is not None:
-            return beside
-        at = at.parent
-        if at is not None and at.tag in ("body", "html"):
-            return None
-    return None
-
-
 def _look(start: LexborNode | None, *, forward: bool) -> _Side:
     """What comes first in a direction: words are counted until an ad is met or enough words are.
 
@@ -78,13 +70,13 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
     """
     words = 0
     media = heading = lead_in = False
-    at = start
-    for _ in range(_STEPS):
-        if at is None:
-            break
+    if start is None:
+        return _NOTHING_NEAR
+    at, text, left = _stride(start, None, forward, _STEPS)
+    while at is not None:
         enter = False
-        if at.is_text_node:
-            text = "" if at.is_empty_text_node else (at.text_content or "").strip()
+        if text is not None:
+            text = text.strip()
             if text:
                 if is_label(text):
                     return _Side(words, media, heading, lead_in)
@@ -96,23 +88,22 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
                 words += count_words(text)
                 if words > REACH:
                     break
-        elif (tag := at.tag or "-") in _TEXT_LEVEL:
-            enter = True
-        elif tag not in _SKIPPED and tag[0] != "-":
-            attributes = at.attributes
-            if not ads.is_ordinary(tag, attributes):
+        else:
+            tag = at.tag or ""
+            names = ads.ordinary_names(tag, at)
+            if names is not None:
+                classes = names[0]
+            else:
+                attributes = at.attributes
                 if is_hidden(attributes):
-                    at = _step(at, forward)
+                    at, text, left = _stride(at, False, forward, left)
                     continue
                 if ads.is_ad(tag, attributes) and not holds_words(at, ads.MAX_WORDS):
                     return _Side(words, media, heading, lead_in)
-            classes = attributes.get("class")
+                classes = attributes.get("class") or ""
             enter = tag not in _MEDIA and not (classes and says(classes, "") & Says.EMBED)
             media = media or (not enter and words < 2)
-        if forward:
-            at = (enter and at.first_child) or at.next or _step(at, forward)
-        else:
-            at = (enter and at.last_child) or at.prev or _step(at, forward)
+        at, text, left = _stride(at, enter, forward, left)
     return _Side(None, media, heading, lead_in)
 
 
@@ -200,7 +191,7 @@ def below_headline(tree: Tree, heading: LexborNode | None) -> Spot:
     node = _outermost(tree, heading)
     if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
-    return spot(tree, tree.after(node), None, _step(node, forward=True))
+    return spot(tree, tree.after(node), None, step(node, forward=True))
 
 
 def _outermost(tree: Tree, heading: LexborNode) -> LexborNode:
@@ -236,9 +227,9 @@ def end_of_article(tree: Tree, outline: Outline, article: LexborNode | None) -> 
         node = outline.nodes[i - 1]
         if anchor is None or node is None:
             break
-        return spot(tree, anchor, node, _step(node, forward=True))
+        return spot(tree, anchor, node, step(node, forward=True))
     # The last block can't carry it: behind the article's own element, then.
-    return spot(tree, tree.after(article), article.last_child, _step(article, forward=True))
+    return spot(tree, tree.after(article), article.last_child, step(article, forward=True))
 
 
 # --- the sidebar ------------------------------------------------------------------------------
@@ -297,13 +288,13 @@ def _is_clear(spot: Spot) -> bool:
 def _spot_before(tree: Tree, node: LexborNode) -> Spot:
     if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
-    return spot(tree, tree.before(node), _step(node, forward=False), node)
+    return spot(tree, tree.before(node), step(node, forward=False), node)
 
 
 def _spot_after(tree: Tree, node: LexborNode) -> Spot:
     if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
-    return spot(tree, tree.after(node), node, _step(node, forward=True))
+    return spot(tree, tree.after(node), node, step(node, forward=True))
 
 
 def _is_sidebar(tree: Tree, node: LexborNode, article: LexborNode | None) -> bool:

@@ -1,3 +1,5 @@
+from collections.abc import Collection
+
 from selectolax.lexbor import LexborNode
 
 from adproxy.page.walk import Lists
@@ -7,3 +9,13 @@ SOURCE: str
 class Walk:
     def __init__(self, lists: Lists) -> None: ...
     def __call__(self, root: LexborNode) -> list[list[LexborNode]]: ...
+
+class Glance:
+    def __init__(self, telling: Collection[str]) -> None: ...
+    def __call__(self, node: LexborNode) -> tuple[str, str] | None: ...
+
+class Stride:
+    def __init__(self, wrapping: Collection[str], silent: Collection[str]) -> None: ...
+    def __call__(
+        self, node: LexborNode, enter: bool | None, forward: bool, left: int
+    ) -> tuple[LexborNode | None, str | None, int]: ...

@@ -9,7 +9,8 @@ import ctypes
 
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdint cimport uint8_t, uint32_t, uintptr_t
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memset
 
 from selectolax import lexbor
@@ -51,6 +52,8 @@ cdef uintptr_t _address(str name) except 0:
 
 cdef Step first_child = <Step> _address("lxb_dom_node_first_child_noi")
 cdef Step following = <Step> _address("lxb_dom_node_next_noi")
+cdef Step preceding = <Step> _address("lxb_dom_node_prev_noi")
+cdef Step last_child = <Step> _address("lxb_dom_node_last_child_noi")
 cdef Step parent_of = <Step> _address("lxb_dom_node_parent_noi")
 cdef Name name_of = <Name> _address("lxb_dom_node_tag_id_noi")
 cdef Kind type_of = <Kind> _address("lxb_dom_node_type_noi")
@@ -59,11 +62,13 @@ cdef Text class_text = <Text> _address("lxb_dom_element_class_noi")
 cdef Text id_text = <Text> _address("lxb_dom_element_id_noi")
 cdef Step first_attribute = <Step> _address("lxb_dom_element_first_attribute_noi")
 cdef Step next_attribute = <Step> _address("lxb_dom_element_next_attribute_noi")
+cdef Text text_of = <Text> _address("lxb_dom_node_text_content")  # a copy that the tree keeps
 cdef Text attribute_name = <Text> _address("lxb_dom_attr_local_name_noi")
 cdef Text attribute_value = <Text> _address("lxb_dom_attr_value_noi")
 
 cdef enum:
     ELEMENT = 1
+    TEXT = 3
     # Names that the parser knows have a number below this; that of any other is an address.
     TAGS = 512
     CONDITIONS = 32
@@ -73,6 +78,15 @@ cdef enum:
     OF_CLASS = 1
     OF_ID = 2
     OF_OTHER = 3
+
+
+cdef object _PARSER = LexborHTMLParser("")
+
+
+cdef object _number_of(str tag):
+    """The parser's number of an element's name; None if it does not know it."""
+    number = _PARSER.create_node(tag).tag_id
+    return number if number < TAGS else None
 
 
 cdef inline uint8_t _lower(uint8_t letter) noexcept nogil:
@@ -288,6 +302,148 @@ cdef inline bint _meets(Condition *one, Bytes text, size_t size) noexcept nogil:
     return _holds(text, size, one.value, one.value_size)
 
 
+cdef class Glance:
+    """`glance.pure`: an element's class and id, or None if it has one of some attributes."""
+
+    cdef list _kept
+    cdef Bytes[64] _names
+    cdef size_t[64] _sizes
+    cdef int _count
+    cdef uint64_t _lengths      # as bits: names of which lengths there are
+
+    def __init__(self, telling):
+        self._kept = sorted(name.encode() for name in telling)
+        cdef bytes name
+        if len(self._kept) > 64 or any(len(name) > 63 for name in self._kept):
+            raise ValueError("so many attributes, or such long ones, are not told at a glance")
+        for name in self._kept:
+            self._names[self._count], self._sizes[self._count] = name, len(name)
+            self._lengths |= (<uint64_t> 1) << <int> len(name)
+            self._count += 1
+
+    def __call__(self, node not None):
+        cdef Node element, attribute
+        cdef size_t size
+        cdef Bytes text
+        cdef int n
+        if type(node) is not LexborNode:
+            raise TypeError(f"{node!r} is no node of the parser")
+        element = (<adproxy_node *> <PyObject *> node).node
+        if type_of(element) != ELEMENT:
+            return _NAMELESS
+        attribute = first_attribute(element)
+        while attribute != NULL:
+            size = 0
+            text = attribute_name(attribute, &size)
+            if size < 64 and self._lengths >> size & 1:
+                for n in range(self._count):
+                    if self._sizes[n] == size and memcmp(self._names[n], text, size) == 0:
+                        return None
+            attribute = next_attribute(attribute)
+        size = 0
+        text = class_text(element, &size)
+        classes = _text(text, size) if text != NULL else ""
+        size = 0
+        text = id_text(element, &size)
+        if text == NULL and not classes:
+            return _NAMELESS
+        return classes, _text(text, size) if text != NULL else ""
+
+
+cdef class Stride:
+    """`stride.pure`: from node to node past all that says nothing."""
+
+    cdef uint8_t[TAGS] _entered
+    cdef uint8_t[TAGS] _passed
+
+    def __init__(self, wrapping, silent):
+        cdef Py_ssize_t number
+        memset(self._entered, 0, sizeof(self._entered))
+        memset(self._passed, 0, sizeof(self._passed))
+        for tag in wrapping:
+            number = _known_number_of(tag)
+            self._entered[number] = 1
+        for tag in silent:
+            number = _known_number_of(tag)
+            self._passed[number] = 1
+
+    def __call__(self, node not None, enter, bint forward, Py_ssize_t left):
+        cdef Node at, inside
+        cdef bint enters = enter is True, moves = enter is not None
+        cdef uintptr_t name
+        cdef size_t size
+        cdef Bytes text
+        cdef int kind
+        if type(node) is not LexborNode:
+            raise TypeError(f"{node!r} is no node of the parser")
+        at = (<adproxy_node *> <PyObject *> node).node
+        while True:
+            if moves:
+                inside = NULL
+                if enters:
+                    inside = first_child(at) if forward else last_child(at)
+                at = inside if inside != NULL else _beside(at, forward)
+            if at == NULL or left <= 0:
+                return None, None, left
+            left -= 1
+            moves, enters = True, False
+            kind = type_of(at)
+            if kind == TEXT:
+                size = 0
+                text = text_of(at, &size)
+                if text != NULL and not _is_blank(text, size):
+                    return _node(at, node.parser), _text(text, size), left
+            elif kind == ELEMENT:
+                name = name_of(at)
+                if name >= TAGS:
+                    return _node(at, node.parser), None, left
+                if self._entered[name]:
+                    enters = True
+                elif not self._passed[name]:
+                    return _node(at, node.parser), None, left
+
+
+cdef Node _beside(Node at, bint forward) noexcept nogil:
+    """`stride.step`"""
+    cdef Node beside
+    cdef uintptr_t name
+    while at != NULL:
+        beside = following(at) if forward else preceding(at)
+        if beside != NULL:
+            return beside
+        at = parent_of(at)
+        if at != NULL:
+            name = name_of(at)
+            if name == BODY or name == HTML:
+                return NULL
+    return NULL
+
+
+cdef inline bint _is_blank(Bytes text, size_t size) noexcept nogil:
+    cdef size_t i
+    for i in range(size):
+        if text[i] != c" " and text[i] != c"\n" and text[i] != c"\t" and text[i] != c"\r" and text[i] != c"\f":
+            return False
+    return True
+
+
+cdef object _known_number_of(str tag):
+    number = _number_of(tag)
+    if number is None:
+        raise ValueError(f"the parser does not know {tag}")
+    return number
+
+
+cdef uintptr_t BODY = _known_number_of("body")
+cdef uintptr_t HTML = _known_number_of("html")
+cdef tuple _NAMELESS = ("", "")
+
+
+cdef inline str _text(Bytes text, size_t size):
+    """As selectolax decodes it."""
+    return PyUnicode_DecodeUTF8(<const char *> text, size, "replace")
+
+
 cdef object _node(Node node, object parser):
     """What the parser's Python side makes of a node."""
     cdef object made = adproxy_new_node(LexborNode, ())
@@ -297,15 +453,6 @@ cdef object _node(Node node, object parser):
     Py_DECREF(<object> inside.parser)  # None, as for any new object
     inside.parser = <PyObject *> parser
     return made
-
-
-cdef object _PARSER = LexborHTMLParser("")
-
-
-cdef object _number_of(str tag):
-    """The parser's number of an element's name; None if it does not know it."""
-    number = _PARSER.create_node(tag).tag_id
-    return number if number < TAGS else None
 
 
 cdef int _try() except -1:
