@@ -275,7 +275,7 @@ def sidebar(
 
 def sidebar_element(tree: Tree, article: LexborNode | None) -> LexborNode | None:
     """The first element that calls itself a sidebar, stands beside the article and has widgets."""
-    found = (node for node in tree.css(_SIDEBARS) if _is_sidebar(tree, node, article) and _widgets(node))
+    found = (node for node in tree.landmarks.sidebars if _is_sidebar(tree, node, article) and _widgets(node))
     return next(found, None)
 
 
