@@ -74,6 +74,7 @@ def check(html: str | bytes) -> None:
         assert found(quick, node) == found(pure, node)
     nodes = [root, *root.traverse(include_text=True)][:300]
     check_glances(nodes)
+    check_values(nodes)
     check_strides(nodes)
 
 
@@ -81,6 +82,12 @@ def check_glances(nodes: list[LexborNode]) -> None:
     for telling in (ads._TELLING, {"data-k", "nonce"}, {"class"}):
         quick: Glance = native().Glance(telling)
         slow = glance.pure(telling)
+        assert [quick(node) for node in nodes] == [slow(node) for node in nodes]
+
+
+def check_values(nodes: list[LexborNode]) -> None:
+    for name in ("class", "data-k", "nonce", "id"):
+        quick, slow = native().Value(name), glance.pure_value(name)
         assert [quick(node) for node in nodes] == [slow(node) for node in nodes]
 
 
@@ -151,6 +158,8 @@ def test_what_is_no_node_is_refused() -> None:
             compiled(((Sought(frozenset(["p"])),),))(other)  # type: ignore[arg-type]
         with pytest.raises(TypeError):
             native().Glance([])(other)
+        with pytest.raises(TypeError):
+            native().Value("id")(other)
         with pytest.raises(TypeError):
             native().Stride([], [])(other, None, True, 9)
 

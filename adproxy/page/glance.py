@@ -28,13 +28,22 @@ def pure(telling: Collection[str]) -> Glance:
     return glance
 
 
-def _best() -> Callable[[Collection[str]], Glance]:
+def pure_value(name: str) -> Callable[[LexborNode], str | None]:
+    """Reads one attribute of elements; None where there is none, or none with a value."""
+
+    def value_of(node: LexborNode) -> str | None:
+        return node.attrs.get(name)
+
+    return value_of
+
+
+def _best() -> tuple[Callable[[Collection[str]], Glance], Callable[[str], Callable[[LexborNode], str | None]]]:
     if not walk.IS_COMPILED:
-        return pure
+        return pure, pure_value
     from adproxy.page import walk_native
 
-    return walk_native.Glance
+    return walk_native.Glance, walk_native.Value
 
 
-glance_for = _best()
-"""Makes what glances; once, not for each element."""
+glance_for, value_for = _best()
+"""Make what glances, and what reads one attribute; once, not for each element."""

@@ -13,6 +13,7 @@ from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNod
 from adproxy.model import Anchor, Edge
 from adproxy.page import landmarks
 from adproxy.page.ends import Patience, end_of, end_of_tag, is_balanced, keeps_formatting
+from adproxy.page.glance import value_for
 from adproxy.page.landmarks import Landmarks
 from adproxy.page.marks import ATTRIBUTE, BEFORE_START, MARKED, Marked
 from adproxy.page.words import count_words
@@ -55,6 +56,7 @@ _MAX_DEPTH = 256
 _AS_WRITTEN = LexborDocumentOptions.WO_EVENTS
 
 _SILENT = frozenset(["script", "style", "noscript", "template"])
+_mark_of = value_for(ATTRIBUTE)
 _EVERYTHING = landmarks.finder(headlines=True, sidebars=True, ids=())
 
 
@@ -151,8 +153,7 @@ class Tree:
 
     def start(self, node: LexborNode) -> int:
         """Offset of an element's own start tag; -1 where it is not proven (or the parser made the element up)."""
-        # of an element that has a mark it is the first attribute: no other is read
-        return self.marked.offset(node.attrs.get(ATTRIBUTE), node.tag or "")
+        return self.marked.offset(_mark_of(node), node.tag or "")
 
     def end(self, node: LexborNode) -> int:
         """Offset behind an element's own end tag; -1 where it is not proven."""
@@ -244,7 +245,7 @@ class Tree:
         legal = self._legal.get(parent.mem_id)
         if not (self.legal_container(parent) if legal is None else legal):
             return None
-        offset = self.marked.offset(node.attrs.get(ATTRIBUTE), tag)
+        offset = self.marked.offset(_mark_of(node), tag)
         if offset < 0 or not self._allowed(offset, offset):
             return None
         return Anchor(offset, _BEFORE_START, gap, self._ask_settled and self._settled(offset, node))

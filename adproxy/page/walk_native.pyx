@@ -350,6 +350,34 @@ cdef class Glance:
         return classes, _text(text, size) if text != NULL else ""
 
 
+cdef class Value:
+    """`glance.pure_value`: one attribute of elements."""
+
+    cdef bytes _name
+
+    def __init__(self, str name not None):
+        self._name = name.encode()
+
+    def __call__(self, node not None):
+        cdef Node attribute
+        cdef size_t size, length = len(self._name)
+        cdef Bytes name = self._name, text
+        if type(node) is not LexborNode:
+            raise TypeError(f"{node!r} is no node of the parser")
+        if type_of((<adproxy_node *> <PyObject *> node).node) != ELEMENT:
+            return None
+        attribute = first_attribute((<adproxy_node *> <PyObject *> node).node)
+        while attribute != NULL:
+            size = 0
+            text = attribute_name(attribute, &size)
+            if size == length and memcmp(text, name, size) == 0:
+                size = 0
+                text = attribute_value(attribute, &size)
+                return _text(text, size) if text != NULL else None
+            attribute = next_attribute(attribute)
+        return None
+
+
 cdef class Stride:
     """`stride.pure`: from node to node past all that says nothing."""
 
