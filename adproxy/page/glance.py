@@ -32,7 +32,7 @@ def pure_value(name: str) -> Callable[[LexborNode], str | None]:
     """Reads one attribute of elements; None where there is none, or none with a value."""
 
     def value_of(node: LexborNode) -> str | None:
-        return node.attrs.get(name)
+        return node.attrs.get(name) if node.is_element_node else None
 
     return value_of
 
