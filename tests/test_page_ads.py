@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Mapping
 
-from adproxy.page.ads import is_ad, is_ordinary
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+
+from adproxy.page.ads import is_ad, ordinary_names
+
+
+def names_of(tag: str, attributes: Mapping[str, str | None]) -> tuple[str, str] | None:
+    written = "".join(f" {name}" if value is None else f' {name}="{value}"' for name, value in attributes.items())
+    node = LexborHTMLParser(f"<{tag}{written}>").css_first(tag)
+    assert node is not None
+    return ordinary_names(tag, node)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +34,7 @@ from adproxy.page.ads import is_ad, is_ordinary
 )
 def test_it_is_found_by_names_ids_data_and_addresses(tag: str, attributes: dict[str, str | None]) -> None:
     assert is_ad(tag, attributes)
-    assert not is_ordinary(tag, attributes)
+    assert names_of(tag, attributes) is None
 
 
 @pytest.mark.parametrize(
@@ -49,12 +59,13 @@ def test_what_is_none_is_not(tag: str, attributes: dict[str, str | None]) -> Non
 
 
 @pytest.mark.parametrize(
-    "attributes", [{"hidden": None}, {"style": "display:none"}, {"aria-label": "Advertisement"}, {"data-adslot": "1"}]
+    "attributes",
+    [{"hidden": None}, {"style": "display:none"}, {"aria-label": "Advertisement"}, {"data-adslot": "1"}, {"role": "x"}],
 )
 def test_what_may_be_hidden_or_an_ad_is_never_called_ordinary(attributes: dict[str, str | None]) -> None:
-    assert not is_ordinary("div", {"class": "text", **attributes})
+    assert names_of("div", {"class": "text", **attributes}) is None
 
 
 def test_most_elements_are_ordinary() -> None:
-    assert is_ordinary("div", {})
-    assert is_ordinary("a", {"class": "link", "id": "more", "href": "/x", "title": "More"})
+    assert names_of("div", {}) == ("", "")
+    assert names_of("a", {"class": "link", "id": "more", "href": "/x", "title": "More"}) == ("link", "more")

@@ -19,7 +19,7 @@ def find(html: str) -> Article | None:
     marked = mark(page)
     tree = Tree(page, marked, marked.copy)
     assert tree.body is not None
-    return articles.find(tree.body)
+    return articles.find(tree.body, tree.landmarks.paragraphs)
 
 
 def root(html: str) -> str | None:

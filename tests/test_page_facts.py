@@ -7,7 +7,7 @@ import json
 import pytest
 
 from adproxy.model import Facts
-from adproxy.page import facts
+from adproxy.page import facts, landmarks
 from adproxy.page.marks import mark
 from adproxy.page.tree import Tree
 
@@ -15,7 +15,8 @@ from adproxy.page.tree import Tree
 def read(html: str, metas: tuple[str, ...] = (), json_ld: tuple[str, ...] = (), ids: tuple[str, ...] = ()) -> Facts:
     page = html.encode()
     marked = mark(page)
-    return facts.read(Tree(page, marked, marked.copy), metas=metas, json_ld=json_ld, ids=ids)
+    find = landmarks.finder(headlines=False, sidebars=False, ids=ids)
+    return facts.read(Tree(page, marked, marked.copy, find=find), metas=metas, json_ld=json_ld, ids=ids)
 
 
 def ld(*values: object) -> str:
@@ -146,6 +147,12 @@ def test_ids_are_those_wanted_that_the_page_has() -> None:
     html = "<body><div id=ad-1></div><p id='ad-3'>ad-2</p>"
     assert read(html, ids=("ad-1", "ad-2", "ad-3", "ad")).ids == {"ad-1", "ad-3"}
     assert read(html).ids == frozenset()
+
+
+@pytest.mark.parametrize("ids", [("Ad-In-1", "Ad-In-2"), ("Ad-In-1",), ("Ad-In-1", "x"), ("Ad-In-1", "Ad-In-1'\"]é")])
+def test_ids_are_found_whatever_they_have_in_common(ids: tuple[str, ...]) -> None:
+    html = "<p id='Ad-In-&#49;'>one</p><p id=ad-in-2>another</p><p id=\"Ad-In-1'&quot;]é\">third</p>"
+    assert read(html, ids=ids).ids == {"Ad-In-1", *(name for name in ids if "é" in name)}
 
 
 def test_nothing_is_looked_for_that_is_not_wanted() -> None:

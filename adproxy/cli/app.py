@@ -14,7 +14,7 @@ import typer
 
 from adproxy import __version__
 from adproxy.errors import AdproxyError
-from adproxy.page.scan import IS_COMPILED
+from adproxy.page import scan, walk
 
 app = typer.Typer(
     name="adproxy",
@@ -48,7 +48,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"adproxy {__version__} (pages are scanned by {'compiled code' if IS_COMPILED else 'Python'})")
+        how = "compiled code" if scan.IS_COMPILED else "Python"
+        if scan.IS_COMPILED and not walk.IS_COMPILED:
+            how += ", and searched by Python: the compiled search does not know this selectolax"
+        typer.echo(f"adproxy {__version__} (pages are scanned by {how})")
         raise typer.Exit
 
 

@@ -6,12 +6,16 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from adproxy.labels import is_label
-from adproxy.page.names import Says, says
+from selectolax.lexbor import LexborNode
 
-# What may be advertising within a block whose own name does not show it: elements, and a selector for all others.
+from adproxy.labels import is_label
+from adproxy.page.glance import glance_for
+from adproxy.page.names import Says, says
+from adproxy.page.walk import Sought
+
+# What may be advertising within a block whose own name does not show it: elements, and all others by their names.
 TAGS = frozenset(["ins", "iframe", "amp-ad", "amp-embed"])
-NAMED = "[class*=ad i],[id*=ad i]"
+NAMED = (Sought(attribute="class", how="holds", value="ad"), Sought(attribute="id", how="holds", value="ad"))
 
 _AD_ID = re.compile(
     r"^(div-gpt-|google_ads_|gpt-|dfp-|taboola-|outbrain|ad-slot|adslot|zergnet-widget|rc-widget|aswift_)", re.I
@@ -31,8 +35,11 @@ _AD_FRAME = re.compile(
 _AMP = frozenset(("amp-ad", "amp-embed", "amp-sticky-ad"))
 _NEVER = frozenset("html body main article head p h1 h2 h3 h4 h5 h6 nav form button input select label i svg".split())
 
-# Without any of these, only its names and its kind can make an element an ad, and it is not hidden.
-_TELLING = _AD_ATTRIBUTES | {"aria-label", "style", "hidden"}
+# Without any of these, only its names and its kind can make an element an ad, it is not hidden, and plays no other's
+# role.
+_TELLING = _AD_ATTRIBUTES | {"aria-label", "style", "hidden", "role"}
+_glance = glance_for(_TELLING)
+_NAMELESS = ("", "")
 
 # A box with more words than this is content that is called after an ad, not an ad.
 MAX_WORDS = 60
@@ -55,12 +62,13 @@ def is_ad(tag: str, attributes: Mapping[str, str | None]) -> bool:
     return label is not None and is_label(label)
 
 
-def is_ordinary(tag: str, attributes: Mapping[str, str | None]) -> bool:
-    """True for nearly all elements: nothing about them may hide them or make them advertising. False says nothing."""
-    if tag == "iframe" or tag[:4] == "amp-" or not _TELLING.isdisjoint(attributes):
-        return False
-    classes, ident = attributes.get("class"), attributes.get("id")
-    return not (classes or ident) or not _is_named_as_ad(classes or "", ident or "")
+def ordinary_names(tag: str, node: LexborNode) -> tuple[str, str] | None:
+    """Class and id of an element, of nearly all: nothing about it may hide it, make it advertising, or give it a role.
+    None says nothing."""
+    if tag == "iframe" or tag[:4] == "amp-":
+        return None
+    names = _glance(node)
+    return None if names is None or (names != _NAMELESS and _is_named_as_ad(*names)) else names
 
 
 @lru_cache(maxsize=8192)

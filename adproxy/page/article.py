@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from selectolax.lexbor import LexborNode
 
 from adproxy.page import teasers
+from adproxy.page.landmarks import Paragraphs, paragraphs_in
 from adproxy.page.names import Says, says, tokens
 from adproxy.page.words import count_words, fold
 
@@ -46,9 +47,6 @@ _POST_NAMES = frozenset(["post", "message", "entry"])
 # What says when, or by whom, a post was written.
 _DATED = "time,[datetime],[itemprop~=datePublished],[itemprop~=author]"
 
-# Those that hold others (by an object or a table) are left out: no text is read twice, however deep they nest. So are
-# those that nobody sees.
-_PARAGRAPHS = "p:not(:has(p),[hidden],[style*='display:none' i],[style*='display: none' i])"
 # Where there are no p: elements with text of their own. Typewriter text is read whole; a program's code is none.
 _TEXT_BOXES = "div,section,article,td,main,center,font,span,li,pre:not(:has(code))"
 _LIST_PARTS = frozenset(["ul", "ol", "li"])
@@ -109,11 +107,28 @@ def _is_mostly_linked(node: LexborNode, text: str) -> bool:
     return sum(len(link.text()) for link in node.css("a")) * 2 > len(text)
 
 
-def _paragraphs(root: LexborNode) -> tuple[dict[int, Group], dict[int, Folded]]:
-    """The good p elements, by their parents' `mem_id`; and their texts."""
+def _around(nodes: list[LexborNode]) -> set[int]:
+    """All that elements stand in."""
+    found: set[int] = set()
+    for node in nodes:
+        at = node.parent
+        while at is not None and at.mem_id not in found:
+            found.add(at.mem_id)
+            at = at.parent
+    return found
+
+
+def _paragraphs(all_p: Paragraphs) -> tuple[dict[int, Group], dict[int, Folded]]:
+    """The good p elements, by their parents' `mem_id`; and their texts.
+
+    Those that hold others are left out: no text is read twice, however deep they nest. So are those that nobody sees.
+    """
     groups: dict[int, Group] = {}
     texts: dict[int, Folded] = {}
-    for node in root.css(_PARAGRAPHS):
+    left_out = {node.mem_id for node in all_p.unseen} | _around(all_p.nested)
+    for node in all_p.every:
+        if left_out and node.mem_id in left_out:
+            continue
         text = node.text()
         if len(text) < 24:
             continue
@@ -133,9 +148,12 @@ def _paragraphs(root: LexborNode) -> tuple[dict[int, Group], dict[int, Folded]]:
     return groups, texts
 
 
-def find(body: LexborNode) -> Article | None:
-    """The article of a page, or None where there are too few good words for one, or where it is a list."""
-    groups, texts = _paragraphs(body)
+def find(body: LexborNode, all_p: Paragraphs) -> Article | None:
+    """The article of a page, or None where there are too few good words for one, or where it is a list.
+
+    `all_p`: the page's p elements.
+    """
+    groups, texts = _paragraphs(all_p)
     host = _HostOf(body)
     branches, root = _search(body, groups, host)
     if root.weight < _WHOLE_ARTICLE or _holds_comments(root.node):
@@ -189,7 +207,7 @@ def _article(
 
 def within(root: LexborNode) -> Article:
     """The article in an element that the rules name."""
-    groups, texts = _paragraphs(root)
+    groups, texts = _paragraphs(paragraphs_in(root))
     return _article(root, groups.values(), texts)
 
 

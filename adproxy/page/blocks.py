@@ -28,6 +28,8 @@ from adproxy.page.words import count_words, fold
 _AD, _ASIDE, _PARAGRAPH, _QUOTE = BlockKind.AD, BlockKind.ASIDE, BlockKind.PARAGRAPH, BlockKind.QUOTE
 _NO_GAP = Gap(None, Reason.NO_LEGAL_ANCHOR.value)
 _new = tuple.__new__
+# Of an element that has none that says anything.
+_NO_ATTRIBUTES: dict[str, str | None] = {}
 
 # More blocks than any article has, and more elements and texts beside each other, empty ones too; what follows is not
 # looked at.
@@ -369,9 +371,9 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if tag == "p" and node.mem_id in walk.article.paragraphs:
         _paragraph(walk, node, depth)
         return
-    attributes = node.attributes
-    ordinary = ads.is_ordinary(tag, attributes)
-    if not ordinary and is_hidden(attributes):
+    names = ads.ordinary_names(tag, node)
+    attributes = node.attributes if names is None else _NO_ATTRIBUTES
+    if names is None and is_hidden(attributes):
         return
     if tag == "p":
         _paragraph(walk, node, depth)
@@ -381,9 +383,9 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         if text:
             _add(walk, node, BlockKind.HEADING, tag, text, walk.heights.heading(width_of(text, words), tag), words)
         return
-    said = says(attributes.get("class") or "", attributes.get("id") or "")
+    said = says(*(names or (attributes.get("class") or "", attributes.get("id") or "")))
     size = walk.contents.media.get(node.mem_id)
-    if not ordinary and (said & Says.AD or ads.is_ad(tag, attributes)) and not walk.holds_good(node):
+    if names is None and (said & Says.AD or ads.is_ad(tag, attributes)) and not walk.holds_good(node):
         # asked first, because ads may stand in ads, with much text in them all
         if not holds_words(node, ads.MAX_WORDS):
             text, words = walk.read(node)
@@ -443,7 +445,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if tag in _MEDIA or (said & Says.MEDIA and size is not None and not walk.holds_good(node)):
         if tag in ("img", "iframe", "picture", "video", "audio", "embed", "object") and size is None:
             return  # a tracking pixel or an icon
-        if tag == "svg" and "width" not in attributes:
+        if tag == "svg" and "width" not in node.attributes:
             return
         text, words = ("", 0) if tag in _TEXT_INSTEAD else walk.read(node)
         height = walk.heights.media(*(size or (None, None)))

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborNode
 
-from adproxy.page import ads
+from adproxy.page import ads, walk
+from adproxy.page.walk import Sought
 
 _SILENT = frozenset("script style noscript template".split())
 _MEDIA = frozenset("img picture video audio iframe embed object amp-img amp-video amp-youtube".split())
-_NOTABLE = _SILENT | _MEDIA | ads.TAGS
+_NOTABLE = (Sought(_SILENT | _MEDIA | ads.TAGS),)
+_find = walk.finder((_NOTABLE, ads.NAMED))
 _PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
 # Tracking pixels, icons, emoji: nothing that an ad could crowd.
 _SMALL = 48
@@ -48,11 +50,9 @@ def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents:
     silent: set[int] = set()
     media: dict[int, Size] = {}
     advertising: set[int] = set()
-    suspects = root.css(ads.NAMED)
-    for node in root.css("*"):
-        tag = node.tag
-        if tag not in _NOTABLE:
-            continue
+    notable, suspects = _find(root)
+    for node in notable:
+        tag = node.tag or ""
         if tag in _SILENT:
             silent.update(_up(node, root, silent))
         elif tag in _MEDIA and (size := _visible_size(node.attributes, tag)) is not None:

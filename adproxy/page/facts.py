@@ -24,7 +24,7 @@ def read(
     selectors: Iterable[str] = (),
 ) -> Facts:
     """Facts of a page. `metas`, `json_ld`, `ids`, `selectors`: those that the rules ask for; nothing else is looked
-    for."""
+    for, and of ids only those that the tree's landmarks were asked for."""
     root = tree.parser.root
     attributes = root.attributes if root is not None else {}
     lang = (attributes.get("lang") or attributes.get("xml:lang") or "").strip().lower()[:35]
@@ -32,7 +32,7 @@ def read(
     wanted_metas, wanted_fields, wanted_ids = frozenset(metas), tuple(json_ld), frozenset(ids)
     nonce = ""
     policies: list[str] = []
-    for node in tree.css("meta[http-equiv],[nonce]"):
+    for node in tree.landmarks.policies:
         found = node.attributes
         nonce = nonce or found.get("nonce") or ""
         if node.tag == "meta" and (found.get("http-equiv") or "").strip().lower() == "content-security-policy":
@@ -44,7 +44,7 @@ def read(
         json_ld=MappingProxyType(_json_ld(tree, wanted_fields) if wanted_fields else {}),
         csp=tuple(policies),
         nonce=nonce,
-        ids=wanted_ids.intersection([node.id or "" for node in tree.css("[id]")]) if wanted_ids else wanted_ids,
+        ids=wanted_ids.intersection([node.id or "" for node in tree.landmarks.identified]),
         matched=frozenset(s for s in selectors if tree.parser.css_first(s) is not None),
     )
 

@@ -15,6 +15,7 @@ from adproxy.model import Anchor, BlockKind, Reason, Spot
 from adproxy.page import ads
 from adproxy.page.blocks import Outline, is_hidden
 from adproxy.page.names import Says, says, tokens
+from adproxy.page.stride import step, stride_past
 from adproxy.page.tree import Tree, holds_words
 from adproxy.page.words import count_words
 
@@ -33,10 +34,6 @@ _TITLES = "[itemprop~=headline],.entry-title,.post-title"
 _LOGO = frozenset(["logo", "brand", "sitename"])
 _FIRST_PAGE = re.compile(r"/|(?:https?:)?//[^/?#\s]+/?", re.I)
 _CLIMB = frozenset("header hgroup a span strong em b i".split())
-# By class or id a sidebar is looked for among the boxes that pages are laid out with: links and list items have classes
-# too, and reading those of all elements takes twice as long.
-_NAMED = ":is([class*=sidebar i],[id*=sidebar i],[class*=rail i])"
-_SIDEBARS = f"aside,[role=complementary],div{_NAMED},section{_NAMED}"
 # What stands beside an article too and is no column for advertising: a bar of share buttons, a table of contents.
 _NO_SIDEBAR = frozenset("share sharing sharebar social socials toc".split())
 # Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
@@ -53,6 +50,10 @@ class _Side(NamedTuple):
     lead_in: bool = False
 
 
+_NOTHING_NEAR = _Side()
+_stride = stride_past(_TEXT_LEVEL, _SKIPPED)
+
+
 def spot(tree: Tree, anchor: Anchor | None, before: LexborNode | None, after: LexborNode | None) -> Spot:
     """A spot at an anchor. `before` and `after`: the nodes from which to look back and ahead, those included."""
     if anchor is None:
@@ -62,19 +63,6 @@ def spot(tree: Tree, anchor: Anchor | None, before: LexborNode | None, after: Le
     return Spot(anchor, None, back.ad, ahead.ad, back.media, ahead.media, back.heading, back.lead_in)
 
 
-def _step(node: LexborNode, forward: bool) -> LexborNode | None:
-    """The next node in that direction that is no child of this one."""
-    at: LexborNode | None = node
-    while at is not None:
-        beside = at.next if forward else at.prev
-        if beside is not None:
-            return beside
-        at = at.parent
-        if at is not None and at.tag in ("body", "html"):
-            return None
-    return None
-
-
 def _look(start: LexborNode | None, *, forward: bool) -> _Side:
     """What comes first in a direction: words are counted until an ad is met or enough words are.
 
@@ -82,13 +70,13 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
     """
     words = 0
     media = heading = lead_in = False
-    at = start
-    for _ in range(_STEPS):
-        if at is None:
-            break
+    if start is None:
+        return _NOTHING_NEAR
+    at, text, left = _stride(start, None, forward, _STEPS)
+    while at is not None:
         enter = False
-        if at.is_text_node:
-            text = "" if at.is_empty_text_node else (at.text_content or "").strip()
+        if text is not None:
+            text = text.strip()
             if text:
                 if is_label(text):
                     return _Side(words, media, heading, lead_in)
@@ -100,23 +88,22 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
                 words += count_words(text)
                 if words > REACH:
                     break
-        elif (tag := at.tag or "-") in _TEXT_LEVEL:
-            enter = True
-        elif tag not in _SKIPPED and tag[0] != "-":
-            attributes = at.attributes
-            if not ads.is_ordinary(tag, attributes):
+        else:
+            tag = at.tag or ""
+            names = ads.ordinary_names(tag, at)
+            if names is not None:
+                classes = names[0]
+            else:
+                attributes = at.attributes
                 if is_hidden(attributes):
-                    at = _step(at, forward)
+                    at, text, left = _stride(at, False, forward, left)
                     continue
                 if ads.is_ad(tag, attributes) and not holds_words(at, ads.MAX_WORDS):
                     return _Side(words, media, heading, lead_in)
-            classes = attributes.get("class")
+                classes = attributes.get("class") or ""
             enter = tag not in _MEDIA and not (classes and says(classes, "") & Says.EMBED)
             media = media or (not enter and words < 2)
-        if forward:
-            at = (enter and at.first_child) or at.next or _step(at, forward)
-        else:
-            at = (enter and at.last_child) or at.prev or _step(at, forward)
+        at, text, left = _stride(at, enter, forward, left)
     return _Side(None, media, heading, lead_in)
 
 
@@ -165,28 +152,10 @@ def _inside_never(tree: Tree, node: LexborNode) -> bool:
 # --- the headline -----------------------------------------------------------------------------
 
 
-def landmarks(tree: Tree, *, headlines: bool, sidebars: bool) -> tuple[list[LexborNode], list[LexborNode]]:
-    """What may be the headline and what may be a sidebar, each in document order, as far as they are asked for: a walk
-    through the whole tree costs more than what is compared on the way, so there is one for both."""
-    if not headlines or not sidebars:
-        return tree.css("h1") if headlines else [], tree.css(_SIDEBARS) if sidebars else []
-    found = tree.css(f"h1,{_SIDEBARS}")
-    return [node for node in found if node.tag == "h1"], [node for node in found if node.tag != "h1"]
-
-
-def headline(
-    tree: Tree, outline: Outline, article: LexborNode | None, headlines: list[LexborNode]
-) -> LexborNode | None:
+def headline(tree: Tree, outline: Outline, article: LexborNode | None) -> LexborNode | None:
     """The article's headline: the last h1 before its first block, or the first one of the page. Where the only h1 is
-    the site's name, the last heading before that block that is called the title of a post.
-
-    `headlines`: those of the `landmarks`.
-    """
-    found = [h for h in headlines if h.text().strip() and not is_hidden(h.attributes)]
-    candidates = [h for h in found if not _names_the_site(h)]
-    first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
-    if found and not candidates:
-        candidates = [h for h in tree.css(_TITLES) if h.tag in _HEADINGS and 0 <= tree.start(h) <= first]
+    the site's name, the last heading before that block that is called the title of a post."""
+    found = [h for h in tree.landmarks.headlines if h.text().strip() and not is_hidden(h.attributes)]
     candidates = [h for h in found if not _names_the_site(h)]
     first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
     if found and not candidates:
@@ -222,7 +191,7 @@ def below_headline(tree: Tree, heading: LexborNode | None) -> Spot:
     node = _outermost(tree, heading)
     if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
-    return spot(tree, tree.after(node), None, _step(node, forward=True))
+    return spot(tree, tree.after(node), None, step(node, forward=True))
 
 
 def _outermost(tree: Tree, heading: LexborNode) -> LexborNode:
@@ -258,9 +227,9 @@ def end_of_article(tree: Tree, outline: Outline, article: LexborNode | None) -> 
         node = outline.nodes[i - 1]
         if anchor is None or node is None:
             break
-        return spot(tree, anchor, node, _step(node, forward=True))
+        return spot(tree, anchor, node, step(node, forward=True))
     # The last block can't carry it: behind the article's own element, then.
-    return spot(tree, tree.after(article), article.last_child, _step(article, forward=True))
+    return spot(tree, tree.after(article), article.last_child, step(article, forward=True))
 
 
 # --- the sidebar ------------------------------------------------------------------------------
@@ -275,15 +244,13 @@ def sidebar(
     selector: str | None,
     article: LexborNode | None,
     wanted: tuple[Literal["first", "last"] | int, ...],
-    sidebars: list[LexborNode],
 ) -> tuple[Spot | None, ...]:
     """Before each widget of the sidebar, then after the last; empty where the page has none.
 
-    `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article, of
-    `sidebars`, those of the `landmarks`. `wanted`: the places that slots ask for; what a slot would not shift to is not
-    looked at, and None.
+    `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article.
+    `wanted`: the places that slots ask for; what a slot would not shift to is not looked at, and None.
     """
-    for node in sidebars if selector is None else tree.css(selector):
+    for node in tree.landmarks.sidebars if selector is None else tree.css(selector):
         if selector is None and not _is_sidebar(tree, node, article):
             continue
         widgets = _widgets(node)
@@ -308,7 +275,7 @@ def sidebar(
 
 def sidebar_element(tree: Tree, article: LexborNode | None) -> LexborNode | None:
     """The first element that calls itself a sidebar, stands beside the article and has widgets."""
-    found = (node for node in tree.css(_SIDEBARS) if _is_sidebar(tree, node, article) and _widgets(node))
+    found = (node for node in tree.landmarks.sidebars if _is_sidebar(tree, node, article) and _widgets(node))
     return next(found, None)
 
 
@@ -321,13 +288,13 @@ def _is_clear(spot: Spot) -> bool:
 def _spot_before(tree: Tree, node: LexborNode) -> Spot:
     if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
-    return spot(tree, tree.before(node), _step(node, forward=False), node)
+    return spot(tree, tree.before(node), step(node, forward=False), node)
 
 
 def _spot_after(tree: Tree, node: LexborNode) -> Spot:
     if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
-    return spot(tree, tree.after(node), node, _step(node, forward=True))
+    return spot(tree, tree.after(node), node, step(node, forward=True))
 
 
 def _is_sidebar(tree: Tree, node: LexborNode, article: LexborNode | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from adproxy.model import NO_SPOT, Page, Reason, Spot
 from adproxy.page import article as articles
-from adproxy.page import blocks, facts, markers, places
+from adproxy.page import blocks, facts, landmarks, markers, places
 from adproxy.page.heights import USUAL, Heights, heights_for
 from adproxy.page.marks import mark
 from adproxy.page.scan import Scanned
@@ -104,7 +104,10 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     text: str | bytes = marked.copy
     if codecs.lookup(encoding).name != "utf-8":
         text = marked.copy.decode(encoding, "replace")
-    tree = Tree(html, marked, text, settled=wanted.settled)
+    with_headline = wanted.above_headline or wanted.below_headline
+    with_sidebar = bool(wanted.sidebar) and wanted.sidebar_selector is None
+    find = landmarks.finder(headlines=with_headline, sidebars=with_sidebar, ids=wanted.ids)
+    tree = Tree(html, marked, text, settled=wanted.settled, find=find)
     if tree.body is None:
         return Page(article_problem=Reason.NO_ARTICLE.value, facts=facts.read(tree))
     if marked.scanned.holds_adproxy() and tree.css(_OURS):
@@ -116,7 +119,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     problem: str | None = None
     found: articles.Article | None
     if wanted.article is None:
-        found = articles.find(tree.body)
+        found = articles.find(tree.body, tree.landmarks.paragraphs)
     else:
         root = next(iter(tree.css(wanted.article)), None)
         found = articles.within(root) if root is not None else None
@@ -130,12 +133,8 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
             problem = Reason.NO_ARTICLE.value
     root = found.root if found is not None else None
     above = below = end = NO_SPOT
-    with_headline = wanted.above_headline or wanted.below_headline
-    headlines, sidebars = places.landmarks(
-        tree, headlines=with_headline, sidebars=bool(wanted.sidebar) and wanted.sidebar_selector is None
-    )
     if with_headline:
-        heading = places.headline(tree, outline, root, headlines)
+        heading = places.headline(tree, outline, root)
         if wanted.above_headline:
             above = places.above_headline(tree, heading)
         if wanted.below_headline:
@@ -144,7 +143,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
         end = places.end_of_article(tree, outline, root)
     sidebar: tuple[Spot | None, ...] = ()
     if wanted.sidebar:
-        sidebar = places.sidebar(tree, wanted.sidebar_selector, root, wanted.sidebar, sidebars)
+        sidebar = places.sidebar(tree, wanted.sidebar_selector, root, wanted.sidebar)
     named = {p.key: places.at_selector(tree, p.edge, p.selector) for p in wanted.selectors if p.edge != "marked"}
     for name, nodes in marked_places.slots.items():
         if wanted.marked is not None and name in wanted.marked:

@@ -64,7 +64,7 @@ def survey(html: bytes, encoding: str = "utf-8", scanned: Scanned | None = None)
         text = marked.copy.decode(encoding, "replace")
     tree = Tree(html, marked, text, settled=False)
     known = facts.read(tree, json_ld=("articleSection",))
-    found = article.find(tree.body) if tree.body is not None else None
+    found = article.find(tree.body, tree.landmarks.paragraphs) if tree.body is not None else None
     if found is not None:
         tree.open_for([found.root])
     rail = places.sidebar_element(tree, found.root if found is not None else None)

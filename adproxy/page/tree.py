@@ -6,11 +6,15 @@ Everything about legality is here: what an anchor needs to exist. Nothing about 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
 from adproxy.model import Anchor, Edge
+from adproxy.page import landmarks
 from adproxy.page.ends import Patience, end_of, end_of_tag, is_balanced, keeps_formatting
+from adproxy.page.glance import value_for
+from adproxy.page.landmarks import Landmarks
 from adproxy.page.marks import ATTRIBUTE, BEFORE_START, MARKED, Marked
 from adproxy.page.words import count_words
 
@@ -52,6 +56,8 @@ _MAX_DEPTH = 256
 _AS_WRITTEN = LexborDocumentOptions.WO_EVENTS
 
 _SILENT = frozenset(["script", "style", "noscript", "template"])
+_mark_of = value_for(ATTRIBUTE)
+_EVERYTHING = landmarks.finder(headlines=True, sidebars=True, ids=())
 
 
 def visible_text(node: LexborNode) -> str:
@@ -101,11 +107,19 @@ class Tree:
     Raises nothing of its own; the caller guards the parser against hostile pages (`page.guard`).
     """
 
-    def __init__(self, html: bytes, marked: Marked, text: str | bytes, *, settled: bool = True) -> None:
+    def __init__(
+        self,
+        html: bytes,
+        marked: Marked,
+        text: str | bytes,
+        *,
+        settled: bool = True,
+        find: Callable[[LexborNode], Landmarks] = _EVERYTHING,
+    ) -> None:
         """`html`: the original; `marked`: its marks; `text`: the marked copy as the parser shall see it.
 
         `settled`: whether anchors are asked if formatting is pending at them; where no slot needs to know it, no
-        anchor is called settled.
+        anchor is called settled. `find`: finds what is asked for in the whole page (`landmarks.finder`).
         """
         self._ask_settled = settled
         self.html = html
@@ -113,6 +127,8 @@ class Tree:
         # Scripting on, as in nearly all browsers: what stands in a noscript is then text and can't hold an anchor.
         self.parser = LexborHTMLParser(text, options=_AS_WRITTEN, scripting=True)
         self.body = self.parser.body
+        root = self.parser.root
+        self.landmarks = find(root) if root is not None else landmarks.NOTHING
         self._first_offset = marked.scanned.behind_body
         self._legal: dict[int, bool] = {}
         self._ends: dict[int, int] = {}
@@ -120,10 +136,9 @@ class Tree:
         self._roots: frozenset[int] = frozenset()
         self.off_limits: dict[int, bool] = {}
         """Kept for `page.places`: by `mem_id`, whether an element or what it stands in is no place for a slot."""
-        self._moved = self._moved_by_tables() if marked.scanned.count((b"table",)) else frozenset()
+        self._moved = self._moved_by(self.landmarks.tables)
         # A noscript whose content is not plain and balanced may change all that follows where scripting is off.
-        noscripts = self.parser.css("noscript") if marked.scanned.count((b"noscript",)) else []
-        self._two_opinions = not all(map(_leaves_nothing_behind, noscripts))
+        self._two_opinions = not all(map(_leaves_nothing_behind, self.landmarks.noscripts))
         self._text = text
         self._starts_without_scripting: frozenset[int] | None = None
 
@@ -138,8 +153,7 @@ class Tree:
 
     def start(self, node: LexborNode) -> int:
         """Offset of an element's own start tag; -1 where it is not proven (or the parser made the element up)."""
-        # of an element that has a mark it is the first attribute: no other is read
-        return self.marked.offset(node.attrs.get(ATTRIBUTE), node.tag or "")
+        return self.marked.offset(_mark_of(node), node.tag or "")
 
     def end(self, node: LexborNode) -> int:
         """Offset behind an element's own end tag; -1 where it is not proven."""
@@ -231,7 +245,7 @@ class Tree:
         legal = self._legal.get(parent.mem_id)
         if not (self.legal_container(parent) if legal is None else legal):
             return None
-        offset = self.marked.offset(node.attrs.get(ATTRIBUTE), tag)
+        offset = self.marked.offset(_mark_of(node), tag)
         if offset < 0 or not self._allowed(offset, offset):
             return None
         return Anchor(offset, _BEFORE_START, gap, self._ask_settled and self._settled(offset, node))
@@ -311,10 +325,10 @@ class Tree:
 
     # --- what moves things, and what scripting changes --------------------------------------
 
-    def _moved_by_tables(self) -> frozenset[int]:
+    def _moved_by(self, tables: list[LexborNode]) -> frozenset[int]:
         """Elements that were written inside a table and stand before it in the tree ("foster parenting")."""
         moved: set[int] = set()
-        for table in self.parser.css("table"):
+        for table in tables:
             # Of one that the scan lost (-1) everything that stands before it may have been moved.
             offset = self.start(table)
             at = table.prev
@@ -334,7 +348,7 @@ class Tree:
         other.html, other.marked = self.html, self.marked
         other.parser = LexborHTMLParser(self._text, options=_AS_WRITTEN, scripting=False)
         other.body, other._legal, other.off_limits = other.parser.body, {}, {}
-        other._moved = other._moved_by_tables()
+        other._moved = other._moved_by(other.css("table"))
         everything = other.css(",".join(sorted(MARKED)))
         other._roots = frozenset()
         other.open_for(everything)

@@ -217,7 +217,7 @@ _PARTS: tuple[tuple[str, ModuleType, tuple[str, ...]], ...] = (
     ("facts", adproxy.page.facts, ("read",)),
     ("article and blocks", adproxy.page.article, ("find",)),
     ("article and blocks", adproxy.page.blocks, ("outline",)),
-    ("places", adproxy.page.places, ("landmarks", "headline", "above_headline", "end_of_article", "sidebar")),
+    ("places", adproxy.page.places, ("headline", "above_headline", "end_of_article", "sidebar")),
     ("plan", adproxy.rewrite, ("plan",)),
     ("markup and splice", adproxy.rewrite, ("render", "splice")),
 )

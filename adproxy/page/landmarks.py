@@ -1,0 +1,107 @@
+"""What a whole page is searched for, whatever it is about; found in one walk for all who ask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from selectolax.lexbor import LexborNode
+
+from adproxy.page import walk
+from adproxy.page.walk import Sought
+
+_P = frozenset(["p"])
+_PARAGRAPHS: walk.Lists = (
+    (Sought(_P),),
+    (
+        Sought(_P, "hidden"),
+        Sought(_P, "style", "holds", "display:none"),
+        Sought(_P, "style", "holds", "display: none"),
+    ),
+    (Sought(_P, inside="p"),),
+)
+# By class or id a sidebar is looked for among the boxes that pages are laid out with: links and list items have classes
+# too, and reading those of all elements takes longer than all else.
+_BOXES = frozenset(["div", "section"])
+_SIDEBARS = (
+    Sought(frozenset(["aside"])),
+    Sought(attribute="role", how="is", value="complementary"),
+    Sought(_BOXES, "class", "holds", "sidebar"),
+    Sought(_BOXES, "id", "holds", "sidebar"),
+    Sought(_BOXES, "class", "holds", "rail"),
+)
+# What needs no escape in a selector.
+_SIMPLE = re.compile(r"[a-z0-9_-]*")
+
+
+def _same_beginning(ids: tuple[str, ...]) -> str:
+    """What all of some ids begin with in lower case, as far as a selector can be made of it."""
+    if not ids:
+        return ""
+    first, last = min(ids), max(ids)  # what these have in common all between them have
+    size = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    simple = _SIMPLE.match(first[:size].lower())
+    return simple[0] if simple else ""
+
+
+class Paragraphs(NamedTuple):
+    """The p elements of something, in document order."""
+
+    every: list[LexborNode]
+    unseen: list[LexborNode]
+    """Those that their own attributes hide."""
+    nested: list[LexborNode]
+    """Those that stand in another, by an object or a table."""
+
+
+class Landmarks(NamedTuple):
+    """Elements of a page, each list in document order."""
+
+    tables: list[LexborNode]
+    noscripts: list[LexborNode]
+    headlines: list[LexborNode]
+    """The h1; empty where nobody asks for them."""
+    sidebars: list[LexborNode]
+    """What may be one; empty where nobody asks."""
+    policies: list[LexborNode]
+    """What may hold a policy, or a nonce."""
+    identified: list[LexborNode]
+    """Elements with an id, if any is asked for; those whose id can't be one of these may be left out."""
+    paragraphs: Paragraphs
+
+
+NOTHING = Landmarks([], [], [], [], [], [], Paragraphs([], [], []))
+
+
+@lru_cache(maxsize=256)
+def finder(*, headlines: bool, sidebars: bool, ids: tuple[str, ...]) -> Callable[[LexborNode], Landmarks]:
+    """What finds the landmarks in a page's root; the arguments: whether these are asked for."""
+    same = _same_beginning(ids)
+    identified = Sought(attribute="id", how="holds", value=same) if same else Sought(attribute="id")
+    find = walk.finder(
+        (
+            (Sought(frozenset(["table"])),),
+            (Sought(frozenset(["noscript"])),),
+            (Sought(frozenset(["h1"])),) if headlines else (),
+            _SIDEBARS if sidebars else (),
+            (Sought(frozenset(["meta"]), "http-equiv"), Sought(attribute="nonce")),
+            (identified,) if ids else (),
+            *_PARAGRAPHS,
+        )
+    )
+
+    def found(root: LexborNode) -> Landmarks:
+        tables, noscripts, h1, boxes, policies, with_id, *paragraphs = find(root)
+        return Landmarks(tables, noscripts, h1, boxes, policies, with_id, Paragraphs(*paragraphs))
+
+    return found
+
+
+_find_paragraphs = walk.finder(_PARAGRAPHS)
+
+
+def paragraphs_in(root: LexborNode) -> Paragraphs:
+    """Those of a part of a page."""
+    return Paragraphs(*_find_paragraphs(root))

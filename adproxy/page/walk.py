@@ -1,0 +1,74 @@
+"""One walk through a tree finds everything that is looked for in it.
+
+A walk costs more than what is compared on the way: each element is fetched from memory, once more for each search. So
+what all parts of a page's reading look for is put together, and found in one go. What may be looked for is little
+enough to be said in a few words (`Sought`), and to be compared by compiled code (`page/walk_native.pyx`) where adproxy
+was installed with a compiler at hand; elsewhere the parser's own CSS finds the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from selectolax.lexbor import LexborNode
+
+Find = Callable[[LexborNode], list[list[LexborNode]]]
+"""Finds elements in an element, itself included: a list for each that was asked for, each in document order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Elements of some names, or with an attribute, or both; names and texts are ASCII in lower case, and texts without
+    quotes."""
+
+    tags: frozenset[str] = frozenset()
+    """Empty: any."""
+    attribute: str = ""
+    how: Literal["", "is", "holds"] = ""
+    """What is asked of the attribute's value; `holds` makes no difference between upper and lower case."""
+    value: str = ""
+    inside: str = ""
+    """The name of an element that they stand in, however deep; one name for all that is found in a walk."""
+
+    def css(self) -> str:
+        """The same as selectors."""
+        test = {"": "", "is": f'="{self.value}"', "holds": f'*="{self.value}" i'}[self.how]
+        attribute = f"[{self.attribute}{test}]" if self.attribute else ""
+        around = f"{self.inside} " if self.inside else ""
+        return ",".join(f"{around}{tag}{attribute}" for tag in sorted(self.tags) or [""])
+
+
+Lists = Sequence[Sequence[Sought]]
+"""For each list what its elements may be, one of these; none is an empty list."""
+
+
+def pure(lists: Lists) -> Find:
+    """Finds by CSS."""
+    selectors = [",".join(sought.css() for sought in one) for one in lists]
+
+    def find(root: LexborNode) -> list[list[LexborNode]]:
+        # the parser gives an element for each part of a selector that it matches
+        return [
+            list({node.mem_id: node for node in root.css(selector)}.values()) if selector else []
+            for selector in selectors
+        ]
+
+    return find
+
+
+def _best() -> tuple[Callable[[Lists], Find], bool]:
+    if os.environ.get("ADPROXY_PURE_PYTHON") != "1":
+        try:
+            from adproxy.page import walk_native
+
+            return walk_native.Walk, True
+        except ImportError:
+            pass
+    return pure, False
+
+
+finder, IS_COMPILED = _best()
+"""Makes what finds; once, not for each page."""

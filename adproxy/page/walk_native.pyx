@@ -1,0 +1,502 @@
+# cython: language_level=3, boundscheck=True, wraparound=False, initializedcheck=False
+"""`page.walk` as compiled code: one walk over the parser's own nodes, by the functions that the parser exports for that.
+
+A node of Python's is the parser's own with an address in it. How it is laid out is private to selectolax; so it is
+tried when this module is imported, and where anything is other than expected the import fails, and CSS is used.
+"""
+
+import ctypes
+
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcmp, memset
+
+from selectolax import lexbor
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+cdef extern from *:
+    """
+    #ifndef ADPROXY_SOURCE
+    #define ADPROXY_SOURCE ""
+    #endif
+    typedef struct { PyObject_HEAD void *methods; void *node; PyObject *parser; int rest[2]; } adproxy_node;
+    #define adproxy_new_node(type, nothing) (((PyTypeObject *) type)->tp_new((PyTypeObject *) type, nothing, NULL))
+    """
+    const char *ADPROXY_SOURCE
+    ctypedef struct adproxy_node:
+        void *node
+        PyObject *parser
+    object adproxy_new_node(object type, object nothing)
+
+SOURCE = ADPROXY_SOURCE.decode()
+"""The SHA-256 of the source that this was made from."""
+
+ctypedef const uint8_t *Bytes
+ctypedef void *Node
+ctypedef Node (*Step)(Node) noexcept nogil
+ctypedef uintptr_t (*Name)(Node) noexcept nogil
+ctypedef int (*Kind)(Node) noexcept nogil
+ctypedef Bytes (*Text)(Node, size_t *) noexcept nogil
+
+cdef object _library = ctypes.CDLL(lexbor.__file__)
+
+
+cdef uintptr_t _address(str name) except 0:
+    try:
+        return <uintptr_t> ctypes.cast(getattr(_library, name), ctypes.c_void_p).value
+    except AttributeError as missing:
+        raise ImportError(f"the parser exports no {name}") from missing
+
+
+cdef Step first_child = <Step> _address("lxb_dom_node_first_child_noi")
+cdef Step following = <Step> _address("lxb_dom_node_next_noi")
+cdef Step preceding = <Step> _address("lxb_dom_node_prev_noi")
+cdef Step last_child = <Step> _address("lxb_dom_node_last_child_noi")
+cdef Step parent_of = <Step> _address("lxb_dom_node_parent_noi")
+cdef Name name_of = <Name> _address("lxb_dom_node_tag_id_noi")
+cdef Kind type_of = <Kind> _address("lxb_dom_node_type_noi")
+cdef Text tag_text = <Text> _address("lxb_dom_element_local_name")
+cdef Text class_text = <Text> _address("lxb_dom_element_class_noi")
+cdef Text id_text = <Text> _address("lxb_dom_element_id_noi")
+cdef Step first_attribute = <Step> _address("lxb_dom_element_first_attribute_noi")
+cdef Step next_attribute = <Step> _address("lxb_dom_element_next_attribute_noi")
+cdef Text text_of = <Text> _address("lxb_dom_node_text_content")  # a copy that the tree keeps
+cdef Text attribute_name = <Text> _address("lxb_dom_attr_local_name_noi")
+cdef Text attribute_value = <Text> _address("lxb_dom_attr_value_noi")
+
+cdef enum:
+    ELEMENT = 1
+    TEXT = 3
+    # Names that the parser knows have a number below this; that of any other is an address.
+    TAGS = 512
+    CONDITIONS = 32
+    LISTS = 32
+
+cdef enum:
+    OF_CLASS = 1
+    OF_ID = 2
+    OF_OTHER = 3
+
+
+cdef object _PARSER = LexborHTMLParser("")
+
+
+cdef object _number_of(str tag):
+    """The parser's number of an element's name; None if it does not know it."""
+    number = _PARSER.create_node(tag).tag_id
+    return number if number < TAGS else None
+
+
+cdef inline uint8_t _lower(uint8_t letter) noexcept nogil:
+    return letter | 0x20 if c"A" <= letter <= c"Z" else letter
+
+
+cdef bint _holds(Bytes text, size_t size, Bytes needle, size_t length) noexcept nogil:
+    """Whether a text holds a needle in lower case, in any case of its letters."""
+    cdef size_t at, i
+    if length > size:
+        return False
+    for at in range(size - length + 1):
+        if _lower(text[at]) != needle[0]:
+            continue
+        for i in range(1, length):
+            if _lower(text[at + i]) != needle[i]:
+                break
+        else:
+            return True
+    return False
+
+
+cdef struct Condition:
+    uint32_t found      # the list that it is for, as a bit
+    uint8_t attribute   # class, id or another
+    Bytes name
+    size_t name_size
+    Bytes value
+    size_t value_size
+    uint8_t how         # 0: that there is one; 1: it is the value; 2: it holds it
+
+
+cdef class Walk:
+    """Finds what is sought for each of some lists."""
+
+    cdef uint32_t[TAGS] _by_name    # by a tag's number: the lists that it is in for its name
+    cdef uint32_t[TAGS] _asked      # and the conditions that bear on it
+    cdef uint32_t _asked_of_any
+    cdef uint32_t _of_other         # conditions on other attributes than class and id
+    cdef Condition[CONDITIONS] _conditions
+    cdef uint32_t _inside_only      # the lists whose elements stand in one of a name
+    cdef uintptr_t _inside          # its number
+    cdef Py_ssize_t _lists
+    cdef dict _other_names          # names that the parser does not know: lists and conditions
+    cdef list _kept                 # the bytes that conditions point at
+
+    def __init__(self, lists):
+        cdef Py_ssize_t n, number = 0
+        cdef uint32_t found, condition
+        cdef Condition *one
+        cdef bytes text
+        memset(self._by_name, 0, sizeof(self._by_name))
+        memset(self._asked, 0, sizeof(self._asked))
+        self._lists = len(lists)
+        if self._lists > LISTS:
+            raise ValueError("so many lists are not found in one walk")
+        self._other_names, self._kept = {}, []
+        for n in range(self._lists):
+            found = (<uint32_t> 1) << n
+            for sought in lists[n]:
+                condition = 0
+                if sought.inside:
+                    self._stand_inside(sought.inside, found, len(lists[n]))
+                if sought.attribute:
+                    if number == CONDITIONS:
+                        raise ValueError("so many conditions are not tried in one walk")
+                    condition = (<uint32_t> 1) << number
+                    one = &self._conditions[number]
+                    number += 1
+                    one.found = found
+                    one.how = {"": 0, "is": 1, "holds": 2}[sought.how]
+                    # the quick ways to these tell only values
+                    one.attribute = {"class": OF_CLASS, "id": OF_ID}.get(sought.attribute if sought.how else "", OF_OTHER)
+                    if one.attribute == OF_OTHER:
+                        self._of_other |= condition
+                    text = sought.attribute.encode()
+                    self._kept.append(text)
+                    one.name, one.name_size = text, len(text)
+                    text = sought.value.encode()
+                    self._kept.append(text)
+                    one.value, one.value_size = text, len(text)
+                    if one.how and not text:
+                        raise ValueError(f"no value of {sought.attribute} is sought")
+                if not sought.tags:
+                    if not condition:
+                        raise ValueError("every element is sought")
+                    self._asked_of_any |= condition
+                for tag in sought.tags:
+                    self._add(tag, 0 if condition else found, condition)
+
+    cdef int _stand_inside(self, str tag, uint32_t found, Py_ssize_t kinds) except -1:
+        cdef object number = _number_of(tag)
+        if number is None or self._inside not in (0, number) or kinds != 1:
+            raise ValueError(f"what stands inside of {tag} is not found in the same walk")
+        self._inside = number
+        self._inside_only |= found
+        return 0
+
+    cdef int _add(self, str tag, uint32_t found, uint32_t condition) except -1:
+        cdef object number = _number_of(tag)
+        if number is None:
+            before = self._other_names.get(tag.encode(), (0, 0))
+            self._other_names[tag.encode()] = (before[0] | found, before[1] | condition)
+        else:
+            self._by_name[<Py_ssize_t> number] |= found
+            self._asked[<Py_ssize_t> number] |= condition
+        return 0
+
+    def __call__(self, root not None):
+        cdef Node top, at, below
+        cdef uintptr_t name
+        cdef uint32_t found, asked
+        cdef Py_ssize_t n, around = 0   # how many elements are around that something is sought inside of
+        cdef list result
+        if type(root) is not LexborNode:
+            raise TypeError(f"{root!r} is no node of the parser")
+        top = at = (<adproxy_node *> <PyObject *> root).node
+        parser = root.parser
+        result = [[] for n in range(self._lists)]
+        if self._inside:
+            below = parent_of(top)
+            while below != NULL:
+                around += name_of(below) == self._inside
+                below = parent_of(below)
+        while True:
+            name = 0
+            if type_of(at) == ELEMENT:
+                name = name_of(at)
+                if name < TAGS:
+                    found, asked = self._by_name[name], self._asked[name]
+                else:
+                    found = asked = 0
+                    if self._other_names:
+                        found, asked = self._of_other_name(at)
+                asked |= self._asked_of_any
+                if asked:
+                    found |= self._tried(at, asked)
+                if not around:
+                    found &= ~self._inside_only
+                if found:
+                    node = _node(at, parser)
+                    for n in range(self._lists):
+                        if found >> n & 1:
+                            (<list> result[n]).append(node)
+            below = first_child(at)
+            if below != NULL:
+                around += name != 0 and name == self._inside
+                at = below
+                continue
+            while at != top:
+                below = following(at)
+                if below != NULL:
+                    break
+                at = parent_of(at)
+                if at == NULL:
+                    return result
+                around -= self._inside != 0 and name_of(at) == self._inside
+            if at == top:
+                return result
+            at = below
+
+    cdef (uint32_t, uint32_t) _of_other_name(self, Node element) except *:
+        cdef size_t size = 0
+        cdef Bytes text = tag_text(element, &size)
+        known = self._other_names.get((<const char *> text)[:size]) if text != NULL else None
+        return known if known is not None else (0, 0)
+
+    cdef uint32_t _tried(self, Node element, uint32_t asked) noexcept nogil:
+        """The lists that an element is in for its attributes; `asked`: the conditions that bear on it."""
+        cdef uint32_t found = 0, left = asked
+        cdef Bytes text
+        cdef size_t size, length
+        cdef Node attribute
+        cdef int n
+        cdef Condition *one
+        cdef Bytes name
+        for n in range(CONDITIONS):
+            if not left >> n:
+                break
+            one = &self._conditions[n]
+            if not left >> n & 1 or one.attribute == OF_OTHER:
+                continue
+            size = 0
+            text = class_text(element, &size) if one.attribute == OF_CLASS else id_text(element, &size)
+            if text != NULL and _meets(one, text, size):
+                found |= one.found
+        left &= self._of_other
+        if not left:
+            return found
+        attribute = first_attribute(element)
+        while attribute != NULL:
+            length = 0
+            name = attribute_name(attribute, &length)
+            for n in range(CONDITIONS):
+                if not left >> n:
+                    break
+                one = &self._conditions[n]
+                if not left >> n & 1 or one.name_size != length or memcmp(name, one.name, length) != 0:
+                    continue
+                size = 0
+                text = attribute_value(attribute, &size)
+                if one.how == 0 or (text != NULL and _meets(one, text, size)):
+                    found |= one.found
+            attribute = next_attribute(attribute)
+        return found
+
+
+cdef inline bint _meets(Condition *one, Bytes text, size_t size) noexcept nogil:
+    if one.how == 0:
+        return True
+    if one.how == 1:
+        return size == one.value_size and memcmp(text, one.value, size) == 0
+    return _holds(text, size, one.value, one.value_size)
+
+
+cdef class Glance:
+    """`glance.pure`: an element's class and id, or None if it has one of some attributes."""
+
+    cdef list _kept
+    cdef Bytes[64] _names
+    cdef size_t[64] _sizes
+    cdef int _count
+    cdef uint64_t _lengths      # as bits: names of which lengths there are
+
+    def __init__(self, telling):
+        self._kept = sorted(name.encode() for name in telling)
+        cdef bytes name
+        if len(self._kept) > 64 or any(len(name) > 63 for name in self._kept):
+            raise ValueError("so many attributes, or such long ones, are not told at a glance")
+        for name in self._kept:
+            self._names[self._count], self._sizes[self._count] = name, len(name)
+            self._lengths |= (<uint64_t> 1) << <int> len(name)
+            self._count += 1
+
+    def __call__(self, node not None):
+        cdef Node element, attribute
+        cdef size_t size
+        cdef Bytes text
+        cdef int n
+        if type(node) is not LexborNode:
+            raise TypeError(f"{node!r} is no node of the parser")
+        element = (<adproxy_node *> <PyObject *> node).node
+        if type_of(element) != ELEMENT:
+            return _NAMELESS
+        attribute = first_attribute(element)
+        while attribute != NULL:
+            size = 0
+            text = attribute_name(attribute, &size)
+            if size < 64 and self._lengths >> size & 1:
+                for n in range(self._count):
+                    if self._sizes[n] == size and memcmp(self._names[n], text, size) == 0:
+                        return None
+            attribute = next_attribute(attribute)
+        size = 0
+        text = class_text(element, &size)
+        classes = _text(text, size) if text != NULL else ""
+        size = 0
+        text = id_text(element, &size)
+        if text == NULL and not classes:
+            return _NAMELESS
+        return classes, _text(text, size) if text != NULL else ""
+
+
+cdef class Value:
+    """`glance.pure_value`: one attribute of elements."""
+
+    cdef bytes _name
+
+    def __init__(self, str name not None):
+        self._name = name.encode()
+
+    def __call__(self, node not None):
+        cdef Node attribute
+        cdef size_t size, length = len(self._name)
+        cdef Bytes name = self._name, text
+        if type(node) is not LexborNode:
+            raise TypeError(f"{node!r} is no node of the parser")
+        if type_of((<adproxy_node *> <PyObject *> node).node) != ELEMENT:
+            return None
+        attribute = first_attribute((<adproxy_node *> <PyObject *> node).node)
+        while attribute != NULL:
+            size = 0
+            text = attribute_name(attribute, &size)
+            if size == length and memcmp(text, name, size) == 0:
+                size = 0
+                text = attribute_value(attribute, &size)
+                return _text(text, size) if text != NULL else None
+            attribute = next_attribute(attribute)
+        return None
+
+
+cdef class Stride:
+    """`stride.pure`: from node to node past all that says nothing."""
+
+    cdef uint8_t[TAGS] _entered
+    cdef uint8_t[TAGS] _passed
+
+    def __init__(self, wrapping, silent):
+        cdef Py_ssize_t number
+        memset(self._entered, 0, sizeof(self._entered))
+        memset(self._passed, 0, sizeof(self._passed))
+        for tag in wrapping:
+            number = _known_number_of(tag)
+            self._entered[number] = 1
+        for tag in silent:
+            number = _known_number_of(tag)
+            self._passed[number] = 1
+
+    def __call__(self, node not None, enter, bint forward, Py_ssize_t left):
+        cdef Node at, inside
+        cdef bint enters = enter is True, moves = enter is not None
+        cdef uintptr_t name
+        cdef size_t size
+        cdef Bytes text
+        cdef int kind
+        if type(node) is not LexborNode:
+            raise TypeError(f"{node!r} is no node of the parser")
+        at = (<adproxy_node *> <PyObject *> node).node
+        while True:
+            if moves:
+                inside = NULL
+                if enters:
+                    inside = first_child(at) if forward else last_child(at)
+                at = inside if inside != NULL else _beside(at, forward)
+            if at == NULL or left <= 0:
+                return None, None, left
+            left -= 1
+            moves, enters = True, False
+            kind = type_of(at)
+            if kind == TEXT:
+                size = 0
+                text = text_of(at, &size)
+                if text != NULL and not _is_blank(text, size):
+                    return _node(at, node.parser), _text(text, size), left
+            elif kind == ELEMENT:
+                name = name_of(at)
+                if name >= TAGS:
+                    return _node(at, node.parser), None, left
+                if self._entered[name]:
+                    enters = True
+                elif not self._passed[name]:
+                    return _node(at, node.parser), None, left
+
+
+cdef Node _beside(Node at, bint forward) noexcept nogil:
+    """`stride.step`"""
+    cdef Node beside
+    cdef uintptr_t name
+    while at != NULL:
+        beside = following(at) if forward else preceding(at)
+        if beside != NULL:
+            return beside
+        at = parent_of(at)
+        if at != NULL:
+            name = name_of(at)
+            if name == BODY or name == HTML:
+                return NULL
+    return NULL
+
+
+cdef inline bint _is_blank(Bytes text, size_t size) noexcept nogil:
+    cdef size_t i
+    for i in range(size):
+        if text[i] != c" " and text[i] != c"\n" and text[i] != c"\t" and text[i] != c"\r" and text[i] != c"\f":
+            return False
+    return True
+
+
+cdef object _known_number_of(str tag):
+    number = _number_of(tag)
+    if number is None:
+        raise ValueError(f"the parser does not know {tag}")
+    return number
+
+
+cdef uintptr_t BODY = _known_number_of("body")
+cdef uintptr_t HTML = _known_number_of("html")
+cdef tuple _NAMELESS = ("", "")
+
+
+cdef inline str _text(Bytes text, size_t size):
+    """As selectolax decodes it."""
+    return PyUnicode_DecodeUTF8(<const char *> text, size, "replace")
+
+
+cdef object _node(Node node, object parser):
+    """What the parser's Python side makes of a node."""
+    cdef object made = adproxy_new_node(LexborNode, ())
+    cdef adproxy_node *inside = <adproxy_node *> <PyObject *> made
+    inside.node = node
+    Py_INCREF(parser)
+    Py_DECREF(<object> inside.parser)  # None, as for any new object
+    inside.parser = <PyObject *> parser
+    return made
+
+
+cdef int _try() except -1:
+    """Raises ImportError where nodes are not laid out as this module takes them to be."""
+    if LexborNode.__basicsize__ != sizeof(adproxy_node):
+        raise ImportError("nodes of this parser have another size")
+    tree = LexborHTMLParser("<p class=a><b></b><i></i>")
+    outer = tree.css_first("p")
+    if <uintptr_t> (<adproxy_node *> <PyObject *> outer).node != outer.mem_id:
+        raise ImportError("nodes of this parser have their address elsewhere")
+    if <object> (<adproxy_node *> <PyObject *> outer).parser is not outer.parser:
+        raise ImportError("nodes of this parser have their parser elsewhere")
+    inner = _node(first_child((<adproxy_node *> <PyObject *> outer).node), tree)
+    if inner.tag != "b" or inner.next.tag != "i" or inner.parent.attributes != {"class": "a"}:
+        raise ImportError("nodes of this parser are made in another way")
+    return 0
+
+
+_try()
