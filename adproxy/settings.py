@@ -128,6 +128,42 @@ class Settings(BaseSettings):
             "Some large caches store nothing that varies on such fields.",
         ),
     ] = False
+    off: Annotated[
+        bool,
+        About(
+            "Switched off: every page passes as it came, pages in caches fill no slot. Besides, by signal or request: "
+            "see the guide to operations.",
+            "No ads.",
+        ),
+    ] = False
+    switch_secret: Annotated[
+        str,
+        Field(repr=False),
+        About(
+            "Who sends it in `X-Adproxy-Switch` gets pages as they came, and may switch adproxy off and on for all.",
+            "Whoever learns it can turn the advertising off.",
+        ),
+    ] = ""
+    switch_secret_file: Annotated[
+        Path | None,
+        About("The same in a file.", "Read at the start: restart after a change."),
+    ] = None
+    dry_run: Annotated[
+        bool,
+        About(
+            "Pages are planned and counted, and sent as they came.",
+            "What placing slots costs, for no slot.",
+        ),
+    ] = False
+    rollout_percent: Annotated[
+        float,
+        Field(ge=0, le=100),
+        About(
+            "So many of a hundred pages take part, chosen by their path, the same ones for everybody.",
+            "The rest has no slots.",
+            "%",
+        ),
+    ] = 100.0
     trusted_peers: Annotated[
         str,
         AfterValidator(_networks),

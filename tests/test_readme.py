@@ -19,6 +19,7 @@ from adproxy.middleware import AdMiddleware
 from adproxy.rules.compile import load_rules
 from adproxy.shared_metrics import SharedMetrics
 from adproxy.sqlite_events import SqliteEvents
+from adproxy.switch import Switch
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,6 +50,7 @@ def metrics_table(folder: Path) -> str:
     (folder / "site.yaml").write_text("version: 1\nsite: site\nuse: [news]\n", encoding="utf-8")
     metrics.rules_loaded(load_rules(folder / "site.yaml"))
     metrics.show_funnel(Funnel(SqliteEvents(folder)))
+    metrics.show(Switch())
     alone = list(metrics.families())
     of_workers = [family for family in SharedMetrics(folder, Board(1)).families() if family not in alone]
     lines = ["| metric | labels | what it says |", "|---|---|---|"]

@@ -55,6 +55,8 @@ def findings(
         found.append(Finding("No rules in force: every page passes without ads", "rules", "alarm"))
     elif status is not None and status.problem is not None:
         found.append(Finding("The last edit of the rules was not taken", "rules", "alarm"))
+    if now.sum("adproxy_switched_off"):
+        found.append(Finding("adproxy is switched off: every page passes without ads", "pages", "alarm"))
     if now.sum("adproxy_event_store_writable") == 0:
         found.append(Finding("What browsers report can't be written: nothing is counted", "traffic", "alarm"))
     errors = window.change("errors")
