@@ -36,6 +36,7 @@ from adproxy.metrics import OTHER, Metrics
 from adproxy.model import Plan, Skip, SkipReason
 from adproxy.own_paths import Answer, OwnPaths
 from adproxy.page.tree import before_body
+from adproxy.quarantine import Hands
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rewrite_pool import RewritePool
 from adproxy.rollout import takes_part
@@ -70,12 +71,14 @@ class AdMiddleware:
         metrics: Metrics | None = None,
         impressions: Impressions | None = None,
         switch: Switch | None = None,
+        hands: Hands | None = None,
     ) -> None:
         """`rules`: a file or directory, which is then watched while the application runs; or `LiveRules` that the
         caller starts and stops; or a fixed `RuleBook`. `settings`: from the environment where None is given.
         `metrics`: where to count; None counts for itself. `impressions`: where what browsers report is counted; None:
         in the state directory, which the settings name, or else the rules' path stands for. `switch`: by which all is
-        turned off; None: one of this application's own. Raises `SettingsError`.
+        turned off; None: one of this application's own. `hands`: where it is noted which pages are being
+        read, so that those on which a process died are known; None where nobody watches. Raises `SettingsError`.
         """
         self.app = app
         self.settings = settings if settings is not None else Settings()
@@ -91,6 +94,7 @@ class AdMiddleware:
         self.impressions = impressions
         if impressions is None and self.settings.count:
             self.impressions = _own_impressions(self.settings, rules, self.metrics, self._book)
+        self.hands = hands
         self.pool = RewritePool(self.settings.rewrite_threads, self.settings.max_pending)
         self.held = Held(self.settings.max_held_bytes)
         self._logged: set[tuple[type[BaseException], str, int]] = set()
@@ -511,11 +515,17 @@ class _Exchange:
 
     async def _rewrite(self, whole: _Whole) -> tuple[Rewritten, bytes | None] | Skip:
         if len(whole.body) * (_CODED_SHARE if whole.coding else 1) <= self._settings.inline_bytes:
-            return whole.rewrite()
-        job = self._middleware.pool.submit(whole.rewrite)
+            return self._in_hand(whole)
+        job = self._middleware.pool.submit(lambda: self._in_hand(whole))
         if job is None:
             return Skip(SkipReason.OVERLOAD, "max_pending")
         return await asyncio.wait_for(asyncio.wrap_future(job), self._settings.rewrite_seconds)
+
+    def _in_hand(self, whole: _Whole) -> tuple[Rewritten, bytes | None] | Skip:
+        hands = self._middleware.hands
+        if hands is None:
+            return whole.rewrite()
+        return hands.take(whole.body, self._policy.site, self._path, whole.rewrite)
 
     async def _planned(self, result: Rewritten, start: Message, body: bytes | None) -> None:
         if body is None:

@@ -299,11 +299,13 @@ class SkipReason(str, Enum):
     OVERLOAD = "overload"
     INCOMPLETE = "incomplete"
     """The application broke its answer off."""
+    QUARANTINED = "quarantined"
+    """A worker died on the page, or on this path twice, not long ago."""
     ERROR = "error"
 
 
 FAIL_OPEN: frozenset[SkipReason] = frozenset(
-    {SkipReason.TIMEOUT, SkipReason.OVERLOAD, SkipReason.INCOMPLETE, SkipReason.ERROR}
+    {SkipReason.TIMEOUT, SkipReason.OVERLOAD, SkipReason.INCOMPLETE, SkipReason.QUARANTINED, SkipReason.ERROR}
 )
 """Reasons that the same bytes and rules need not give again: no validator goes with such an answer."""
 

@@ -16,6 +16,7 @@ from adproxy.memory import keep_freed_memory
 from adproxy.metrics import Metrics
 from adproxy.proxy import create_proxy
 from adproxy.proxy_settings import ProxySettings
+from adproxy.quarantine import Quarantine
 from adproxy.rules.compile import load_rules
 from adproxy.rules.ruleset import RuleBook
 from adproxy.shared_metrics import tidy
@@ -54,7 +55,8 @@ def main(settings: ProxySettings) -> int:
         switch = Switch(state.path, always_off=settings.off, secret=secret)
         if switch.is_off:
             log.warning("switched off, every page passes as it came: %s", _why_off(settings))
-        outfit = Outfit(settings, state, keys, board, switch, public, office, lifeline)
+        quarantine = Quarantine(board.workers)
+        outfit = Outfit(settings, state, keys, board, switch, quarantine, public, office, lifeline)
 
         def work(slot: int) -> None:
             os.close(alive)
@@ -75,6 +77,7 @@ def main(settings: ProxySettings) -> int:
             hang_seconds=settings.hang_seconds,
             let_go=public.close,
             switch=switch,
+            quarantine=quarantine,
         )
         return supervisor.run()
 

@@ -26,6 +26,7 @@ from adproxy.live_rules import Listener, LiveRules
 from adproxy.office import office_app
 from adproxy.proxy import create_proxy
 from adproxy.proxy_settings import ProxySettings
+from adproxy.quarantine import Quarantine
 from adproxy.rules.ruleset import RuleBook
 from adproxy.server import Server
 from adproxy.shared_metrics import SharedMetrics, worker_metrics
@@ -50,6 +51,7 @@ class Outfit:
     """What page tokens are signed with; None where what browsers report is not counted."""
     board: Board
     switch: Switch
+    quarantine: Quarantine
     public: socket.socket
     office: socket.socket
     lifeline: int
@@ -72,7 +74,8 @@ def serve_pages(outfit: Outfit, slot: int) -> None:
 
             impressions = impressions_in(outfit.state.path, outfit.keys, outfit.settings, metrics, book)
             cleanup.callback(impressions.close)
-        app = create_proxy(outfit.settings, rules, metrics, impressions, outfit.switch)
+        hands = outfit.quarantine.hands(slot)
+        app = create_proxy(outfit.settings, rules, metrics, impressions, outfit.switch, hands)
         _serve(outfit, slot, app, outfit.settings, outfit.public, live)
 
 
@@ -80,7 +83,7 @@ def be_the_office(outfit: Outfit) -> None:
     """The office, until it is told to stop."""
     counted = outfit.keys is not None
     funnel = Funnel(events_in(outfit.state.path, outfit.settings)) if counted else None
-    metrics = SharedMetrics(outfit.state.metrics, outfit.board, funnel, [outfit.switch])
+    metrics = SharedMetrics(outfit.state.metrics, outfit.board, funnel, [outfit.switch, outfit.quarantine])
     settings = outfit.settings.model_copy(update={"drain_seconds": OFFICE_DRAIN_SECONDS})
     with ExitStack() as cleanup:
         live = _live_rules(outfit, metrics, cleanup)

@@ -16,6 +16,7 @@ from adproxy.explanation import told
 from adproxy.funnel import Funnel
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
+from adproxy.quarantine import Quarantine
 from adproxy.rules.compile import load_rules
 from adproxy.shared_metrics import SharedMetrics
 from adproxy.sqlite_events import SqliteEvents
@@ -52,7 +53,9 @@ def metrics_table(folder: Path) -> str:
     metrics.show_funnel(Funnel(SqliteEvents(folder)))
     metrics.show(Switch())
     alone = list(metrics.families())
-    of_workers = [family for family in SharedMetrics(folder, Board(1)).families() if family not in alone]
+    of_workers = [
+        family for family in SharedMetrics(folder, Board(1), states=[Quarantine(1)]).families() if family not in alone
+    ]
     lines = ["| metric | labels | what it says |", "|---|---|---|"]
     for family in (*alone, *of_workers):
         name = family.name.removesuffix("_total") + {"counter": "_total", "info": "_info"}.get(family.type, "")
