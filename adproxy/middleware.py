@@ -25,6 +25,7 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adproxy import headers as head
+from adproxy.cache_tags import tagged
 from adproxy.charset import sniff
 from adproxy.codings import decode, encode
 from adproxy.eligibility import RawHeaders, content_codings, deciding_field, request_skip, response_skip, values
@@ -97,6 +98,7 @@ class AdMiddleware:
         self.hands = hands
         self.pool = RewritePool(self.settings.rewrite_threads, self.settings.max_pending)
         self.held = Held(self.settings.max_held_bytes)
+        self.tag_fields = tuple(filter(None, self.settings.cache_tags.split(",")))
         self._logged: set[tuple[type[BaseException], str, int]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -434,7 +436,8 @@ class _Exchange:
         headers, status = start["headers"], start["status"]
         everywhere = self._settings.vary_everywhere
         if status == 304 and self._judgement.validated:
-            return {**start, "headers": head.not_modified(headers, self._judgement.variant, vary_everywhere=everywhere)}
+            confirmed = head.not_modified(headers, self._judgement.variant, vary_everywhere=everywhere)
+            return {**start, "headers": self._tagged(confirmed)}
         skip = response_skip(status, headers)
         if skip is None and self._method == "HEAD":
             return (
@@ -448,6 +451,10 @@ class _Exchange:
             self._middleware.count(self._method, self._policy.site, headers, skip)
             return start
         return None
+
+    def _tagged(self, headers: head.HeaderList) -> head.HeaderList:
+        fields = self._middleware.tag_fields
+        return tagged(headers, fields, self._policy.site, self._policy.revision) if fields else headers
 
     async def _pass(self, start: Message) -> None:
         self._passing = True
@@ -504,7 +511,7 @@ class _Exchange:
                 length=None if body is None else len(body),
                 vary_everywhere=self._settings.vary_everywhere,
             )
-            return result, {**start, "headers": changed}, body
+            return result, {**start, "headers": self._tagged(changed)}, body
         except TimeoutError:
             return Skip(SkipReason.TIMEOUT, "rewrite_seconds")
         except Exception as problem:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adproxy.cache_tags import SEPARATORS
 from adproxy.errors import SettingsError
 
 
@@ -38,6 +39,13 @@ def _field(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", value):
         raise ValueError("expected the name of a header field, as X-Invalid-Traffic")
     return value
+
+
+def _tag_fields(value: str) -> str:
+    names = [part.strip().lower() for part in value.split(",") if part.strip()]
+    if unknown := [name for name in names if name not in SEPARATORS]:
+        raise ValueError(f"expected some of {', '.join(SEPARATORS)} with commas between; found {unknown[0]!r}")
+    return ",".join(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,15 @@ class Settings(BaseSettings):
             "pages",
         ),
     ] = 32
+    cache_tags: Annotated[
+        str,
+        AfterValidator(_tag_fields),
+        About(
+            "Fields, with commas between, in which planned pages say `adproxy-site-SITE` and `adproxy-rules-REVISION`, "
+            "for caches that drop pages by tag: `Surrogate-Key`, `Cache-Tag`, `Edge-Cache-Tag`, `xkey`. Empty: none.",
+            "Readers see them too, where no cache takes them off.",
+        ),
+    ] = ""
     vary_everywhere: Annotated[
         bool,
         About(

@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "headers",
             "codings",
         ),
-        *("target", "hops", "peers", "request_head", "beacon", "traffic", "rate_limit", "rollout"),
+        *("target", "hops", "peers", "request_head", "beacon", "traffic", "rate_limit", "rollout", "cache_tags"),
     ),
     (
         *("metrics", "live_rules", "settings", "own_paths", "root_files", "rewrite_pool", "middleware"),
