@@ -70,6 +70,8 @@ class _Site:
     pages: dict[tuple[str, SkipReason | None], Counter] = field(default_factory=dict)
     with_slots: Counter | None = None
     placements: dict[str, Counter] = field(default_factory=dict)
+    rehearsals: dict[str, Counter] = field(default_factory=dict)
+    """Placements of a dry run."""
     refusals: dict[tuple[str, Reason], Counter] = field(default_factory=dict)
     density: tuple[Histogram, Histogram] | None = None
     """In the order of `DEVICES`."""
@@ -200,6 +202,12 @@ class Metrics(Exposition):
             ("site", "slot"),
             registry=self.registry,
         )
+        self._rehearsed = Counter(
+            "adproxy_dry_run_slot_placements_total",
+            "Slots that a dry run would have put on pages.",
+            ("site", "slot"),
+            registry=self.registry,
+        )
         self._refusals = Counter(
             "adproxy_slot_refusals_total",
             "Slots and candidate positions that were refused, by the reason for it; a page has many candidates.",
@@ -252,6 +260,7 @@ class Metrics(Exposition):
         self._state = RulesState()
         self.registry.register(self._state)
         self._funnel: RulesListener | None = None
+        self._states: list[Collector] = []
         self._book: RuleBook | None = None
 
         self._lock = threading.Lock()  # around making series; counting takes only the client library's own locks
@@ -278,16 +287,17 @@ class Metrics(Exposition):
             child = self._other.pages.get((outcome, reason)) or self._other.pages["failed_open", SkipReason.ERROR]
         child.inc()
 
-    def planned(self, site: str, policy: Policy, plan: Plan) -> None:
+    def planned(self, site: str, policy: Policy, plan: Plan, *, sent: bool = True) -> None:
         """Count what a page that was sent carries: its placements, refusals and density. `policy` is what it was
-        planned by; its site and slots are loaded rules, so they may become labels even where no book was announced."""
+        planned by; its site and slots are loaded rules, so they may become labels even where no book was announced.
+        `sent`: False in a dry run, where the placements are those that would have been."""
         known = self._sites.get(site)
         if known is None:
             known = self._learn(policy) if site == policy.site else self._other
-        if plan.placements and known.with_slots is not None:
+        if sent and plan.placements and known.with_slots is not None:
             known.with_slots.inc()
         for placement in plan.placements:
-            self._placement(known, placement.slot).inc()
+            (self._placement if sent else self._rehearsal)(known, placement.slot).inc()
         if plan.refusals:
             counts: dict[tuple[str, Reason], int] = {}
             for refusal in plan.refusals:
@@ -327,6 +337,10 @@ class Metrics(Exposition):
 
     # --- the rules ------------------------------------------------------------------------
 
+    def show(self, state: Collector) -> None:
+        """Tell what `state` collects along with the rest."""
+        self._states.append(state)
+
     def show_funnel(self, funnel: RulesListener) -> None:
         """Tell what `funnel` collects along with the rest: the counters of the event store."""
         self._funnel = funnel
@@ -358,6 +372,8 @@ class Metrics(Exposition):
         yield from self.registry.collect()
         if self._funnel is not None:
             yield from self._funnel.collect()
+        for state in self._states:
+            yield from state.collect()
 
     # --- series ---------------------------------------------------------------------------
 
@@ -420,6 +436,14 @@ class Metrics(Exposition):
 
     def _placement(self, site: _Site, slot: str) -> Counter:
         return site.placements.get(slot) or self._other.placements[OTHER]
+
+    def _rehearsal(self, site: _Site, slot: str) -> Counter:
+        """A placement of a dry run; at most as many series as there are of placements, made when they are needed."""
+        with self._lock:
+            child = site.rehearsals.get(slot)
+            if child is None and slot in site.placements and self._room(1):
+                child = site.rehearsals[slot] = self._rehearsed.labels(site.name, slot)
+        return child if child is not None else self._rehearsed.labels(OTHER, OTHER)
 
     def _refusal(self, site: _Site, slot: str, reason: Reason) -> Counter:
         """A refusal's first time. In ``_other`` there are as many as there are reasons: they need no room."""

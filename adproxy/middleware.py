@@ -26,6 +26,7 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adproxy import headers as head
+from adproxy.cache_tags import tagged
 from adproxy.charset import sniff
 from adproxy.codings import decode, encode
 from adproxy.eligibility import RawHeaders, content_codings, deciding_field, request_skip, response_skip, values
@@ -37,14 +38,17 @@ from adproxy.metrics import OTHER, Metrics
 from adproxy.model import Plan, Skip, SkipReason
 from adproxy.own_paths import Answer, OwnPaths
 from adproxy.page.tree import before_body
+from adproxy.quarantine import Hands
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rewrite_pool import RewritePool
+from adproxy.rollout import takes_part
 from adproxy.root_files import root_answer
 from adproxy.rules.match import choose
 from adproxy.rules.ruleset import Policy, RuleBook
 from adproxy.settings import Settings
 from adproxy.signing_keys import load_keys
-from adproxy.state_dir import default_for_application
+from adproxy.state_dir import default_for_application, make_directory
+from adproxy.switch import FIELD, Switch, load_secret
 from adproxy.tokens import PageMarks, day_of
 
 log = logging.getLogger(__name__)
@@ -71,11 +75,15 @@ class AdMiddleware:
         settings: Settings | None = None,
         metrics: Metrics | None = None,
         impressions: Impressions | None = None,
+        switch: Switch | None = None,
+        hands: Hands | None = None,
     ) -> None:
         """`rules`: a file or directory, which is then watched while the application runs; or `LiveRules` that the
         caller starts and stops; or a fixed `RuleBook`. `settings`: from the environment where None is given.
         `metrics`: where to count; None counts for itself. `impressions`: where what browsers report is counted; None:
-        in the state directory, which the settings name, or else the rules' path stands for. Raises `SettingsError`.
+        in the state directory, which the settings name, or else the rules' path stands for. `switch`: by which all is
+        turned off; None: one of this application's own. `hands`: where it is noted which pages are being
+        read, so that those on which a process died are known; None where nobody watches. Raises `SettingsError`.
         """
         self.app = app
         self.settings = settings if settings is not None else Settings()
@@ -86,12 +94,15 @@ class AdMiddleware:
         elif isinstance(rules, RuleBook):
             self.metrics.rules_loaded(rules)
         self._rules = rules
-        self._own = OwnPaths(self.settings.prefix, self._book, self._ready)
+        self.switch = switch if switch is not None else _own_switch(self.settings, rules, self.metrics)
+        self._own = OwnPaths(self.settings.prefix, self._book, self._ready, self.switch)
         self.impressions = impressions
         if impressions is None and self.settings.count:
             self.impressions = _own_impressions(self.settings, rules, self.metrics, self._book)
+        self.hands = hands
         self.pool = RewritePool(self.settings.rewrite_threads, self.settings.max_pending)
         self.held = Held(self.settings.max_held_bytes)
+        self.tag_fields = tuple(filter(None, self.settings.cache_tags.split(",")))
         self._logged: set[tuple[type[BaseException], str, int]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,11 +155,12 @@ class AdMiddleware:
             judgement = self._judge(method, raw_path, path, request)
         except Exception as problem:
             self.log_failure(path, problem)
-            judgement = _Judgement(None, Skip(SkipReason.ERROR, type(problem).__name__))
+            skip = Skip(SkipReason.ERROR, type(problem).__name__)
+            judgement = _Judgement(None, skip, plain=self.settings.dry_run or self.switch.is_off)
         without = () if judgement.skip is not None else _FILE_EXTENSIONS
         child = _child(scope, judgement.headers, without)
         answer_with = _sharing(child, scope, send)
-        if judgement.policy is not None and judgement.policy.visitors.ad_free_header:
+        if judgement.policy is not None and judgement.policy.visitors.ad_free_header and not judgement.plain:
             answer_with = _varying(answer_with, judgement.policy.visitors.ad_free_header)
         if judgement.policy is None or judgement.skip is not None:
             await self.app(child, receive, self._counting(answer_with, method, path, judgement))
@@ -177,11 +189,21 @@ class AdMiddleware:
         refused = request_skip(method, request)
         if refused is not None and refused.reason is SkipReason.METHOD:
             return _Judgement(policy, refused, headers=head.forward_unsafe(request))
+        if self.switch.is_off:
+            return _Judgement(policy, Skip(SkipReason.SWITCHED_OFF), plain=True)
+        if self.switch.knows(request):
+            kept = [line for line in request if line[0].lower() != FIELD.encode()]
+            return _Judgement(policy, Skip(SkipReason.SWITCHED_OFF, FIELD), field=FIELD, headers=kept)
+        if not takes_part(raw_path, self.settings.rollout_percent):
+            return _Judgement(policy, Skip(SkipReason.ROLLOUT), plain=True)
+        dry = self.settings.dry_run
         if refused is not None:
-            return _Judgement(policy, refused, field=deciding_field(request))
+            return _Judgement(policy, refused, field=deciding_field(request), plain=dry)
         header = policy.visitors.ad_free_header
         if header and any(value not in ("", "0", "false") for value in values(request, header.encode())):
-            return _Judgement(policy, Skip(SkipReason.AD_FREE, header), field=header)
+            return _Judgement(policy, Skip(SkipReason.AD_FREE, header), field=header, plain=dry)
+        if dry:
+            return _Judgement(policy, None, plain=True)
         self._own.remember(policy)
         variant, marks_for = policy.revision, None
         if self.impressions is not None:
@@ -210,7 +232,8 @@ class AdMiddleware:
                 headers = message["headers"]
                 self.count(method, site, headers, skip)
                 try:
-                    if (judgement.field or skip.fail_open) and response_skip(message["status"], headers) is None:
+                    touched = not judgement.plain and (judgement.field or skip.fail_open)
+                    if touched and response_skip(message["status"], headers) is None:
                         headers = head.vary(headers, (judgement.field,)) if judgement.field else _open(headers)
                         message = {**message, "headers": headers}
                 except Exception as problem:
@@ -251,6 +274,8 @@ class _Judgement:
     """Why the answer passes as it is, whatever it is; None where it may be a page that is planned by `policy`."""
     field: str | None = None
     """The request's field that decided so."""
+    plain: bool = False
+    """The answer's head stays as it came, whatever becomes of the page: so it does for everybody who asks."""
     headers: head.HeaderList | None = None
     """The request's headers for the application; None for those that came."""
     validated: bool = False
@@ -422,16 +447,25 @@ class _Exchange:
         headers, status = start["headers"], start["status"]
         everywhere = self._settings.vary_everywhere
         if status == 304 and self._judgement.validated:
-            return {**start, "headers": head.not_modified(headers, self._judgement.variant, vary_everywhere=everywhere)}
+            confirmed = head.not_modified(headers, self._judgement.variant, vary_everywhere=everywhere)
+            return {**start, "headers": self._tagged(confirmed)}
         skip = response_skip(status, headers)
         if skip is None and self._method == "HEAD":
-            return {**start, "headers": head.head_of_page(headers, vary_everywhere=everywhere)}
+            return (
+                start
+                if self._judgement.plain
+                else {**start, "headers": head.head_of_page(headers, vary_everywhere=everywhere)}
+            )
         if skip is None and _content_length(headers) > self._settings.max_page_bytes:
             skip = Skip(SkipReason.TOO_LARGE, "Content-Length")
         if skip is not None:
             self._middleware.count(self._method, self._policy.site, headers, skip)
             return start
         return None
+
+    def _tagged(self, headers: head.HeaderList) -> head.HeaderList:
+        fields = self._middleware.tag_fields
+        return tagged(headers, fields, self._policy.site, self._policy.revision) if fields else headers
 
     async def _pass(self, start: Message) -> None:
         self._passing = True
@@ -455,6 +489,9 @@ class _Exchange:
         outcome = await self._decide(start)
         if isinstance(outcome, Skip):
             await self._release(start, outcome, False)
+        elif self._settings.dry_run:
+            await self._release(start, Skip(SkipReason.DRY_RUN), False)
+            self._middleware.metrics.planned(self._policy.site, self._policy, outcome[0].plan, sent=False)
         else:
             await self._planned(*outcome)
 
@@ -485,7 +522,7 @@ class _Exchange:
                 length=None if body is None else len(body),
                 vary_everywhere=self._settings.vary_everywhere,
             )
-            return result, {**start, "headers": changed}, body
+            return result, {**start, "headers": self._tagged(changed)}, body
         except TimeoutError:
             return Skip(SkipReason.TIMEOUT, "rewrite_seconds")
         except Exception as problem:
@@ -502,11 +539,17 @@ class _Exchange:
                 return decoded
             html = decoded
             if len(html) <= inline and html.count(b"<") <= _INLINE_TAGS:
-                return whole.rewrite(html)
-        job = self._middleware.pool.submit(partial(whole.rewrite, html))
+                return self._in_hand(whole, html)
+        job = self._middleware.pool.submit(partial(self._in_hand, whole, html))
         if job is None:
             return Skip(SkipReason.OVERLOAD, "max_pending")
         return await asyncio.wait_for(asyncio.wrap_future(job), self._settings.rewrite_seconds)
+
+    def _in_hand(self, whole: _Whole, html: bytes | None) -> tuple[Rewritten, bytes | None] | Skip:
+        hands = self._middleware.hands
+        if hands is None:
+            return whole.rewrite(html)
+        return hands.take(whole.body, self._policy.site, self._path, partial(whole.rewrite, html))
 
     async def _planned(self, result: Rewritten, start: Message, body: bytes | None) -> None:
         if body is None:
@@ -525,7 +568,7 @@ class _Exchange:
         """Let the page go as it is: its head and what came of it so far. `more`: whether its body goes on; None where
         the next message says so."""
         body = b"".join(self._chunks)
-        if skip.fail_open:
+        if skip.fail_open and not self._judgement.plain:
             start = {**start, "headers": _open(start["headers"])}
         self._passing = True
         if self._timer is not None:
@@ -586,10 +629,7 @@ def _own_impressions(
                 log.info("what readers see is not counted: ADPROXY_STATE_DIR names no directory to count in")
                 return None
             directory = default_for_application(rules.path)
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingsError(f"can't keep state in {directory}: {error.strerror}") from error
+        make_directory(directory)
         keys = load_keys(settings.signing_keys, settings.signing_keys_file, directory)
     except SettingsError as problem:
         if settings.state_dir is not None or settings.signing_keys or settings.signing_keys_file is not None:
@@ -598,6 +638,21 @@ def _own_impressions(
         return None
     metrics.show_funnel(Funnel(events_in(directory, settings)))
     return impressions_in(directory, keys, settings, metrics, book)
+
+
+def _own_switch(settings: Settings, rules: LiveRules | RuleBook, metrics: Metrics) -> Switch:
+    """The switch of this middleware, one for all processes of its application. Raises `SettingsError`."""
+    secret = load_secret(settings.switch_secret, settings.switch_secret_file)
+    directory = None
+    if secret:  # without one, nobody can throw it here
+        directory = settings.state_dir
+        if directory is None and isinstance(rules, LiveRules):
+            directory = default_for_application(rules.path)
+    if directory is not None:
+        make_directory(directory)
+    switch = Switch(directory, always_off=settings.off, secret=secret)
+    metrics.show(switch)
+    return switch
 
 
 def _open(headers: head.HeaderList) -> head.HeaderList:

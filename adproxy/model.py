@@ -281,6 +281,10 @@ class SkipReason(str, Enum):
     PATH = "path"
     AD_FREE = "ad_free"
     """The request says that its reader sees no ads."""
+    SWITCHED_OFF = "switched_off"
+    """adproxy is off, for everybody or for a request that knows the secret."""
+    ROLLOUT = "rollout"
+    """The page is not among the percentage of pages that take part."""
     # decided on the body
     TOO_LARGE = "too_large"
     CHARSET = "charset"
@@ -292,16 +296,20 @@ class SkipReason(str, Enum):
     ALREADY_REWRITTEN = "already_rewritten"
     MARKED_OFF = "marked_off"
     BAD_CODING = "bad_coding"
+    DRY_RUN = "dry_run"
+    """The page was planned and counted, and sent as it came."""
     # something went wrong this time (fail open)
     TIMEOUT = "timeout"
     OVERLOAD = "overload"
     INCOMPLETE = "incomplete"
     """The application broke its answer off."""
+    QUARANTINED = "quarantined"
+    """A worker died on the page, or on this path twice, not long ago."""
     ERROR = "error"
 
 
 FAIL_OPEN: frozenset[SkipReason] = frozenset(
-    {SkipReason.TIMEOUT, SkipReason.OVERLOAD, SkipReason.INCOMPLETE, SkipReason.ERROR}
+    {SkipReason.TIMEOUT, SkipReason.OVERLOAD, SkipReason.INCOMPLETE, SkipReason.QUARANTINED, SkipReason.ERROR}
 )
 """Reasons that the same bytes and rules need not give again: no validator goes with such an answer."""
 

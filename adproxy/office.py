@@ -25,6 +25,7 @@ from adproxy.console.pages import STATIC
 from adproxy.console.readings import Readings
 from adproxy.live_rules import LiveRules
 from adproxy.metrics import Exposition
+from adproxy.switch import Switch
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -55,13 +56,18 @@ def metrics_app(metrics: Exposition) -> ASGIApp:
     return app
 
 
-def office_app(metrics: Exposition, live_rules: LiveRules | None = None, board: Board | None = None) -> Starlette:
+def office_app(
+    metrics: Exposition,
+    live_rules: LiveRules | None = None,
+    board: Board | None = None,
+    switch: Switch | None = None,
+) -> Starlette:
     """The second listener's application: `/metrics`, `/healthz`, `/readyz`, and `/` for people.
 
     While it runs (its lifespan) it keeps the last hour of a few sums, which it shows as lines.
 
     `live_rules`: whose state to show; None where the rules are fixed, so that there is nothing to wait for. `board`: on
-    which page workers tell how they are; None where pages are served in this process.
+    which page workers tell how they are; None where pages are served in this process. `switch`: whose state to show.
     """
 
     history = History()
@@ -83,6 +89,8 @@ def office_app(metrics: Exposition, live_rules: LiveRules | None = None, board: 
         }
         if workers is not None:
             answer["workers"] = workers
+        if switch is not None:
+            answer["switched_off"] = switch.is_off
         return JSONResponse(answer, 200 if ready else 503, HEADERS)
 
     async def home(_: Request) -> Response:

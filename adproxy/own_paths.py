@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from adproxy.eligibility import RawHeaders, values
 from adproxy.markup import stylesheet
 from adproxy.rules.ruleset import Policy, RuleBook
 from adproxy.scripts import CLIENT, VISITOR
+from adproxy.switch import Switch
+
+log = logging.getLogger(__name__)
 
 MAX_REMEMBERED = 256
 """Policies whose style sheets can still be asked for after the rules changed: pages in caches link to them."""
@@ -35,12 +39,16 @@ class Answer:
 
 
 class OwnPaths:
-    """`prefix` begins and ends with a slash; `ready` says whether rules were ever loaded."""
+    """`prefix` begins and ends with a slash; `ready` says whether rules were ever loaded; `switch`: None where adproxy
+    can't be switched off."""
 
-    def __init__(self, prefix: str, book: Callable[[], RuleBook], ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, prefix: str, book: Callable[[], RuleBook], ready: Callable[[], bool], switch: Switch | None = None
+    ) -> None:
         self._prefix = prefix.encode()
         self._book = book
         self._ready = ready
+        self._switch = switch
         self._policies: dict[str, Policy] = {}
 
     def remember(self, policy: Policy) -> None:
@@ -60,7 +68,11 @@ class OwnPaths:
 
     def answer(self, method: str, raw_path: bytes, headers: RawHeaders, query: bytes = b"") -> Answer:
         """The answer to a request for a path that `covers` says is ours."""
-        found = self._find(self.name_of(raw_path), query)
+        name = self.name_of(raw_path)
+        thrown = self._throw(name, method, headers)
+        if thrown is not None:
+            return thrown
+        found = self._find(name, query)
         if found is None:
             return _text(404, "There is nothing here.\n")
         return answered(found, method, headers)
@@ -73,7 +85,7 @@ class OwnPaths:
         if name == "healthz":
             return _text(200, "ok\n")
         if name == "readyz":
-            return _text(200, "ready\n") if self._ready() else _text(503, "No rules could be loaded yet.\n")
+            return self._readiness()
         if site := re.fullmatch(r"config/([A-Za-z0-9._-]+)\.json", name):
             return self._configuration(site[1])
         if sheet := re.fullmatch(r"slots-([0-9a-z]+)\.css", name):
@@ -86,12 +98,36 @@ class OwnPaths:
         """What a path that is ours names."""
         return raw_path[len(self._prefix) :].decode("ascii")
 
+    @property
+    def _is_off(self) -> bool:
+        return self._switch is not None and self._switch.is_off
+
+    def _readiness(self) -> Answer:
+        if self._is_off:
+            return _text(200, "ready, and switched off: every page passes as it came\n")
+        return _text(200, "ready\n") if self._ready() else _text(503, "No rules could be loaded yet.\n")
+
+    def _throw(self, name: str, method: str, headers: RawHeaders) -> Answer | None:
+        """The answer to who throws the switch; None for everybody else, to whom there is no such path."""
+        if name not in ("switch/off", "switch/on") or self._switch is None or not self._switch.knows(headers):
+            return None
+        if method != "POST":
+            return _text(405, "Only POST.\n", (b"allow", b"POST"))
+        if name == "switch/off":
+            self._switch.turn_off()
+            log.warning("switched off by a request: every page passes as it came")
+        else:
+            self._switch.turn_on()
+            log.warning("switched on by a request")
+        off = self._switch.is_off
+        return _text(200, "off: every page passes as it came\n" if off else "on\n")
+
     def _configuration(self, site: str) -> Answer | None:
         """What holds for a site's pages now, those in caches too."""
         rule_set = next((rule_set for rule_set in self._book().rule_sets if rule_set.site == site), None)
         if rule_set is None:
             return None
-        said = {"off": rule_set.paused is None, "paused": list(rule_set.paused or ())}
+        said = {"off": self._is_off or rule_set.paused is None, "paused": list(rule_set.paused or ())}
         return _file(b"application/json", json.dumps(said).encode("ascii"), _FOR_SECONDS)
 
     def policy(self, revision: str) -> Policy | None:

@@ -16,13 +16,17 @@ from adproxy.memory import keep_freed_memory
 from adproxy.metrics import Metrics
 from adproxy.proxy import create_proxy
 from adproxy.proxy_settings import ProxySettings
+from adproxy.quarantine import Quarantine
 from adproxy.rules.compile import load_rules
 from adproxy.rules.ruleset import RuleBook
 from adproxy.shared_metrics import tidy
 from adproxy.signing_keys import load_keys
 from adproxy.state_dir import default_path, take
 from adproxy.supervisor import Supervisor
+from adproxy.switch import Switch, load_secret
 from adproxy.worker import Outfit, be_the_office, serve_pages
+
+log = logging.getLogger(__name__)
 
 MAX_FILES = 65_536
 """Open files that a process asks for, connections included; where the system allows fewer, as many as it allows."""
@@ -34,7 +38,7 @@ def main(settings: ProxySettings) -> int:
     logging.getLogger("adproxy").setLevel(logging.INFO)
     keep_freed_memory()  # the workers, which are forked, have it so too
     # a certificate that can't be read shows now
-    create_proxy(settings.model_copy(update={"count": False}), RuleBook(), Metrics())
+    create_proxy(settings.model_copy(update={"count": False}), RuleBook(), Metrics(), switch=Switch())
     with listen(settings.host, settings.port) as public, listen(settings.office_host, settings.office_port) as office:
         port = public.getsockname()[1]
         state = take(settings.state_dir if settings.state_dir is not None else default_path(port))
@@ -47,7 +51,12 @@ def main(settings: ProxySettings) -> int:
         _allow_many_files()
         lifeline, alive = os.pipe()
         board = Board(settings.worker_count)
-        outfit = Outfit(settings, state, keys, board, public, office, lifeline)
+        secret = load_secret(settings.switch_secret, settings.switch_secret_file)
+        switch = Switch(state.path, always_off=settings.off, secret=secret)
+        if switch.is_off:
+            log.warning("switched off, every page passes as it came: %s", _why_off(settings))
+        quarantine = Quarantine(board.workers)
+        outfit = Outfit(settings, state, keys, board, switch, quarantine, public, office, lifeline)
 
         def work(slot: int) -> None:
             os.close(alive)
@@ -67,6 +76,8 @@ def main(settings: ProxySettings) -> int:
             drain_seconds=settings.drain_seconds,
             hang_seconds=settings.hang_seconds,
             let_go=public.close,
+            switch=switch,
+            quarantine=quarantine,
         )
         return supervisor.run()
 
@@ -80,6 +91,10 @@ def _rules(path: Path | None) -> tuple[RuleBook, str]:
     except RulesError:
         return RuleBook(), f"{path}, which can't be used: see below"
     return book, f"{path} (revision {book.revision})"
+
+
+def _why_off(settings: ProxySettings) -> str:
+    return "ADPROXY_OFF says so" if settings.off else "it was before; SIGUSR2 to this process switches it on"
 
 
 def _allow_many_files() -> None:

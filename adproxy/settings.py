@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adproxy.cache_tags import SEPARATORS
 from adproxy.errors import SettingsError
 
 
@@ -38,6 +39,13 @@ def _field(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", value):
         raise ValueError("expected the name of a header field, as X-Invalid-Traffic")
     return value
+
+
+def _tag_fields(value: str) -> str:
+    names = [part.strip().lower() for part in value.split(",") if part.strip()]
+    if unknown := [name for name in names if name not in SEPARATORS]:
+        raise ValueError(f"expected some of {', '.join(SEPARATORS)} with commas between; found {unknown[0]!r}")
+    return ",".join(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,15 @@ class Settings(BaseSettings):
             "pages",
         ),
     ] = 32
+    cache_tags: Annotated[
+        str,
+        AfterValidator(_tag_fields),
+        About(
+            "Fields, with commas between, in which planned pages say `adproxy-site-SITE` and `adproxy-rules-REVISION`, "
+            "for caches that drop pages by tag: `Surrogate-Key`, `Cache-Tag`, `Edge-Cache-Tag`, `xkey`. Empty: none.",
+            "Readers see them too, where no cache takes them off.",
+        ),
+    ] = ""
     vary_everywhere: Annotated[
         bool,
         About(
@@ -129,6 +146,42 @@ class Settings(BaseSettings):
             "Some large caches store nothing that varies on such fields.",
         ),
     ] = False
+    off: Annotated[
+        bool,
+        About(
+            "Switched off: every page passes as it came, pages in caches fill no slot. Besides, by signal or request: "
+            "see the guide to operations.",
+            "No ads.",
+        ),
+    ] = False
+    switch_secret: Annotated[
+        str,
+        Field(repr=False),
+        About(
+            "Who sends it in `X-Adproxy-Switch` gets pages as they came, and may switch adproxy off and on for all.",
+            "Whoever learns it can turn the advertising off.",
+        ),
+    ] = ""
+    switch_secret_file: Annotated[
+        Path | None,
+        About("The same in a file.", "Read at the start: restart after a change."),
+    ] = None
+    dry_run: Annotated[
+        bool,
+        About(
+            "Pages are planned and counted, and sent as they came.",
+            "What placing slots costs, for no slot.",
+        ),
+    ] = False
+    rollout_percent: Annotated[
+        float,
+        Field(ge=0, le=100),
+        About(
+            "So many of a hundred pages take part, chosen by their path, the same ones for everybody.",
+            "The rest has no slots.",
+            "%",
+        ),
+    ] = 100.0
     trusted_peers: Annotated[
         str,
         AfterValidator(_networks),

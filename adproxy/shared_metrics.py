@@ -20,13 +20,14 @@ import logging
 import math
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from prometheus_client import values
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from adproxy.board import Board
 from adproxy.metrics import MAX_SERIES, OTHER, Exposition, Metrics, RulesListener, RulesState
@@ -169,12 +170,15 @@ def worker_metrics(directory: Path, slot: int) -> Metrics:
 
 class SharedMetrics(Exposition):
     """What all workers counted, and how they are. `directory`: where their files are; `funnel`: what browsers reported,
-    None where that is not counted."""
+    None where that is not counted; `states`: what the processes share besides."""
 
-    def __init__(self, directory: Path, board: Board, funnel: RulesListener | None = None) -> None:
+    def __init__(
+        self, directory: Path, board: Board, funnel: RulesListener | None = None, states: Sequence[Collector] = ()
+    ) -> None:
         self._directory = directory
         self._board = board
         self._funnel = funnel
+        self._states = states
         self._rules = RulesState()
 
     def rules_loaded(self, book: RuleBook) -> None:
@@ -202,6 +206,8 @@ class SharedMetrics(Exposition):
             yield from self._funnel.collect()
         yield from self._rules.collect()
         yield from workers_state(self._board, self._rules.revision)
+        for state in self._states:
+            yield from state.collect()
         yield GaugeMetricFamily(
             "adproxy_metrics_corrupt_files",
             "Files of metrics that are damaged and not counted, those that were set aside included.",

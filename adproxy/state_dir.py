@@ -48,6 +48,14 @@ def _home() -> Path:
     return home / "adproxy"
 
 
+def make_directory(path: Path) -> None:
+    """Have the directory, for its owner alone. Raises `SettingsError`."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"can't keep state in {path}: {error.strerror}") from error
+
+
 def take(path: Path) -> StateDir:
     """Make the directory if need be, and take it. Raises `SettingsError` where that can't be, or it is another's."""
     try:

@@ -16,10 +16,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from adproxy.board import Board, RestartReason
+from adproxy.quarantine import EXPIRY_SECONDS, Quarantine
+from adproxy.switch import Switch
 
 log = logging.getLogger(__name__)
 
-SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
+OFF, ON = signal.SIGUSR1, signal.SIGUSR2
+"""Throw the kill switch."""
+SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, OFF, ON})
 """Blocked here, and in the children until they can deal with them."""
 TICK_SECONDS = 0.5
 STEADY_SECONDS = 10.0
@@ -51,7 +55,8 @@ class _Place:
 
 class Supervisor:
     """`work` is what the process of a slot does; `drain_seconds` and `hang_seconds` as in the settings; `let_go` is
-    called once when the end begins, to close what only the children may hold from then on."""
+    called once when the end begins, to close what only the children may hold from then on; `switch` is what SIGUSR1
+    turns off and SIGUSR2 on; `quarantine` is told of each page worker's death."""
 
     def __init__(
         self,
@@ -61,12 +66,16 @@ class Supervisor:
         drain_seconds: float,
         hang_seconds: float,
         let_go: Callable[[], None] = lambda: None,
+        switch: Switch | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self._board = board
         self._work = work
         self._drain_seconds = drain_seconds
         self._hang_seconds = hang_seconds
         self._let_go = let_go
+        self._switch = switch
+        self._quarantine = quarantine
         self._pages = [_Place(slot, f"worker {slot}") for slot in range(board.workers)]
         self._office = _Place(board.office, "office")
         self._places = [*self._pages, self._office]
@@ -91,11 +100,26 @@ class Supervisor:
             if told is not None and told.si_signo == signal.SIGHUP:
                 log.info("told to look at the rules again")
                 self._tell(self._places, signal.SIGHUP)
+            if told is not None and told.si_signo in (OFF, ON):
+                self._throw(told.si_signo == OFF)
             if self._failures >= GIVE_UP and not self._served:
                 log.error("no worker could begin to serve; what ended them stands above")
                 self._stop()
                 return 1
             self._kill_the_hung()
+
+    def _throw(self, off: bool) -> None:
+        if self._switch is None:
+            return
+        if off:
+            self._switch.turn_off()
+            log.warning("switched off: every page passes as it came, until SIGUSR2")
+            return
+        self._switch.turn_on()
+        if self._switch.is_off:
+            log.warning("still switched off, because ADPROXY_OFF says so")
+        else:
+            log.warning("switched on")
 
     # --- starting -------------------------------------------------------------------------
 
@@ -139,6 +163,8 @@ class Supervisor:
             place = next((place for place in self._places if place.pid == pid), None)
             if place is None:
                 continue
+            if place is not self._office:
+                self._hold_what_killed(place, status)
             place.pid = 0
             served = self._board.heartbeat(place.slot) > 0
             self._board.ended(place.slot)
@@ -158,6 +184,20 @@ class Supervisor:
                 waits = place.delay
                 self._wait_longer(place)
                 log.error("%s (process %d) %s after %.1f s; it is replaced in %g s", place.name, pid, how, lived, waits)
+
+    def _hold_what_killed(self, place: _Place, status: int) -> None:
+        if self._quarantine is None:
+            return
+        code = os.waitstatus_to_exitcode(status)
+        held = self._quarantine.died(place.slot, -code if code < 0 else None, hung=place.hung)
+        for path in held:
+            log.error(
+                "%s (process %d) died on the page %r; it passes without slots for %g h, or until adproxy is restarted",
+                place.name,
+                place.pid,
+                path,
+                EXPIRY_SECONDS / 3600,
+            )
 
     def _wait_longer(self, place: _Place) -> None:
         """The first successor comes at once, each further one after a longer wait."""

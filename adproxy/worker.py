@@ -26,11 +26,13 @@ from adproxy.live_rules import Listener, LiveRules
 from adproxy.office import office_app
 from adproxy.proxy import create_proxy
 from adproxy.proxy_settings import ProxySettings
+from adproxy.quarantine import Quarantine
 from adproxy.rules.ruleset import RuleBook
 from adproxy.server import Server
 from adproxy.shared_metrics import SharedMetrics, worker_metrics
 from adproxy.state_dir import StateDir
-from adproxy.supervisor import SIGNALS
+from adproxy.supervisor import OFF, ON, SIGNALS
+from adproxy.switch import Switch
 from adproxy.tokens import Keyring
 
 ORPHAN_SECONDS = 5.0
@@ -48,6 +50,8 @@ class Outfit:
     keys: Keyring | None
     """What page tokens are signed with; None where what browsers report is not counted."""
     board: Board
+    switch: Switch
+    quarantine: Quarantine
     public: socket.socket
     office: socket.socket
     lifeline: int
@@ -70,7 +74,8 @@ def serve_pages(outfit: Outfit, slot: int) -> None:
 
             impressions = impressions_in(outfit.state.path, outfit.keys, outfit.settings, metrics, book)
             cleanup.callback(impressions.close)
-        app = create_proxy(outfit.settings, rules, metrics, impressions)
+        hands = outfit.quarantine.hands(slot)
+        app = create_proxy(outfit.settings, rules, metrics, impressions, outfit.switch, hands)
         _serve(outfit, slot, app, outfit.settings, outfit.public, live)
 
 
@@ -78,11 +83,11 @@ def be_the_office(outfit: Outfit) -> None:
     """The office, until it is told to stop."""
     counted = outfit.keys is not None
     funnel = Funnel(events_in(outfit.state.path, outfit.settings)) if counted else None
-    metrics = SharedMetrics(outfit.state.metrics, outfit.board, funnel)
+    metrics = SharedMetrics(outfit.state.metrics, outfit.board, funnel, [outfit.switch, outfit.quarantine])
     settings = outfit.settings.model_copy(update={"drain_seconds": OFFICE_DRAIN_SECONDS})
     with ExitStack() as cleanup:
         live = _live_rules(outfit, metrics, cleanup)
-        app = office_app(metrics, live, outfit.board)
+        app = office_app(metrics, live, outfit.board, outfit.switch)
         _serve(outfit, outfit.board.office, app, settings, outfit.office, live)
 
 
@@ -121,8 +126,10 @@ async def _until_told(server: Server, listener: socket.socket, live: LiveRules |
 
     loop.add_signal_handler(signal.SIGTERM, stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
-    # Ctrl-C reaches every process of the terminal; what it means is the supervisor's business
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C reaches every process of the terminal, a service manager's signal perhaps every process of the service;
+    # what these mean is the supervisor's business
+    for number in (signal.SIGINT, OFF, ON):
+        signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     await server.serve(sockets=[listener])
 

@@ -221,7 +221,12 @@ def origin_and_adproxy(directory: Path) -> Iterator[tuple[Origin, Server, Proces
     origin = Origin()
     with serving(origin, lifespan="off") as server:
         adproxy = Adproxy(
-            directory, f"http://127.0.0.1:{server.port}", "--rules", str(rules), ADPROXY_HEAD_SECONDS=str(HEAD_SECONDS)
+            directory,
+            f"http://127.0.0.1:{server.port}",
+            "--rules",
+            str(rules),
+            ADPROXY_HEAD_SECONDS=str(HEAD_SECONDS),
+            ADPROXY_CACHE_TAGS="Surrogate-Key",
         )
         try:
             adproxy.start()

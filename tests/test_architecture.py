@@ -30,11 +30,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "headers",
             "codings",
         ),
-        *("target", "hops", "peers", "request_head", "beacon", "traffic", "rate_limit"),
+        *("target", "hops", "peers", "request_head", "beacon", "traffic", "rate_limit", "rollout", "cache_tags"),
     ),
     (
         *("metrics", "live_rules", "settings", "own_paths", "root_files", "rewrite_pool", "middleware"),
-        *("listening", "state_dir", "board", "memory"),
+        *("listening", "state_dir", "board", "memory", "switch", "quarantine"),
         *("event_store", "sqlite_events", "event_writer", "signing_keys", "funnel", "impressions"),
     ),
     ("proxy_settings", "upstream", "relay", "gateway", "connections", "server", "shared_metrics", "supervisor"),

@@ -224,3 +224,27 @@ def test_where_the_grace_is_over_the_origins_new_page_is_better_than_an_old_one(
         chain.adproxy.kill()
         eventually(lambda: slots(chain.front.ask("/brief")) == 0)
         assert chain.front.ask("/brief").body == chain.origin.page
+
+
+def test_pages_are_dropped_by_their_tag(steady: Chain) -> None:
+    def drop_tag(tag: str) -> int:
+        return steady.front.ask("/", ("X-Tag", tag), method="BAN").status
+
+    def is_stored() -> bool:
+        answer = steady.front.ask("/tagged")
+        assert slots(answer) == 1
+        assert answer.get("surrogate-key") is None
+        return (answer.get("x-cache") or "").startswith("hit")
+
+    revision = small_site.REVISION
+    assert steady.adproxy.ask("/tagged").get("surrogate-key") == f"adproxy-site-small-site adproxy-rules-{revision}"
+    is_stored()
+    for other in ("adproxy-site-small", "site-small-site", "adproxy-rules-000000000000", "adproxy-site-small.site"):
+        assert drop_tag(other) == 200
+        assert is_stored()
+    for tag in ("adproxy-site-small-site", f"adproxy-rules-{revision}"):
+        assert drop_tag(tag) == 200
+        assert not is_stored()
+        assert is_stored()
+    assert drop_tag(".*") == 400
+    assert steady.front.ask("/", ("X-Tag", "adproxy-site-small-site"), method="BAN", source="127.0.0.2").status == 403

@@ -86,7 +86,9 @@ def test_what_the_rules_name_is_a_zero_before_its_first_event() -> None:
     for reason in Reason:
         assert seen["adproxy_slot_refusals_total", reason.value, "news", "top"] == 0
     for skip in SkipReason:
-        outcome = "failed_open" if skip.value in ("timeout", "overload", "incomplete", "error") else "skipped"
+        outcome = (
+            "failed_open" if skip.value in ("timeout", "overload", "incomplete", "quarantined", "error") else "skipped"
+        )
         assert seen["adproxy_pages_total", outcome, skip.value, "news"] == 0
     for kind in ErrorKind:
         assert seen["adproxy_errors_total", kind.value] == 0
@@ -301,5 +303,5 @@ def test_every_help_text_is_a_sentence() -> None:
     metrics = Metrics()
     metrics.rules_loaded(book_of(policy_of("news", "top")))
     texts = [family.documentation for family in metrics.families()]
-    assert len(texts) == 15
+    assert len(texts) == 16
     assert all(text[0].isupper() and text.endswith(".") for text in texts)

@@ -16,9 +16,11 @@ from adproxy.explanation import told
 from adproxy.funnel import Funnel
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
+from adproxy.quarantine import Quarantine
 from adproxy.rules.compile import load_rules
 from adproxy.shared_metrics import SharedMetrics
 from adproxy.sqlite_events import SqliteEvents
+from adproxy.switch import Switch
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,8 +51,11 @@ def metrics_table(folder: Path) -> str:
     (folder / "site.yaml").write_text("version: 1\nsite: site\nuse: [news]\n", encoding="utf-8")
     metrics.rules_loaded(load_rules(folder / "site.yaml"))
     metrics.show_funnel(Funnel(SqliteEvents(folder)))
+    metrics.show(Switch())
     alone = list(metrics.families())
-    of_workers = [family for family in SharedMetrics(folder, Board(1)).families() if family not in alone]
+    of_workers = [
+        family for family in SharedMetrics(folder, Board(1), states=[Quarantine(1)]).families() if family not in alone
+    ]
     lines = ["| metric | labels | what it says |", "|---|---|---|"]
     for family in (*alone, *of_workers):
         name = family.name.removesuffix("_total") + {"counter": "_total", "info": "_info"}.get(family.type, "")

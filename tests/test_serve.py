@@ -288,3 +288,32 @@ def test_the_welcome_says_where_to_look(url: str, tmp_path: Path) -> None:
         assert commands == [f"http://127.0.0.1:{them.site}/"]
         assert str(tmp_path / "rules.yaml") in them.said
         assert (tmp_path / "state" / "metrics").is_dir()
+
+
+def test_one_signal_switches_all_workers_off_and_a_restart_does_not_switch_them_on(url: str, tmp_path: Path) -> None:
+    def is_off() -> bool:
+        return them.metrics()["adproxy_switched_off",] == 1
+
+    with serve(url, tmp_path, "--workers", "2") as them:
+        assert them.ask()[1] == WHOLE
+        assert not is_off()
+        # to every process of the service, as a service manager may send it
+        for pid in (*them.children(), them.process.pid):
+            os.kill(pid, signal.SIGUSR1)
+        until(is_off, "it is off")
+        assert {them.ask()[1] for _ in range(20)} == {PAGE}
+        assert b'"switched_off":true' in them.ask("/readyz", port=them.office)[1]
+        assert b"adproxy is switched off" in them.ask("/", port=them.office)[1]
+        assert them.is_complete()
+        them.stop()
+    with serve(url, tmp_path, "--workers", "2") as them:
+        assert "switched off, every page passes as it came: it was before" in them.said
+        assert them.ask()[1] == PAGE
+        them.process.send_signal(signal.SIGUSR2)
+        until(lambda: not is_off(), "it is on")
+        assert {them.ask()[1] for _ in range(20)} == {WHOLE}
+        them.stop()
+    with serve(url, tmp_path, "--workers", "1", off="true") as them:
+        them.process.send_signal(signal.SIGUSR2)
+        until(lambda: "still switched off, because ADPROXY_OFF says so" in them.said, "it says so")
+        assert them.ask()[1] == PAGE

@@ -55,6 +55,8 @@ def findings(
         found.append(Finding("No rules in force: every page passes without ads", "rules", "alarm"))
     elif status is not None and status.problem is not None:
         found.append(Finding("The last edit of the rules was not taken", "rules", "alarm"))
+    if now.sum("adproxy_switched_off"):
+        found.append(Finding("adproxy is switched off: every page passes without ads", "pages", "alarm"))
     if now.sum("adproxy_event_store_writable") == 0:
         found.append(Finding("What browsers report can't be written: nothing is counted", "traffic", "alarm"))
     errors = window.change("errors")
@@ -69,6 +71,10 @@ def findings(
     rendered = window.rendered
     if (window.filled or 0) >= ENOUGH and rendered is not None and rendered < LEAST_RENDERED_SHARE:
         found.append(Finding(f"Only {percent(rendered)} of the ads that came were rendered", "funnel", "look"))
+    quarantined = now.sum("adproxy_quarantined_pages")
+    if quarantined:
+        text = f"Workers died on pages: {counted(quarantined, 'page')} for a day without slots, named in the log"
+        found.append(Finding(text, "workers", "look"))
     slow = window.slow
     if slow is not None and slow > SLOW_SECONDS:
         found.append(Finding(f"One page in twenty waits {seconds(slow)} or longer for adproxy", "speed", "look"))

@@ -6,6 +6,7 @@
 # the list below:
 #   curl -X BAN -H 'Host: www.news.example' http://127.0.0.1:6081/            all pages of a host
 #   curl -X PURGE -H 'Host: www.news.example' http://127.0.0.1:6081/a/story   one address
+#   curl -X BAN -H 'X-Tag: adproxy-site-my-news' http://127.0.0.1:6081/       by tag, with ADPROXY_CACHE_TAGS=Surrogate-Key
 #
 # What is left out here is Varnish's built-in VCL: requests with cookies and answers that set cookies are not stored. If
 # your pages do not read the cookies that readers send, remove those cookies in vcl_recv, or there are no hits.
@@ -55,6 +56,13 @@ sub vcl_recv {
         }
         if (req.method == "PURGE") {
             if (!std.ban("obj.http.X-Stored-Host == " + req.http.Host + " && obj.http.X-Stored-Url == " + req.url)) {
+                return (synth(400, std.ban_error()));
+            }
+        } elsif (req.http.X-Tag) {
+            if (req.http.X-Tag !~ "^[A-Za-z0-9._-]+$") {
+                return (synth(400, "Not a tag"));
+            }
+            if (!std.ban("obj.http.Surrogate-Key ~ (^|[[:space:]])" + regsuball(req.http.X-Tag, "[.]", "[.]") + "([[:space:]]|$)")) {
                 return (synth(400, std.ban_error()));
             }
         } elsif (!std.ban("obj.http.X-Stored-Host == " + req.http.Host + " && obj.http.Content-Type ~ ^text/html")) {
@@ -154,6 +162,7 @@ sub vcl_pipe {
 sub vcl_deliver {
     unset resp.http.X-Stored-Host;
     unset resp.http.X-Stored-Url;
+    unset resp.http.Surrogate-Key;      # not for readers; leave it where another cache stands in front of this one
     # For a look with curl -I: was it stored, and how often was it served?
     set resp.http.X-Cache = "miss";
     if (obj.hits > 0) {
