@@ -50,7 +50,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         how = "compiled code" if scan.IS_COMPILED else "Python"
         if scan.IS_COMPILED and not walk.IS_COMPILED:
-            how += ", and searched by Python: the compiled search does not know this selectolax"
+            how += ", and searched by Python: the compiled search does not know this parser"
         typer.echo(f"adproxy {__version__} (pages are scanned by {how})")
         raise typer.Exit
 
