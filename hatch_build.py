@@ -1,5 +1,6 @@
-"""Compiles the scan of pages and the walk through their trees when adproxy is built. Where there is no C compiler, or
-no headers of Python, adproxy is built all the same and does both in Python; `adproxy --version` tells which it is.
+"""Compiles the scan of pages, the walk through their trees and the counting of their words when adproxy is built. Where
+there is no C compiler, or no headers of Python, adproxy is built all the same and does it in Python;
+`adproxy --version` tells which it is.
 
 ``ADPROXY_COMPILE=required`` in the environment makes it an error not to compile, ``never`` leaves it.
 """
@@ -23,6 +24,7 @@ from setuptools.errors import CCompilerError, CompileError, ExecError, LinkError
 MODULES = {
     "scan_native": ("scan_native.pyx", "markup_native.pxi", "follow_native.pxi"),
     "walk_native": ("walk_native.pyx",),
+    "words_native": ("words_native.pyx",),
 }
 
 
@@ -80,7 +82,7 @@ def _compiled(folder: Path, directory: Path) -> list[Path]:
             Extension(
                 f"adproxy.page.{module}",
                 [str(directory / sources[0])],
-                # what tests/test_page_scan.py and tests/test_page_walk.py compare with the sources
+                # what the tests of these modules compare with the sources
                 define_macros=[("ADPROXY_SOURCE", f'"{digest.hexdigest()}"')],
                 extra_compile_args=[] if os.name == "nt" else ["-O3", "-g0"],
             )
