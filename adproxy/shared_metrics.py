@@ -30,7 +30,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from adproxy.board import Board
-from adproxy.metrics import MAX_SERIES, OTHER, Exposition, Metrics, RulesListener, RulesState
+from adproxy.metrics import MAX_SERIES, OTHER, Exposition, Metrics, RulesListener, RulesState, cache_bytes
 from adproxy.rules.ruleset import RuleBook
 
 log = logging.getLogger(__name__)
@@ -229,6 +229,7 @@ def workers_state(board: Board, revision: str | None) -> Iterator[Metric]:
         "Page workers with the same rules in force as the office.",
         value=sum(state.ready and state.revision == revision for state in states),
     )
+    yield cache_bytes(sum(state.remembered for state in states))
     restarts = CounterMetricFamily(
         "adproxy_worker_restarts_total",
         "Page workers that were replaced, by why the last one ended.",

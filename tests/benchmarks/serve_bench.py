@@ -1,11 +1,11 @@
 """What a page costs on its way through adproxy, beside other ways: python tests/benchmarks/serve_bench.py
 
 Real processes on loopback: nginx as the origin; in front of it, in turn, nginx that passes, nginx that inserts with
-sub_filter, and adproxy, for pages seen before and for new ones, plain and compressed. Those that are compared run on one
-core of their own, the origin and the load on another. What counts is the processor time of a contender's processes for
-each request, as the kernel counts it: how long a reader waits depends on what else the machine does, this hardly. The
-contenders take turns in short bursts, so that a busy moment hits all of them alike; of the bursts the median counts, and
-the ratios are made burst by burst.
+sub_filter, and adproxy, for pages seen before and for new ones, plain and compressed. Those that are compared run on
+one core of their own, the origin and the load on another. What counts is the processor time of a contender's processes
+for each request, as the kernel counts it: how long a reader waits depends on what else the machine does, this hardly.
+The contenders take turns in short bursts, so that a busy moment hits all of them alike; of the bursts the median
+counts, and the ratios are made burst by burst.
 """
 
 from __future__ import annotations
@@ -303,8 +303,8 @@ def report(entered: Sequence[Contender], pages: Sequence[bytes]) -> str:
     about = machine()
     lines = [
         f"{about['cpu']}, {about['cores']} cores, load {about['load']}; {about['system']}; Python {about['python']}",
-        f"{len(pages)} pages, median {statistics.median(map(len, pages)) / 1024:.0f} KiB; {len(entered[0].costs)} bursts"
-        f" of {BURST_SECONDS} s each, {CONNECTIONS} connections, contenders on one core by turns",
+        f"{len(pages)} pages, median {statistics.median(map(len, pages)) / 1024:.0f} KiB; {len(entered[0].costs)} "
+        f"bursts of {BURST_SECONDS} s each, {CONNECTIONS} connections, contenders on one core by turns",
         "",
         f"{'processor time for each request':<42}{'median us':>11}{'/ sub_filter':>14}{'spread, us':>18}",
     ]
