@@ -26,7 +26,11 @@ class BareRelay:
             return
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=512)
-            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
+            # with fields of the client's own the origin would answer otherwise, compressed where nobody asked for it
+            nothing_added = ("Accept", "Accept-Encoding", "User-Agent")
+            self._session = aiohttp.ClientSession(
+                connector=connector, auto_decompress=False, skip_auto_headers=nothing_added
+            )
         path = scope["raw_path"].decode("latin-1")
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         async with self._session.get(self._base + path, headers=headers) as answer:
