@@ -24,7 +24,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from wire import DEADLINE, body_of, call, http_scope, serving
 
-from adproxy import middleware as middleware_module
+from adproxy import whole_page as whole_page_module
 from adproxy.codings import decode, encode
 from adproxy.errors import SettingsError
 from adproxy.metrics import Metrics
@@ -439,13 +439,13 @@ def test_f25_a_page_with_very_many_tags_is_rewritten_in_a_thread_however_small(
     filler = b"<wbr>" * 4_000 if what == "tags" else b"<!--" + b"x" * 300_000 + b"-->"
     html = PAGE.replace(b"</body>", filler + b"</body>")
     threads: list[str] = []
-    real = middleware_module.rewrite
+    real = whole_page_module.plan_page
 
     def seen(*given: Any, **named: Any) -> Any:
         threads.append(threading.current_thread().name)
         return real(*given, **named)
 
-    monkeypatch.setattr(middleware_module, "rewrite", seen)
+    monkeypatch.setattr(whole_page_module, "plan_page", seen)
     for sent, where in ((html, "adproxy-rewrite"), (PAGE, "MainThread")):
         headers = [HTML, *([(b"content-encoding", coding.encode())] if coding else [])]
         messages = ask(answering(encode(sent, coding) if coding else sent, headers=headers))
