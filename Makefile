@@ -1,7 +1,7 @@
 # make demo    the built-in site with adproxy around it, and the second listener; Ctrl-C ends all of it
 # make run     adproxy in front of a site: make run UPSTREAM=https://origin.example RULES=rules/ (PORT=8080)
 # make test    everything, including what the tests need installed
-# make bench   what a rewrite costs, beside other ways to do it
+# make bench   what a page costs, beside other ways to do it, in about five minutes; BENCH_JSON=FILE writes the ratios
 # make reconcile   VIEWS views while workers are killed: acknowledged = in the event store = in Prometheus
 # make forgeries   mutated tokens: 0 are accepted; scanners with paths, agents and hosts of their own: 0 new series
 # make sheet   pictures of PAGES with the slots of RULES, many to a sheet, in OUT
@@ -59,7 +59,7 @@ lint: .venv/tests
 
 bench: .venv/tests
 	@.venv/bin/pip install --quiet --group bench
-	@$(PY) tests/benchmarks/rewrite_bench.py
+	@$(PY) tests/benchmarks/bench.py $(BENCH_ARGS)
 
 reconcile: .venv/tests
 	@$(PY) tests/reconcile.py $(VIEWS)

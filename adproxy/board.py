@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 _CELLS = 8  # for each slot, some of them free
-_HEARTBEAT, _PID, _SINCE, _RESTARTS, _REVISION = range(5)
+_HEARTBEAT, _PID, _SINCE, _RESTARTS, _REVISION, _REMEMBERED = range(6)
 _KNOWN = 1 << 63  # tells a revision of zeros from none
 
 
@@ -43,6 +43,8 @@ class WorkerState:
     """It has shown a sign of life."""
     revision: str | None
     """Of the rules that it has; None before it loaded any."""
+    remembered: int = 0
+    """Bytes that what it remembers of pages takes."""
 
 
 class Board:
@@ -72,6 +74,10 @@ class Board:
             value = 0
         self._numbers[slot * _CELLS + _REVISION] = value
 
+    def remembers(self, slot: int, size: int) -> None:
+        """The process in this slot remembers so many bytes of pages."""
+        self._numbers[slot * _CELLS + _REMEMBERED] = size
+
     # --- the supervisor -------------------------------------------------------------------
 
     def started(self, slot: int, pid: int) -> None:
@@ -83,7 +89,7 @@ class Board:
     def ended(self, slot: int) -> None:
         """The process in this slot is no more."""
         at = slot * _CELLS
-        self._numbers[at + _PID] = self._numbers[at + _REVISION] = 0
+        self._numbers[at + _PID] = self._numbers[at + _REVISION] = self._numbers[at + _REMEMBERED] = 0
         self._times[at + _HEARTBEAT] = 0.0
 
     def replaced(self, slot: int, reason: RestartReason) -> None:
@@ -116,4 +122,5 @@ class Board:
             restarts=self._numbers[at + _RESTARTS],
             ready=self._times[at + _HEARTBEAT] > 0.0,
             revision=f"{revision & ~_KNOWN:012x}" if revision else None,
+            remembered=self._numbers[at + _REMEMBERED],
         )

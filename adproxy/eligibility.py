@@ -31,6 +31,15 @@ def values(headers: RawHeaders, name: bytes) -> list[str]:
     return [value.decode("latin-1").strip() for key, value in headers if key.lower() == name]
 
 
+def said(headers: RawHeaders, wanted: frozenset[bytes]) -> dict[bytes, list[str]]:
+    """What `values` would find of each of the wanted fields, in one go; those that are not there are missing."""
+    found: dict[bytes, list[str]] = {}
+    for key, value in headers:
+        if key in wanted or (key := key.lower()) in wanted:
+            found.setdefault(key, []).append(value.decode("latin-1").strip())
+    return found
+
+
 def split_list(value: str, separator: str = ",") -> Iterator[str]:
     """The elements of a list, trimmed, without empty ones; a separator inside a quoted string does not count."""
     start, quoted, escaped = 0, False, False
@@ -80,30 +89,38 @@ DECIDING_FIELDS = (
 """Every field that `deciding_field` may name."""
 
 
+_DECIDING = frozenset(name.encode() for name in DECIDING_FIELDS)
+_NOTHING: list[str] = []
+
+
 def _objection(headers: RawHeaders) -> tuple[Skip, str] | None:
-    if _has_directive(values(headers, b"cache-control"), "no-transform"):
+    found = said(headers, _DECIDING)
+    if not found:
+        return None
+    if _has_directive(found.get(b"cache-control", _NOTHING), "no-transform"):
         return Skip(SkipReason.NO_TRANSFORM, "the request says no-transform"), "cache-control"
     # A fetch by script, a frame, an embed: whoever asks is not a reader who opens the page. Browsers since 2023 say
     # so themselves; the rest of this list serves plain-http sites and older ones.
-    for dest in values(headers, b"sec-fetch-dest"):
+    for dest in found.get(b"sec-fetch-dest", _NOTHING):
         if dest.lower() != "document":
             return Skip(SkipReason.FRAGMENT, f"Sec-Fetch-Dest: {dest[:40]}"), "sec-fetch-dest"
-    if any(value.lower() != "false" for value in values(headers, b"hx-request")):
+    if any(value.lower() != "false" for value in found.get(b"hx-request", _NOTHING)):
         return Skip(SkipReason.FRAGMENT, "HX-Request"), "hx-request"
     for name in ("turbo-frame", "x-pjax"):
-        if values(headers, name.encode()):
+        if name.encode() in found:
             return Skip(SkipReason.FRAGMENT, name), name
     # Android's WebView sends its package name in this field with whole pages, so only the one value counts.
-    if any(value.lower() == "xmlhttprequest" for value in values(headers, b"x-requested-with")):
+    if any(value.lower() == "xmlhttprequest" for value in found.get(b"x-requested-with", _NOTHING)):
         return Skip(SkipReason.FRAGMENT, "X-Requested-With: XMLHttpRequest"), "x-requested-with"
-    purpose = [part.lower() for value in values(headers, b"sec-purpose") for part in value.replace(",", ";").split(";")]
+    purposes = found.get(b"sec-purpose", _NOTHING)
+    purpose = [part.lower() for value in purposes for part in value.replace(",", ";").split(";")]
     # A prerendered page becomes the reader's page as it is; nothing in it counts before it is shown.
     if "prerender" not in {part.strip() for part in purpose}:
         if any(part.strip() == "prefetch" for part in purpose):
             return Skip(SkipReason.PREFETCH, "Sec-Purpose: prefetch"), "sec-purpose"
-        if any(value.lower() == "prefetch" for value in values(headers, b"purpose")):
+        if any(value.lower() == "prefetch" for value in found.get(b"purpose", _NOTHING)):
             return Skip(SkipReason.PREFETCH, "Purpose: prefetch"), "purpose"
-    accept = values(headers, b"accept")
+    accept = found.get(b"accept")
     if accept and not accepts_html(", ".join(accept)):
         return Skip(SkipReason.FRAGMENT, "Accept without text/html"), "accept"
     return None
@@ -138,24 +155,30 @@ def is_page_by_name(raw_path: bytes) -> bool:
     return not name or name.rpartition(b".")[2].lower() in _PAGE_EXTENSIONS
 
 
+_OF_ANSWERS = frozenset(
+    {b"content-type", b"cache-control", b"x-accel-buffering", b"content-disposition", b"content-encoding"}
+)
+
+
 def response_skip(status: int, headers: RawHeaders) -> Skip | None:
     """Why this answer stays untouched, or None where it is a page that may carry slots."""
     if status != 200:
         return Skip(SkipReason.STATUS, str(status))
-    types = values(headers, b"content-type")
+    found = said(headers, _OF_ANSWERS)
+    types = found.get(b"content-type", _NOTHING)
     media = types[0].split(";", 1)[0].strip().lower() if len(types) == 1 else ""
     if media == "application/xhtml+xml":
         return Skip(SkipReason.XHTML, media)
     if media != "text/html":
         return Skip(SkipReason.NOT_HTML, ", ".join(types)[:80] or "no Content-Type")
-    if _has_directive(values(headers, b"cache-control"), "no-transform"):
+    if _has_directive(found.get(b"cache-control", _NOTHING), "no-transform"):
         return Skip(SkipReason.NO_TRANSFORM, "Cache-Control: no-transform")
-    if any(value.lower() == "no" for value in values(headers, b"x-accel-buffering")):
+    if any(value.lower() == "no" for value in found.get(b"x-accel-buffering", _NOTHING)):
         return Skip(SkipReason.NO_TRANSFORM, "X-Accel-Buffering: no")
-    for value in values(headers, b"content-disposition"):
+    for value in found.get(b"content-disposition", _NOTHING):
         if value.split(";", 1)[0].strip().lower() == "attachment":
             return Skip(SkipReason.ATTACHMENT, "Content-Disposition: attachment")
-    codings = content_codings(headers)
+    codings = content_codings(headers) if b"content-encoding" in found else []
     if len(codings) > 1 or not CODINGS.issuperset(codings):
         return Skip(SkipReason.CONTENT_CODING, ", ".join(codings)[:80])
     return None

@@ -27,6 +27,7 @@ from adproxy.upstream import UpstreamError
 
 log = logging.getLogger(__name__)
 
+_ANSWERED_HERE = frozenset({b"expect", b"host"})
 RETRY_SECONDS = 5
 """What a reader who is turned away is told to wait."""
 # HTTP's name for each kind of failure (RFC 9209, 2.3), the status and the words.
@@ -73,11 +74,12 @@ class Gateway:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = self._refusal(scope)
+        host = host_of(scope["headers"], scope.get("http_version", "1.1"))
+        refused = self._refusal(scope, host)
         if refused is not None:
             await _answer(send, scope["method"], *refused)
             return
-        ready = self._ready(scope)
+        ready = self._ready(scope, host or "")
         reader = self._reader(ready)
         if self._of_reader.get(reader, 0) >= self._settings.max_requests_of_reader and reader is not None:
             self._metrics.error(ErrorKind.OVERLOAD)
@@ -100,13 +102,14 @@ class Gateway:
                 del self._of_reader[reader]
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._refusal({**scope, "method": "GET"}) is not None:
+        host = host_of(scope["headers"], scope.get("http_version", "1.1"))
+        if self._refusal({**scope, "method": "GET"}, host) is not None:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
         self._requests += 1
         try:
-            await self._app({**scope, "headers": self._ready(scope)}, receive, send)
+            await self._app({**scope, "headers": self._ready(scope, host or "")}, receive, send)
         except UpstreamError as failure:
             self._metrics.error(failure.kind)
             log.warning("a WebSocket of %r ended: %s", scope["path"][:200], failure)
@@ -115,8 +118,9 @@ class Gateway:
 
     # --- requests -------------------------------------------------------------------------
 
-    def _refusal(self, scope: Scope) -> tuple[int, str, HeaderList] | None:
-        """Status, words and fields of the answer to a request that goes no further; None for one that does."""
+    def _refusal(self, scope: Scope, host: str | None) -> tuple[int, str, HeaderList] | None:
+        """Status, words and fields of the answer to a request that goes no further; None for one that does. `host`: as
+        `host_of` finds it."""
         method, headers = scope["method"], scope["headers"]
         if method in ("TRACE", "CONNECT"):
             return 405, f"{method} is not served here.", []
@@ -125,7 +129,6 @@ class Gateway:
         problem = problem_of(raw_target(scope))
         if problem is not None:
             return *problem, []
-        host = host_of(headers, scope.get("http_version", "1.1"))
         if host is None:
             return 400, "The request names no host, or more than one.", []
         if not is_served(host, self._allowed):
@@ -141,15 +144,14 @@ class Gateway:
             return 503, _FAILURES[ErrorKind.OVERLOAD][2], _busy()
         return None
 
-    def _ready(self, scope: Scope) -> HeaderList:
+    def _ready(self, scope: Scope, host: str) -> HeaderList:
         """The headers that the upstream gets."""
         headers: RawHeaders = scope["headers"]
         version = scope.get("http_version", "1.1")
-        host = host_of(headers, version) or ""
         client = scope.get("client")
         scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
         # the server has answered an Expect by the time that it hands a body on
-        ready = [(name, value) for name, value in hops.end_to_end(headers) if name not in (b"expect", b"host")]
+        ready = [(name, value) for name, value in hops.end_to_end(headers) if name not in _ANSWERED_HERE]
         ready = self._peers.forwarded(ready, client[0] if client else None, scheme, host)
         left = hops.max_forwards(headers) if scope.get("method") == "OPTIONS" else None
         if left is not None:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from functools import cache
 
-from adproxy.eligibility import RawHeaders, split_list, values
+from adproxy.eligibility import RawHeaders, said, split_list, values
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -41,32 +42,38 @@ _ESSENTIAL = frozenset(
 def end_to_end(headers: RawHeaders) -> HeaderList:
     """The fields that go further, names in lower case, values without the white space around them, which is none of
     theirs (RFC 9110, 5.5); order and duplicates kept."""
-    named = {
-        option.strip().lower().encode("latin-1")
-        for line in values(headers, b"connection")
-        for option in line.split(",")
-    }
-    gone = _HOP_BY_HOP | (named - _ESSENTIAL)
+    gone: Set[bytes] = _HOP_BY_HOP
+    if lines := values(headers, b"connection"):
+        named = {option.strip().lower().encode("latin-1") for line in lines for option in line.split(",")}
+        gone = gone | (named - _ESSENTIAL)
     return [(lower, value.strip(b" \t")) for name, value in headers if (lower := name.lower()) not in gone]
+
+
+_TRACES = frozenset({b"cdn-loop", b"via"})
 
 
 def is_loop(headers: RawHeaders, instance: str) -> bool:
     """Whether a request was sent by us. `instance`: what tells us from other adproxies in the same chain."""
-    for line in values(headers, b"cdn-loop"):
+    found = said(headers, _TRACES)
+    if not found:
+        return False
+    for line in found.get(b"cdn-loop", ()):
         for element in split_list(line):
             cdn, _, parameters = element.partition(";")
             if cdn.strip().lower() == NAME and f"id={instance}" in parameters.replace(" ", "").split(";"):
                 return True
-    vias = [element for line in values(headers, b"via") for element in split_list(line)]
+    vias = [element for line in found.get(b"via", ()) for element in split_list(line)]
     return sum(re.match(rf"\S+[ \t]+{NAME}(?:\s|$)", via.strip()) is not None for via in vias) >= MAX_VIAS
 
 
-def traces(http_version: str, instance: str) -> HeaderList:
-    """The fields that are added to a request: the version that it came by, and who passes it on."""
-    return [
+@cache
+def traces(http_version: str, instance: str) -> tuple[tuple[bytes, bytes], ...]:
+    """The fields that are added to a request: the version that it came by, of the few that a server speaks, and who
+    passes it on."""
+    return (
         (b"via", f"{http_version} {NAME}".encode()),
         (b"cdn-loop", f"{NAME}; id={instance}".encode()),
-    ]
+    )
 
 
 def max_forwards(headers: RawHeaders) -> int | None:

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 RETRY_POLLS = 2
 """While the rules are bad they are tried again every so many polls although nothing changed: what mends them may be a
 file that no watch covers, such as one that `use` names and that did not exist yet."""
+_IDLE_LOOKS = 50
+"""After a look the watch rests at least so many times as long: a thousand files must not take more than 2 % of a core
+from each process. Their edits are in force some seconds later than those of a few."""
 STOP_SECONDS = 5.0
 """How long `stop` waits for a load that is under way."""
 
@@ -78,6 +81,8 @@ class LiveRules:
         self._thread: threading.Thread | None = None
         self.book = RuleBook()
         self._status = LiveStatus(revision=self.book.revision, loaded_at=None, files=(), problem=None)
+        self._looked_for = 0.0
+        """Seconds of processor time that the last look took."""
         self._seen = self._loaded = self._look(())
         self._polls_since_load = 0
         self._load(self._seen, at_start=True)
@@ -121,7 +126,7 @@ class LiveRules:
 
     def _watch(self) -> None:
         while True:
-            self._wake.wait(self._poll_seconds)
+            self._wake.wait(max(self._poll_seconds, self._looked_for * _IDLE_LOOKS))
             self._wake.clear()
             if self._stopped:
                 return
@@ -149,8 +154,11 @@ class LiveRules:
 
     def _look(self, used: tuple[SourceFile, ...]) -> Fingerprint:
         """Hashes of the path's own files and of those that the rules in force were read from."""
+        began = time.thread_time()
         own = _own_files(self.path)
-        return {name: _content(name) for name in {*own, *(source.path for source in used)}}
+        seen = {name: _content(name) for name in {*own, *(source.path for source in used)}}
+        self._looked_for = time.thread_time() - began
+        return seen
 
     def _load(self, seen: Fingerprint, *, at_start: bool = False) -> None:
         """Load what `seen` shows, and put it in force if it is good and did not change meanwhile."""

@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
@@ -54,6 +54,16 @@ class ErrorKind(str, Enum):
     INTERNAL = "internal"
 
 
+class CacheResult(str, Enum):
+    """What became of the look-up of a page. Closed: a metric's label."""
+
+    HIT = "hit"
+    """The same bytes were decided before."""
+    NEAR = "near"
+    """They differ from an earlier version in what no plan depends on."""
+    MISS = "miss"
+
+
 # the limits that rules commonly set (25 and 30 %) are bounds, so "pages over the limit" can be read off exactly
 DENSITY_BUCKETS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 # a page seen before takes microseconds, a long one parsed on a slow core tens of milliseconds
@@ -75,6 +85,43 @@ class _Site:
     refusals: dict[tuple[str, Reason], Counter] = field(default_factory=dict)
     density: tuple[Histogram, Histogram] | None = None
     """In the order of `DEVICES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one planned page counts each time that it is sent: series, found once."""
+
+    counters: tuple[tuple[Counter, int], ...]
+    densities: tuple[tuple[Histogram, float], ...]
+
+    def count(self) -> None:
+        """The page was sent."""
+        for counter, amount in self.counters:
+            counter.inc(amount)
+        for histogram, density in self.densities:
+            histogram.observe(density)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return 200 + 120 * (len(self.counters) + len(self.densities))
+
+
+class CacheState(Collector):
+    """How much room what is remembered takes, asked at each scrape."""
+
+    def __init__(self) -> None:
+        self.size: Callable[[], int] = int
+
+    def collect(self) -> Iterator[Metric]:
+        yield cache_bytes(self.size())
+
+
+def cache_bytes(size: int) -> Metric:
+    """The gauge of what is remembered of pages."""
+    return GaugeMetricFamily(
+        "adproxy_page_cache_bytes", "Bytes that what is remembered of pages takes, in all processes.", value=size
+    )
 
 
 class RulesState(Collector):
@@ -233,6 +280,17 @@ class Metrics(Exposition):
             buckets=SECONDS_BUCKETS,
             registry=self.registry,
         )
+        self._cache = Counter(
+            "adproxy_page_cache_lookups_total",
+            "Pages that were looked for among those decided before, by what was found.",
+            ("result",),
+            registry=self.registry,
+        )
+        self._cache_evictions = Counter(
+            "adproxy_page_cache_evictions_total",
+            "Pages that were forgotten to make room for others.",
+            registry=self.registry,
+        )
         self._errors = Counter(
             "adproxy_errors_total",
             "Answers of 5xx that adproxy made itself, by kind.",
@@ -258,6 +316,8 @@ class Metrics(Exposition):
             registry=self.registry,
         )
         self._state = RulesState()
+        self._cache_state = CacheState()
+        self.registry.register(self._cache_state)
         self.registry.register(self._state)
         self._funnel: RulesListener | None = None
         self._states: list[Collector] = []
@@ -269,6 +329,7 @@ class Metrics(Exposition):
         self._error_kinds: dict[str, Counter] = {
             kind: self._errors.labels(kind) for kind in (*(kind.value for kind in ErrorKind), OTHER)
         }
+        self._cache_results = {result: self._cache.labels(result.value) for result in CacheResult}
         self._rejections = {reason: self._rejected.labels(reason.value) for reason in RejectReason}
         self._store_problems = {kind: self._store_errors.labels(kind.value) for kind in StoreProblem}
         self._sites: dict[str, _Site] = {}
@@ -291,25 +352,40 @@ class Metrics(Exposition):
         """Count what a page that was sent carries: its placements, refusals and density. `policy` is what it was
         planned by; its site and slots are loaded rules, so they may become labels even where no book was announced.
         `sent`: False in a dry run, where the placements are those that would have been."""
-        known = self._sites.get(site)
+        self.tally(policy, plan, site, sent=sent).count()
+
+    def tally(self, policy: Policy, plan: Plan, site: str | None = None, *, sent: bool = True) -> Tally:
+        """What `planned` counts, with its series found, for pages that are sent more than once. `site`: the policy's
+        where None is given."""
+        known = self._sites.get(policy.site if site is None else site)
         if known is None:
-            known = self._learn(policy) if site == policy.site else self._other
+            known = self._learn(policy) if site in (None, policy.site) else self._other
+        found: dict[Counter, int] = {}
+
+        def add(counter: Counter) -> None:
+            found[counter] = found.get(counter, 0) + 1
+
         if sent and plan.placements and known.with_slots is not None:
-            known.with_slots.inc()
+            add(known.with_slots)
         for placement in plan.placements:
-            (self._placement if sent else self._rehearsal)(known, placement.slot).inc()
-        if plan.refusals:
-            counts: dict[tuple[str, Reason], int] = {}
-            for refusal in plan.refusals:
-                key = (refusal.slot, refusal.reason)
-                counts[key] = counts.get(key, 0) + 1
-            for (slot, reason), count in counts.items():
-                child = known.refusals.get((slot, reason))
-                (child if child is not None else self._refusal(known, slot, reason)).inc(count)
+            add((self._placement if sent else self._rehearsal)(known, placement.slot))
+        for refusal in plan.refusals:
+            child = known.refusals.get((refusal.slot, refusal.reason))
+            add(child if child is not None else self._refusal(known, refusal.slot, refusal.reason))
+        densities: tuple[tuple[Histogram, float], ...] = ()
         if known.density is not None:
-            for histogram, density, content in zip(known.density, plan.density, plan.content, strict=True):
-                if content > 0:  # a share of nothing says nothing
-                    histogram.observe(density)
+            # a share of nothing says nothing
+            each = zip(known.density, plan.density, plan.content, strict=True)
+            densities = tuple((histogram, density) for histogram, density, content in each if content > 0)
+        return Tally(tuple(found.items()), densities)
+
+    def cache(self, result: CacheResult) -> None:
+        """Count the look-up of a page."""
+        self._cache_results[result].inc()
+
+    def cache_evicted(self, pages: int) -> None:
+        """Count pages that were forgotten to make room."""
+        self._cache_evictions.inc(pages)
 
     def observe_rewrite(self, seconds: float) -> None:
         """Time that one page's rewrite took."""
@@ -346,6 +422,14 @@ class Metrics(Exposition):
         self._funnel = funnel
         if self._book is not None:
             funnel.rules_loaded(self._book)
+
+    def cache_size(self) -> int:
+        """Bytes that what is remembered of pages takes in this process."""
+        return self._cache_state.size()
+
+    def show_cache(self, size: Callable[[], int]) -> None:
+        """Tell how many bytes `size` says that what is remembered of pages takes."""
+        self._cache_state.size = size
 
     def rules_loaded(self, book: RuleBook) -> None:
         """The rules in force are now these: announce them, and make zeros for all that they name."""

@@ -27,19 +27,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adproxy import headers as head
 from adproxy.cache_tags import tagged
-from adproxy.charset import sniff
-from adproxy.codings import decode, encode
 from adproxy.eligibility import RawHeaders, content_codings, deciding_field, request_skip, response_skip, values
 from adproxy.errors import SettingsError
 from adproxy.funnel import Funnel
 from adproxy.impressions import PATHS, Impressions, events_in, impressions_in
+from adproxy.known_pages import Known, KnownPages
 from adproxy.live_rules import LiveRules
 from adproxy.metrics import OTHER, Metrics
 from adproxy.model import Plan, Skip, SkipReason
 from adproxy.own_paths import Answer, OwnPaths
 from adproxy.page.tree import before_body
 from adproxy.quarantine import Hands
-from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rewrite_pool import RewritePool
 from adproxy.rollout import takes_part
 from adproxy.root_files import root_answer
@@ -50,6 +48,7 @@ from adproxy.signing_keys import load_keys
 from adproxy.state_dir import default_for_application, make_directory
 from adproxy.switch import FIELD, Switch, load_secret
 from adproxy.tokens import PageMarks, day_of
+from adproxy.whole_page import Decided, Version, WholePage
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +102,7 @@ class AdMiddleware:
         self.pool = RewritePool(self.settings.rewrite_threads, self.settings.max_pending)
         self.held = Held(self.settings.max_held_bytes)
         self.tag_fields = tuple(filter(None, self.settings.cache_tags.split(",")))
+        self.pages = KnownPages(self.settings.cache_bytes, self.metrics, sent=not self.settings.dry_run)
         self._logged: set[tuple[type[BaseException], str, int]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -165,7 +165,7 @@ class AdMiddleware:
         if judgement.policy is None or judgement.skip is not None:
             await self.app(child, receive, self._counting(answer_with, method, path, judgement))
             return
-        exchange = _Exchange(self, method, path, judgement.policy, answer_with, judgement)
+        exchange = _Exchange(self, scope, path, judgement.policy, answer_with, judgement)
         try:
             await self.app(child, receive, exchange.send)
         except Exception:
@@ -303,63 +303,17 @@ class Held:
         self._room += size
 
 
-@dataclass(frozen=True, slots=True)
-class _Whole:
-    """A complete page with all that its rewrite depends on."""
-
-    body: bytes
-    """As it came, encoded."""
-    coding: str
-    """Content coding; empty for none."""
-    content_type: str
-    csp: tuple[str, ...]
-    policy: Policy
-    path: str
-    prefix: str
-    limit: int
-    """Bytes that the decoded page may have."""
-    marks_for: Callable[[Policy, Plan], PageMarks] | None
-
-    def decoded(self) -> bytes | Skip:
-        """The page itself."""
-        return decode(self.body, self.coding, self.limit) if self.coding else self.body
-
-    def rewrite(self, html: bytes | None = None) -> tuple[Rewritten, bytes | None] | Skip:
-        """What became of it, and the body to send; None for the body where it stays as it came. `html`: `decoded`, if
-        that is known already."""
-        page = html if html is not None else self.decoded()
-        if isinstance(page, Skip):
-            return page
-        html = page
-        encoding = sniff(html, self.content_type)
-        if encoding is None:
-            return Skip(SkipReason.CHARSET, self.content_type)
-        result = rewrite(
-            html,
-            self.policy,
-            encoding=encoding,
-            csp_headers=self.csp,
-            path=self.path,
-            prefix=self.prefix,
-            marks_for=self.marks_for,
-        )
-        if isinstance(result, Skip):
-            return result
-        if not result.insertions:
-            return result, None
-        return result, encode(result.body, self.coding) if self.coding else result.body
-
-
 class _Exchange:
     """One answer to a GET or HEAD that may be a page: its buffer and how far it is."""
 
     def __init__(
-        self, middleware: AdMiddleware, method: str, path: str, policy: Policy, send: Send, judgement: _Judgement
+        self, middleware: AdMiddleware, scope: Scope, path: str, policy: Policy, send: Send, judgement: _Judgement
     ) -> None:
         self._middleware = middleware
         self._settings = middleware.settings
-        self._method = method
+        self._method: str = scope["method"]
         self._path = path
+        self._query: bytes = scope.get("query_string", b"")
         self._policy = policy
         self._send = send
         self._judgement = judgement
@@ -491,38 +445,39 @@ class _Exchange:
             await self._release(start, outcome, False)
         elif self._settings.dry_run:
             await self._release(start, Skip(SkipReason.DRY_RUN), False)
-            self._middleware.metrics.planned(self._policy.site, self._policy, outcome[0].plan, sent=False)
+            outcome[0].tally.count()
         else:
             await self._planned(*outcome)
 
-    async def _decide(self, start: Message) -> tuple[Rewritten, Message, bytes | None] | Skip:
+    async def _decide(self, start: Message) -> tuple[Known, Message] | Skip:
         """What became of the page, its head, and its body if that was changed. Whatever goes wrong here is a reason to
         pass the page as it is."""
         headers = start["headers"]
         began = time.perf_counter()
         try:
-            whole = _Whole(
+            whole = WholePage(
                 body=b"".join(self._chunks),
                 coding=next(iter(content_codings(headers)), ""),
                 content_type=values(headers, b"content-type")[0],
                 csp=tuple(values(headers, b"content-security-policy")),
                 policy=self._policy,
                 path=self._path,
+                query=self._query,
                 prefix=self._settings.prefix,
                 limit=self._settings.max_page_bytes,
+                variant=self._judgement.variant,
                 marks_for=self._judgement.marks_for,
             )
             outcome = await self._rewrite(whole)
             if isinstance(outcome, Skip):
                 return outcome
-            result, body = outcome
             changed = head.planned(
                 headers,
                 self._judgement.variant,
-                length=None if body is None else len(body),
+                length=None if outcome.body is None else len(outcome.body),
                 vary_everywhere=self._settings.vary_everywhere,
             )
-            return result, {**start, "headers": self._tagged(changed)}, body
+            return outcome, {**start, "headers": self._tagged(changed)}
         except TimeoutError:
             return Skip(SkipReason.TIMEOUT, "rewrite_seconds")
         except Exception as problem:
@@ -531,27 +486,36 @@ class _Exchange:
         finally:
             self._middleware.metrics.observe_rewrite(time.perf_counter() - began)
 
-    async def _rewrite(self, whole: _Whole) -> tuple[Rewritten, bytes | None] | Skip:
+    async def _rewrite(self, whole: WholePage) -> Known | Skip:
+        pages = self._middleware.pages
+        known = pages.find(whole)
+        if known is not None:
+            return known
+        earlier = pages.earlier(whole)
         inline, html = self._settings.inline_bytes, None
         if len(whole.body) * (_CODED_SHARE if whole.coding else 1) <= inline:
             decoded = whole.decoded()
             if isinstance(decoded, Skip):
-                return decoded
+                return pages.remember(whole, Decided(decoded))
             html = decoded
             if len(html) <= inline and html.count(b"<") <= _INLINE_TAGS:
-                return self._in_hand(whole, html)
-        job = self._middleware.pool.submit(partial(self._in_hand, whole, html))
+                decided = self._in_hand(whole, earlier, html)
+                return decided if isinstance(decided, Skip) else pages.remember(whole, decided)
+        job = self._middleware.pool.submit(partial(self._in_hand, whole, earlier, html))
         if job is None:
             return Skip(SkipReason.OVERLOAD, "max_pending")
-        return await asyncio.wait_for(asyncio.wrap_future(job), self._settings.rewrite_seconds)
+        decided = await asyncio.wait_for(asyncio.wrap_future(job), self._settings.rewrite_seconds)
+        return decided if isinstance(decided, Skip) else pages.remember(whole, decided)
 
-    def _in_hand(self, whole: _Whole, html: bytes | None) -> tuple[Rewritten, bytes | None] | Skip:
+    def _in_hand(self, whole: WholePage, earlier: Version | None, html: bytes | None) -> Decided | Skip:
+        """What becomes of a page; a Skip, which may be another one tomorrow, where it is in quarantine."""
         hands = self._middleware.hands
         if hands is None:
-            return whole.rewrite(html)
-        return hands.take(whole.body, self._policy.site, self._path, partial(whole.rewrite, html))
+            return whole.decide(earlier, html)
+        return hands.take(whole.body, self._policy.site, self._path, partial(whole.decide, earlier, html))
 
-    async def _planned(self, result: Rewritten, start: Message, body: bytes | None) -> None:
+    async def _planned(self, known: Known, start: Message) -> None:
+        body = known.body
         if body is None:
             self._passing, body = True, b"".join(self._chunks)
         else:
@@ -562,7 +526,7 @@ class _Exchange:
         await self._send({"type": "http.response.body", "body": body[self._ahead :]})
         metrics = self._middleware.metrics
         metrics.page(self._policy.site, "rewritten")
-        metrics.planned(self._policy.site, self._policy, result.plan)
+        known.tally.count()
 
     async def _release(self, start: Message, skip: Skip, more: bool | None) -> None:
         """Let the page go as it is: its head and what came of it so far. `more`: whether its body goes on; None where

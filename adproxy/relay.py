@@ -7,7 +7,6 @@ raises `UpstreamError`, and whoever stands around this application decides what 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 from starlette.types import Message, Receive, Scope, Send
@@ -20,6 +19,10 @@ from adproxy.upstream import Closed, Refusal, Socket, Upstream, UpstreamError
 
 _RESERVED_CODES = frozenset({1004, 1005, 1006, 1015})
 """Closing codes that say how a connection ended and are never sent (RFC 6455, 7.4.1)."""
+
+
+QUICK_SECONDS = 0.05
+"""An answer that is whole by then was not worth watching."""
 
 
 class Left(Exception):
@@ -52,36 +55,43 @@ class Relay:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Body(receive, self._settings)
-        me = asyncio.current_task()
-        watch: asyncio.Task[None] | None = None
+        watch = _Watch(body)
+        body.watch = watch
         try:
             await body.begin()
-            watch = asyncio.create_task(_end_with_the_reader(body, me))
             await self._exchange(scope, body, send, watch)
         except asyncio.CancelledError:
-            if body.left and me is not None and me.uncancel() == 0:
+            if (body.left or watch.late) and watch.task.uncancel() == 0:
+                if watch.late and watch.waits_for_head:
+                    seconds = self._settings.head_seconds
+                    raise UpstreamError(ErrorKind.UPSTREAM_TIMEOUT, f"began no answer for {seconds:g} s") from None
                 return
             raise
         except Left:
             return
         finally:
-            if watch is not None:
-                watch.cancel()
+            watch.end()
 
-    async def _exchange(self, scope: Scope, body: _Body, send: Send, watch: asyncio.Task[None]) -> None:
+    async def _exchange(self, scope: Scope, body: _Body, send: Send, watch: _Watch) -> None:
         chunks = None if body.whole.is_set() else body.chunks()
-        async with contextlib.AsyncExitStack() as stack:
-            async with _deadline(self._settings.head_seconds, "began no answer") as deadline:
-                body.deadline = deadline
-                answer = await stack.enter_async_context(
-                    self._upstream.exchange(scope["method"], raw_target(scope), list(scope["headers"]), chunks)
-                )
-                body.deadline = None
+        watch.waits_for_head = True
+        watch.expect(self._settings.head_seconds)
+        answer = await self._upstream.exchange(scope["method"], raw_target(scope), list(scope["headers"]), chunks)
+        try:
+            watch.waits_for_head = False
+            watch.expect(None)
             await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-            async for chunk in answer.chunks:
+            while not answer.ended:
+                chunk = await answer.chunk()
+                if answer.ended:
+                    watch.end()  # from here on the answer is whole, whether its reader stays or not
+                    await send({"type": "http.response.body", "body": chunk})
+                    return
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            watch.cancel()  # from here on the answer is whole, whether its reader stays or not
+            watch.end()
             await send({"type": "http.response.body", "body": b""})
+        finally:
+            answer.close()
 
     # --- WebSockets -----------------------------------------------------------------------
 
@@ -150,6 +160,65 @@ class Relay:
         ) from problem
 
 
+class _Watch:
+    """Ends a request that waits for too long, or whose reader has left: its task is cancelled.
+
+    A request that is answered quickly costs one timer. Only where it is not, somebody waits for its reader to leave.
+    """
+
+    def __init__(self, body: _Body) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        self.task: asyncio.Task[object] = task
+        self.late = False
+        """It has waited for too long."""
+        self.waits_for_head = False
+        """What it waits for is the upstream's answer to begin."""
+        self._body = body
+        self._loop = loop
+        self._until: float | None = None
+        self._timer: asyncio.TimerHandle | None = loop.call_later(QUICK_SECONDS, self._look)
+        self._reader: asyncio.Task[None] | None = None
+
+    def expect(self, seconds: float | None) -> None:
+        """What is waited for next may take so long; None: as long as it likes."""
+        if seconds is None:
+            self._until = None
+            return
+        self._until = self._loop.time() + seconds
+        if self._reader is not None and (self._timer is None or self._timer.when() > self._until):
+            self._wake_at(self._until)
+
+    def end(self) -> None:
+        """Nothing is watched any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._reader is not None:
+            self._reader.cancel()
+        self._until = None
+
+    def _wake_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._until is not None and self._loop.time() >= self._until:
+            self.late = True
+            self.task.cancel()
+            return
+        if self._reader is None:
+            self._reader = self._loop.create_task(self._end_with_the_reader())
+        if self._until is not None:
+            self._wake_at(self._until)
+
+    async def _end_with_the_reader(self) -> None:
+        await self._body.until_left()
+        self.task.cancel()
+
+
 class _Body:
     """A request's body as it comes in, and the news that its reader has left."""
 
@@ -161,12 +230,15 @@ class _Body:
         self.whole = asyncio.Event()
         """Nothing more of the body will be read."""
         self.left = False
-        self.deadline: asyncio.Timeout | None = None
-        """Until when the upstream's answer must begin; moves on while the body is on its way."""
+        self.watch: _Watch | None = None
+        """Its deadline for the upstream's answer moves on while the body is on its way."""
 
     async def begin(self) -> None:
-        """Wait for the first piece: only it tells whether there is a body, whatever the protocol. Raises `Left`."""
-        self._first = await self._next()
+        """Wait for the first piece: only it tells whether there is a body, whatever the protocol. Raises `Left`; the
+        watch ends the wait where nothing comes."""
+        if self.watch is not None:
+            self.watch.expect(self._seconds)
+        self._first = self._heard(await self._receive())
         if not self._first.get("body") and not self._first.get("more_body"):
             self.whole.set()
 
@@ -187,39 +259,26 @@ class _Body:
     async def _next(self) -> Message:
         try:
             async with asyncio.timeout(self._seconds):
-                message = await self._receive()
+                return self._heard(await self._receive())
         except TimeoutError:
             self.left = True
             raise Left from None
+
+    def _heard(self, message: Message) -> Message:
         if message["type"] == "http.disconnect":
             self.left = True
             raise Left
         return message
 
     def _later(self) -> None:
-        if self.deadline is not None:
-            self.deadline.reschedule(asyncio.get_running_loop().time() + self._head_seconds)
+        if self.watch is not None and self.watch.waits_for_head:
+            self.watch.expect(self._head_seconds)
 
     async def until_left(self) -> None:
         """Returns once the reader is gone."""
         await self.whole.wait()
         while not self.left:
             self.left = (await self._receive())["type"] == "http.disconnect"
-
-
-async def _end_with_the_reader(body: _Body, request: asyncio.Task[object] | None) -> None:
-    await body.until_left()
-    if request is not None:
-        request.cancel()
-
-
-@contextlib.asynccontextmanager
-async def _deadline(seconds: float, what: str) -> AsyncIterator[asyncio.Timeout]:
-    try:
-        async with asyncio.timeout(seconds) as deadline:
-            yield deadline
-    except TimeoutError as late:
-        raise UpstreamError(ErrorKind.UPSTREAM_TIMEOUT, f"{what} for {seconds:g} s") from late
 
 
 async def _refuse(scope: Scope, send: Send, refusal: Refusal) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adproxy.csp import Csp, ScriptVerdict
 from adproxy.markup import needs_client, render
@@ -62,7 +62,33 @@ def rewrite(
     `marks_for`: what the markup of a planned page carries so that browsers can report, None where nothing is counted.
     Returns a Skip where the same bytes and rules always mean that the page is to be left alone.
     """
-    skip = _leave_alone(html)
+    planned = plan_page(html, policy, encoding)
+    if isinstance(planned, Skip):
+        return planned
+    return write_page(html, planned, policy, csp_headers=csp_headers, prefix=prefix, marks_for=marks_for)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A page that was read and planned: what does not depend on how its answer's head is, nor on the day."""
+
+    page: Page
+    plan: Plan
+
+    def with_nonce(self, nonce: str | None) -> Planned:
+        """The same with another nonce of the page's own; None: with the one that it has."""
+        if nonce is None:
+            return self
+        return replace(self, page=replace(self.page, facts=replace(self.page.facts, nonce=nonce)))
+
+    def facts_alone(self) -> Planned:
+        """The same with nothing of the page but its facts, which are all that writing needs."""
+        return replace(self, page=Page(facts=self.page.facts))
+
+
+def plan_page(html: bytes, policy: Policy, encoding: str) -> Planned | Skip:
+    """Read a page and plan it: all of a rewrite that takes time."""
+    skip = leave_alone(html)
     if skip is not None:
         return skip
     scanned = scan(html)
@@ -74,7 +100,20 @@ def rewrite(
         return Skip(SkipReason.ALREADY_REWRITTEN, "our marks are on the page")
     if page.marked_off:
         return Skip(SkipReason.MARKED_OFF, "a comment on the page says adproxy:off")
-    planned = plan(page, policy)
+    return Planned(page, plan(page, policy))
+
+
+def write_page(
+    html: bytes,
+    known: Planned,
+    policy: Policy,
+    *,
+    csp_headers: tuple[str, ...] = (),
+    prefix: str = "/_adproxy/",
+    marks_for: Callable[[Policy, Plan], PageMarks] | None = None,
+) -> Rewritten | Skip:
+    """Write a plan into the page that it was made for, as `rewrite` would; `known`: from `plan_page`."""
+    page, planned = known.page, known.plan
     if not planned.placements:
         return Rewritten(html, (), planned, page)
     csp = Csp.parse(csp_headers, page.facts.csp)
@@ -123,7 +162,8 @@ def _objection(csp: Csp, policy: Policy, slots: list[Slot], script: ScriptVerdic
     return ""
 
 
-def _leave_alone(html: bytes) -> Skip | None:
+def leave_alone(html: bytes) -> Skip | None:
+    """Why a page is left alone by how it begins, or by its size; None where it is to be read."""
     start = len(_BOM) if html.startswith(_BOM) else 0
     head = html[start : start + _HEAD].lstrip(_WHITE)
     if not head.startswith(b"<"):

@@ -138,6 +138,16 @@ class Settings(BaseSettings):
             "Readers see them too, where no cache takes them off.",
         ),
     ] = ""
+    cache_bytes: Annotated[
+        int,
+        Field(ge=0),
+        About(
+            "What is remembered of pages that were sent, so that the same bytes cost next to nothing the next time; 0: "
+            "nothing.",
+            "Memory of each process.",
+            "bytes",
+        ),
+    ] = 67_108_864
     vary_everywhere: Annotated[
         bool,
         About(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 from starlette.types import Scope
@@ -58,6 +59,10 @@ def host_of(headers: RawHeaders, http_version: str) -> str | None:
 
 def is_authority(value: str) -> bool:
     """True for a host name or address with or without a port."""
+    return _known_authority(value) if len(value) <= _MAX_NAME else _is_authority(value)
+
+
+def _is_authority(value: str) -> bool:
     found = _AUTHORITY.fullmatch(value)
     if found is None or int(found[2] or 0) > 65_535:
         return False
@@ -68,6 +73,11 @@ def is_authority(value: str) -> bool:
             return False
         return True
     return _NAME.fullmatch(found[1]) is not None
+
+
+_known_authority = lru_cache(1_024)(_is_authority)
+_MAX_NAME = 261
+"""Characters of what is remembered: the longest name of DNS, with a port."""
 
 
 def is_served(host: str, allowed: Sequence[str]) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -30,6 +31,9 @@ _MAX_FIELD_BYTES = 128 * 1024
 _MAX_FIELDS = 1_000
 # No server sends these on (RFC 9110, 5.5): without such a field the rest can pass.
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_MAX_KEPT_TARGET = 256
+"""Bytes."""
+_MAX_KEPT_URLS = 1_024
 _CLOSE_SECONDS = 2.0
 """How long a closing handshake may take."""
 
@@ -43,15 +47,36 @@ class UpstreamError(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """An upstream's answer; `chunks` is its body as it arrives, encoded as it was sent, and raises `UpstreamError`
-    where it breaks off."""
+    """An upstream's answer, to be closed when no more of it is wanted."""
 
-    status: int
-    headers: HeaderList
-    """End-to-end fields, in order, names in lower case."""
-    chunks: AsyncIterator[bytes]
+    __slots__ = ("_content", "_release", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse, release: Callable[[aiohttp.ClientResponse], None]) -> None:
+        self.status = response.status
+        self.headers: HeaderList = [
+            field for field in end_to_end(response.raw_headers) if not _CONTROLS.search(field[1])
+        ]
+        """End-to-end fields, in order, names in lower case."""
+        self._content = response.content
+        self._release = partial(release, response)
+
+    async def chunk(self) -> bytes:
+        """What came of the body since the last call, encoded as it was sent; waits where nothing did, and is empty at
+        the end. Raises `UpstreamError` where the body breaks off."""
+        try:
+            return await self._content.readany()
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise _failure(problem) from problem
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of the body was given."""
+        return self._content.at_eof()
+
+    def close(self) -> None:
+        """Let the connection go: to the pool if the answer is whole."""
+        self._release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +143,8 @@ class Upstream:
         self._tls = _tls(settings) if parts.scheme == "https" else None
         self._session: aiohttp.ClientSession | None = None
         self._busy = 0
+        self._urls: dict[bytes, URL] = {}
+        """Of targets that were asked for: making one takes as long as all the rest that is ours of a request."""
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -153,36 +180,43 @@ class Upstream:
             await session.close()
 
     def _url(self, target: bytes) -> URL:
-        # The whole target is the path, taken as it is: scheme, host and port are fixed, whatever a reader sends.
-        return URL.build(scheme=self._scheme, host=self._host, port=self._port, path=target.decode(), encoded=True)
+        known = self._urls.get(target)
+        if known is None:
+            # The whole target is the path, taken as it is: scheme, host and port are fixed, whatever a reader sends.
+            known = URL.build(scheme=self._scheme, host=self._host, port=self._port, path=target.decode(), encoded=True)
+            if len(target) <= _MAX_KEPT_TARGET:
+                if len(self._urls) >= _MAX_KEPT_URLS:
+                    self._urls.clear()
+                self._urls[target] = known
+        return known
 
-    @asynccontextmanager
     async def exchange(
         self, method: str, target: bytes, headers: HeaderList, body: AsyncIterator[bytes] | None
-    ) -> AsyncIterator[Answer]:
+    ) -> Answer:
         """Send a request and give its answer as soon as its head is there.
 
         `target`: checked by `target.problem_of`; `headers`: complete, ``Host`` included, framing left to the client
         (a ``Content-Length`` is kept). Raises `UpstreamError`; what `body` raises goes through as it is.
         """
         self._take()
-        response: aiohttp.ClientResponse | None = None
         try:
-            try:
-                response = await self._open().request(
-                    method, self._url(target), headers=_fields(headers), data=body, allow_redirects=False
-                )
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
-                raise _failure(problem) from problem
-            if response.status == 101:
-                raise UpstreamError(ErrorKind.UPSTREAM_PROTOCOL, "it changed to a protocol that nobody asked for")
-            headers = [field for field in end_to_end(response.raw_headers) if not _CONTROLS.search(field[1])]
-            yield Answer(response.status, headers, _chunks(response))
-        finally:
+            response = await self._open().request(
+                method, self._url(target), headers=_fields(headers), data=body, allow_redirects=False
+            )
+        except BaseException as problem:
             self._busy -= 1
-            if response is not None:
-                # a whole answer went back to the pool already; the connection of any other is of no more use
-                response.close()
+            if isinstance(problem, (aiohttp.ClientError, TimeoutError, OSError, ValueError)):
+                raise _failure(problem) from problem
+            raise
+        if response.status == 101:
+            self._end(response)
+            raise UpstreamError(ErrorKind.UPSTREAM_PROTOCOL, "it changed to a protocol that nobody asked for")
+        return Answer(response, self._end)
+
+    def _end(self, response: aiohttp.ClientResponse) -> None:
+        self._busy -= 1
+        # a whole answer went back to the pool already; the connection of any other is of no more use
+        response.close()
 
     @asynccontextmanager
     async def websocket(
@@ -250,14 +284,6 @@ def _text(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
-
-
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in response.content.iter_any():
-            yield chunk
-    except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-        raise _failure(problem) from problem
 
 
 def _failure(problem: BaseException) -> UpstreamError:

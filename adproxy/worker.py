@@ -13,6 +13,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -76,7 +77,7 @@ def serve_pages(outfit: Outfit, slot: int) -> None:
             cleanup.callback(impressions.close)
         hands = outfit.quarantine.hands(slot)
         app = create_proxy(outfit.settings, rules, metrics, impressions, outfit.switch, hands)
-        _serve(outfit, slot, app, outfit.settings, outfit.public, live)
+        _serve(outfit, slot, app, outfit.settings, outfit.public, live, metrics.cache_size)
 
 
 def be_the_office(outfit: Outfit) -> None:
@@ -101,10 +102,17 @@ def _live_rules(outfit: Outfit, listener: Listener, cleanup: ExitStack) -> LiveR
 
 
 def _serve(
-    outfit: Outfit, slot: int, app: ASGIApp, settings: ProxySettings, listener: socket.socket, live: LiveRules | None
+    outfit: Outfit,
+    slot: int,
+    app: ASGIApp,
+    settings: ProxySettings,
+    listener: socket.socket,
+    live: LiveRules | None,
+    remembered: Callable[[], int] = int,
 ) -> None:
     def beat() -> None:
         outfit.board.alive(slot)
+        outfit.board.remembers(slot, remembered())
         if live is not None:
             outfit.board.has_rules(slot, live.book.revision)
 

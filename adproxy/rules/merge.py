@@ -22,7 +22,7 @@ from adproxy.rules.values import nearest
 
 MAX_USES = 8
 """Files that use each other in a chain."""
-MAX_FILES = 200
+MAX_FILES = 2_000
 """Files that one load may read."""
 STARTING_POINT = "site"
 """The file among the presets that is there to be copied; it is a whole rule set, so nothing may use it."""

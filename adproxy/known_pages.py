@@ -1,0 +1,88 @@
+"""What is known of pages that were decided before: of exact bytes the outcome, of changed ones the plan.
+
+For one thread: the event loop's. Three quarters of the room are for outcomes, the rest for the last version of each
+page whose bytes differ at each request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adproxy.cache import Kept, PageCache
+from adproxy.metrics import CacheResult, Metrics, Tally
+from adproxy.model import Skip
+from adproxy.whole_page import Decided, Version, WholePage
+
+_OUTCOMES = 0.75
+"""Their share of the room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A page that was planned, ready to be sent."""
+
+    body: bytes | None
+    """None where it stays as it came."""
+    tally: Tally
+    """What is counted when it is sent."""
+
+
+class KnownPages:
+    """`max_bytes`: of all that is remembered; 0: nothing is. `sent`: False in a dry run."""
+
+    def __init__(self, max_bytes: int, metrics: Metrics, *, sent: bool = True) -> None:
+        self._metrics = metrics
+        self._sent = sent
+        self._outcomes: PageCache[Known | Skip] = PageCache(int(max_bytes * _OUTCOMES))
+        self._versions: Kept[Version] = Kept(max_bytes - int(max_bytes * _OUTCOMES))
+        self._on = max_bytes > 0
+        if self._on:
+            metrics.show_cache(lambda: self.bytes)
+
+    @property
+    def bytes(self) -> int:
+        """What is remembered, in bytes."""
+        return self._outcomes.figures.bytes + self._versions.figures.bytes
+
+    def find(self, page: WholePage) -> Known | Skip | None:
+        """The outcome of this very page; None where it has to be decided."""
+        asked = page.asked() if self._on else None
+        found = self._outcomes.get(asked, page.body) if asked is not None else None
+        if found is not None:
+            self._metrics.cache(CacheResult.HIT)
+        return found
+
+    def earlier(self, page: WholePage) -> Version | None:
+        """An earlier version of the page, whose plan may be its own."""
+        if not self._on:
+            return None
+        kind = page.kind()
+        found = self._versions.find(kind)
+        if found is not None:
+            self._versions.used(kind)
+        return found
+
+    def remember(self, page: WholePage, decided: Decided) -> Known | Skip:
+        """What `decided` says of the page, kept for the next time if the same bytes may come again."""
+        outcome: Known | Skip
+        size = 0
+        if isinstance(decided.outcome, Skip):
+            outcome = decided.outcome
+        else:
+            outcome = Known(
+                decided.outcome.body, self._metrics.tally(page.policy, decided.outcome.plan, sent=self._sent)
+            )
+            size = len(outcome.body or b"") + outcome.tally.size
+        asked = page.asked() if self._on else None
+        if asked is None:
+            return outcome
+        self._metrics.cache(CacheResult.NEAR if decided.carried else CacheResult.MISS)
+        evicted = self._outcomes.figures.evictions + self._versions.figures.evictions
+        if decided.version is not None:
+            self._versions.put(page.kind(), decided.version, decided.version.size)
+        if not decided.carried:
+            self._outcomes.put(asked, page.body, outcome, size)
+        evicted = self._outcomes.figures.evictions + self._versions.figures.evictions - evicted
+        if evicted:
+            self._metrics.cache_evicted(evicted)
+        return outcome
