@@ -52,6 +52,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "starter",
         "measure",
         "event_figures",
+        "probe",
+        "doctor",
         "proxy",
         "asgi",
         "worker",
