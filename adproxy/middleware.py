@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -62,6 +63,8 @@ _INLINE_TAGS = 4_000
 Of real pages half have fewer than 1,500, one in twenty more than 3,200."""
 _MAX_LOGGED = 100
 """Kinds of failure that are logged with a traceback, each once; all of them are counted."""
+
+_Result = TypeVar("_Result")
 
 
 class AdMiddleware:
@@ -534,22 +537,21 @@ class _Exchange:
     async def _rewrite(self, whole: _Whole) -> tuple[Rewritten, bytes | None] | Skip:
         inline, html = self._settings.inline_bytes, None
         if len(whole.body) * (_CODED_SHARE if whole.coding else 1) <= inline:
-            decoded = whole.decoded()
+            decoded = self._in_hand(whole, whole.decoded)
             if isinstance(decoded, Skip):
                 return decoded
             html = decoded
             if len(html) <= inline and html.count(b"<") <= _INLINE_TAGS:
-                return self._in_hand(whole, html)
-        job = self._middleware.pool.submit(partial(self._in_hand, whole, html))
+                return self._in_hand(whole, partial(whole.rewrite, html))
+        job = self._middleware.pool.submit(partial(self._in_hand, whole, partial(whole.rewrite, html)))
         if job is None:
             return Skip(SkipReason.OVERLOAD, "max_pending")
         return await asyncio.wait_for(asyncio.wrap_future(job), self._settings.rewrite_seconds)
 
-    def _in_hand(self, whole: _Whole, html: bytes | None) -> tuple[Rewritten, bytes | None] | Skip:
+    def _in_hand(self, whole: _Whole, work: Callable[[], _Result]) -> _Result | Skip:
+        """What some work on the page comes to; it is known meanwhile that this process has the page in hand."""
         hands = self._middleware.hands
-        if hands is None:
-            return whole.rewrite(html)
-        return hands.take(whole.body, self._policy.site, self._path, partial(whole.rewrite, html))
+        return work() if hands is None else hands.take(whole.body, self._policy.site, self._path, work)
 
     async def _planned(self, result: Rewritten, start: Message, body: bytes | None) -> None:
         if body is None:
