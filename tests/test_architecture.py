@@ -34,10 +34,20 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("metrics", "live_rules", "settings", "own_paths", "root_files", "rewrite_pool", "middleware"),
-        *("listening", "state_dir", "board", "memory", "switch", "quarantine"),
+        *("listening", "state_dir", "board", "memory", "switch", "quarantine", "logs"),
         *("event_store", "sqlite_events", "event_writer", "signing_keys", "funnel", "impressions"),
     ),
-    ("proxy_settings", "upstream", "relay", "gateway", "connections", "server", "shared_metrics", "supervisor"),
+    (
+        "proxy_settings",
+        "upstream",
+        "relay",
+        "request_log",
+        "gateway",
+        "connections",
+        "server",
+        "shared_metrics",
+        "supervisor",
+    ),
     (
         "console",
         "office",
