@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -19,15 +20,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from adproxy import hops
 from adproxy.eligibility import RawHeaders
 from adproxy.hops import HeaderList
+from adproxy.logs import request_id
 from adproxy.metrics import ErrorKind, Metrics
 from adproxy.peers import Peers, parse
 from adproxy.proxy_settings import ProxySettings
+from adproxy.request_log import FIELD, RequestLog
 from adproxy.target import host_of, is_served, problem_of, raw_target
 from adproxy.upstream import UpstreamError
 
 log = logging.getLogger(__name__)
 
-_ANSWERED_HERE = frozenset({b"expect", b"host"})
+_REPLACED = frozenset({b"expect", b"host", FIELD.encode()})
+"""Of a request's head; what the upstream gets instead is made here."""
 RETRY_SECONDS = 5
 """What a reader who is turned away is told to wait."""
 # HTTP's name for each kind of failure (RFC 9209, 2.3), the status and the words.
@@ -61,19 +65,35 @@ class Gateway:
         self._own_origin = re.compile(own, re.I) if self._host is not None else None
         # The same for all workers and replicas that have the same upstream, so that any of them knows its own loop.
         self._instance = hashlib.sha256(f"{settings.upstream} {settings.port}".encode()).hexdigest()[:12]
+        self._log = RequestLog(settings.access_log_share)
         self._requests = 0
         self._of_reader: dict[str | None, int] = {}
         """Those of each reader who has any: never more entries than requests."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-        else:
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
+            return
+        client = scope.get("client")
+        trusted = self._peers.is_front(client[0] if client else None)
+        outer = request_id.set(self._log.name_of(scope["headers"], trusted=trusted))
+        try:
+            if scope["type"] == "http":
+                await self._http(scope, receive, send)
+            else:
+                await self._websocket(scope, receive, send)
+        finally:
+            request_id.reset(outer)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answering, began = _Answering(send, self._own_origin), time.perf_counter()
+        try:
+            await self._answered(scope, receive, answering)
+        finally:
+            self._log.answered(scope["method"], scope["path"], answering.status, began)
+
+    async def _answered(self, scope: Scope, receive: Receive, answering: _Answering) -> None:
+        send = answering.send
         host = host_of(scope["headers"], scope.get("http_version", "1.1"))
         refused = self._refusal(scope, host)
         if refused is not None:
@@ -85,7 +105,6 @@ class Gateway:
             self._metrics.error(ErrorKind.OVERLOAD)
             await _answer(send, scope["method"], 503, "There are too many requests from your address.", _busy())
             return
-        answering = _Answering(send, self._own_origin)
         self._requests += 1
         self._of_reader[reader] = self._of_reader.get(reader, 0) + 1
         try:
@@ -151,13 +170,14 @@ class Gateway:
         client = scope.get("client")
         scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
         # the server has answered an Expect by the time that it hands a body on
-        ready = [(name, value) for name, value in hops.end_to_end(headers) if name not in _ANSWERED_HERE]
+        ready = [(name, value) for name, value in hops.end_to_end(headers) if name not in _REPLACED]
         ready = self._peers.forwarded(ready, client[0] if client else None, scheme, host)
         left = hops.max_forwards(headers) if scope.get("method") == "OPTIONS" else None
         if left is not None:
             ready = hops.counted_down(ready, left - 1)
         sent = self._host or host or self._authority
-        return [(b"host", sent.encode("latin-1")), *ready, *hops.traces(version, self._instance)]
+        named = (FIELD.encode(), request_id.get().encode("ascii"))
+        return [(b"host", sent.encode("latin-1")), *ready, named, *hops.traces(version, self._instance)]
 
     def _reader(self, ready: HeaderList) -> str | None:
         """Whose request it is, for counting; None where only a trusted peer is known, behind whom may be anybody."""
@@ -187,11 +207,16 @@ class _Answering:
     def __init__(self, send: Send, own_origin: re.Pattern[bytes] | None) -> None:
         self._send = send
         self._own_origin = own_origin
-        self.started = False
+        self.status: int | None = None
+        """Of the answer, once it has begun."""
+
+    @property
+    def started(self) -> bool:
+        return self.status is not None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
+            self.status = message["status"]
             if self._own_origin is not None:
                 message = {**message, "headers": _stay(message["headers"], self._own_origin)}
         await self._send(message)
@@ -224,6 +249,7 @@ async def _answer(send: Send, method: str, status: int, words: str, more: Header
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
+        (FIELD.encode(), request_id.get().encode("ascii")),
         *more,
     ]
     if status in (400, 414):

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,7 +49,7 @@ from adproxy.signing_keys import load_keys
 from adproxy.state_dir import default_for_application, make_directory
 from adproxy.switch import FIELD, Switch, load_secret
 from adproxy.tokens import PageMarks, day_of
-from adproxy.whole_page import Decided, Version, WholePage
+from adproxy.whole_page import Decided, WholePage
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ _INLINE_TAGS = 4_000
 Of real pages half have fewer than 1,500, one in twenty more than 3,200."""
 _MAX_LOGGED = 100
 """Kinds of failure that are logged with a traceback, each once; all of them are counted."""
+
+_Result = TypeVar("_Result")
 
 
 class AdMiddleware:
@@ -494,25 +497,26 @@ class _Exchange:
         earlier = pages.earlier(whole)
         inline, html = self._settings.inline_bytes, None
         if len(whole.body) * (_CODED_SHARE if whole.coding else 1) <= inline:
-            decoded = whole.decoded()
+            decoded = self._in_hand(whole, whole.decoded)
             if isinstance(decoded, Skip):
-                return pages.remember(whole, Decided(decoded))
+                quarantined = decoded.reason is SkipReason.QUARANTINED
+                return decoded if quarantined else pages.remember(whole, Decided(decoded))
             html = decoded
             if len(html) <= inline and html.count(b"<") <= _INLINE_TAGS:
-                decided = self._in_hand(whole, earlier, html)
+                decided = self._in_hand(whole, partial(whole.decide, earlier, html))
                 return decided if isinstance(decided, Skip) else pages.remember(whole, decided)
-        job = self._middleware.pool.submit(partial(self._in_hand, whole, earlier, html))
+        work = partial(whole.decide, earlier, html)
+        job = self._middleware.pool.submit(partial(self._in_hand, whole, work))
         if job is None:
             return Skip(SkipReason.OVERLOAD, "max_pending")
         decided = await asyncio.wait_for(asyncio.wrap_future(job), self._settings.rewrite_seconds)
         return decided if isinstance(decided, Skip) else pages.remember(whole, decided)
 
-    def _in_hand(self, whole: WholePage, earlier: Version | None, html: bytes | None) -> Decided | Skip:
-        """What becomes of a page; a Skip, which may be another one tomorrow, where it is in quarantine."""
+    def _in_hand(self, whole: WholePage, work: Callable[[], _Result]) -> _Result | Skip:
+        """What some work on the page comes to, during which it is known that this process has the page in hand; or a
+        Skip, which may be another one tomorrow, where the page is in quarantine."""
         hands = self._middleware.hands
-        if hands is None:
-            return whole.decide(earlier, html)
-        return hands.take(whole.body, self._policy.site, self._path, partial(whole.decide, earlier, html))
+        return work() if hands is None else hands.take(whole.body, self._policy.site, self._path, work)
 
     async def _planned(self, known: Known, start: Message) -> None:
         body = known.body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
@@ -152,6 +152,19 @@ class ProxySettings(Settings):
         Field(ge=0, le=3600),
         About("How long requests under way may take to finish when adproxy is told to stop.", "–", "s"),
     ] = 30.0
+    log_format: Annotated[
+        Literal["text", "json"],
+        About("`text` for people, `json`: an object a line, for machines.", "–"),
+    ] = "text"
+    access_log_share: Annotated[
+        float,
+        Field(ge=0, le=1),
+        About(
+            "Share of the requests that get a line in the log: method, path without query, status, seconds. Of 5xx all "
+            "do, unless it is 0.",
+            "A write for each line.",
+        ),
+    ] = 0.0
     hang_seconds: Annotated[
         float,
         Field(ge=5, le=3600),

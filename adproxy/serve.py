@@ -9,6 +9,7 @@ import resource
 import socket
 from pathlib import Path
 
+from adproxy import logs
 from adproxy.board import Board
 from adproxy.errors import RulesError, SettingsError
 from adproxy.listening import address_of, listen
@@ -34,7 +35,7 @@ MAX_FILES = 65_536
 
 def main(settings: ProxySettings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code. Raises `SettingsError` where it can't listen or keep its state."""
-    logging.basicConfig(format="%(levelname)s: %(message)s")
+    logs.configure(settings.log_format)
     logging.getLogger("adproxy").setLevel(logging.INFO)
     keep_freed_memory()  # the workers, which are forked, have it so too
     # a certificate that can't be read shows now
@@ -67,7 +68,10 @@ def main(settings: ProxySettings) -> int:
                 office.close()
                 serve_pages(outfit, slot)
 
-        print(_welcome(settings, public, office, state.path, about), flush=True)
+        if settings.log_format == "json":
+            log.info("the site %s/, the office %s/, the rules %s", address_of(public), address_of(office), about)
+        else:
+            print(_welcome(settings, public, office, state.path, about), flush=True)
         gc.collect()
         gc.freeze()  # memory stays shared with the children as long as nobody writes to it, the collector included
         supervisor = Supervisor(

@@ -22,10 +22,8 @@ _HOW = "expected one or two keys of 32 characters or more, as `openssl rand -hex
 def load_keys(given: str, file: Path | None, state_dir: Path) -> Keyring:
     """The keys in force: `given` (with a comma between), or those of `file` (one a line), or else those kept in
     `state_dir`, made now if there are none. Raises `SettingsError`, which never shows a key."""
-    if given:
-        return _keyring(given.split(","), "signing_keys")
-    if file is not None:
-        return _keyring(_lines(file), str(file))
+    if (keys := given_keys(given, file)) is not None:
+        return keys
     kept = state_dir / FILE_NAME
     try:
         with contextlib.suppress(FileExistsError):
@@ -33,6 +31,13 @@ def load_keys(given: str, file: Path | None, state_dir: Path) -> Keyring:
     except OSError as error:
         raise SettingsError(f"can't keep signing keys in {state_dir}: {error.strerror}") from error
     return _keyring(_lines(kept), str(kept))
+
+
+def given_keys(given: str, file: Path | None) -> Keyring | None:
+    """The keys that an operator gave, in a setting or a file; None where there are none. Raises `SettingsError`."""
+    if given:
+        return _keyring(given.split(","), "signing_keys")
+    return _keyring(_lines(file), str(file)) if file is not None else None
 
 
 def _make(kept: Path) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from adproxy.board import Board, RestartReason
+from adproxy.logs import speak_as
 from adproxy.quarantine import EXPIRY_SECONDS, Quarantine
 from adproxy.switch import Switch
 
@@ -143,7 +144,7 @@ class Supervisor:
         """In the child: work, and never come back."""
         code = 1
         try:
-            logging.basicConfig(format=f"%(levelname)s: {place.name}: %(message)s", force=True)
+            speak_as(place.name)
             self._work(place.slot)
             code = 0
         except SystemExit as left:

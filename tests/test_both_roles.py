@@ -75,7 +75,7 @@ async def status(request: Request) -> Response:
     return HTMLResponse(PAGE, status_code=int(request.path_params["status"]), headers={"etag": '"v1"'})
 
 
-OF_A_GATEWAY = ("connection", "content-length", "via", "cdn-loop", "x-real-ip", "x-forwarded-")
+OF_A_GATEWAY = ("connection", "content-length", "via", "cdn-loop", "x-real-ip", "x-request-id", "x-forwarded-")
 """Begins the names of what belongs to one connection, or is the gateway's own: tests/test_proxy.py looks at those."""
 
 

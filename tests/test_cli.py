@@ -53,7 +53,20 @@ PAGE = (
     + "".join(f"<p>Paragraph {n}. {SENTENCE * 4}\n" for n in range(1, 21))
     + "</article></main>\n</body>\n</html>\n"
 ).encode()
-COMMANDS = {"events", "serve", "demo", "rewrite", "explain", "measure", "check", "show", "diff", "schema", "init"}
+COMMANDS = {
+    "events",
+    "serve",
+    "demo",
+    "rewrite",
+    "explain",
+    "measure",
+    "check",
+    "show",
+    "diff",
+    "schema",
+    "init",
+    "doctor",
+}
 
 
 class Ended(NamedTuple):

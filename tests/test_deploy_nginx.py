@@ -252,14 +252,15 @@ def test_the_switch_takes_slots_away_and_leaves_what_open_pages_ask_for(chain: C
     assert "upgrade" not in chain.origin.heads["/h2c"]
 
 
-def test_the_guides_rules_that_place_nothing_do_so(chain: Chain) -> None:
+def test_the_guides_signals_take_slots_away_and_bring_them_back(chain: Chain) -> None:
     assert SLOT in chain.front.ask("/story").body
     guide = (DEPLOY / "README.md").read_text(encoding="utf-8")
-    command = re.search(r"^printf '(.*)' > /etc/adproxy/rules/off.yaml$", guide, re.MULTILINE)
+    command = re.search(r"^systemctl kill -s (\w+) --kill-whom=main adproxy$", guide, re.MULTILINE)
     assert command is not None
-    chain.rules.rename(chain.rules.parent.parent / "site.yaml")
-    (chain.rules.parent / "off.yaml").write_text(command[1].replace("\\n", "\n"), encoding="utf-8")
+    chain.adproxy.tell(signal.Signals[f"SIG{command[1]}"])
     eventually(lambda: chain.front.ask("/story").body == chain.origin.page)
+    chain.adproxy.tell(signal.SIGUSR2)
+    eventually(lambda: SLOT in chain.front.ask("/story").body)
 
 
 def test_a_share_of_readers_is_split_by_address(chain: Chain) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import re
 import socket
 import subprocess
 import time
@@ -87,9 +88,11 @@ def test_c1_c2_c3_c4_c12_a_request_head(behind: tuple[Origin, Server]) -> None:
         b"x-real-ip: 192.0.2.1",
         b"x-forwarded-proto: http",
         b"x-forwarded-host: site.example",
+        site.head()[-3],
         b"via: 1.1 adproxy",
         site.head()[-1],
     ]
+    assert re.fullmatch(rb"x-request-id: [0-9a-f]{32}", site.head()[-3])
     assert site.head()[-1].startswith(b"cdn-loop: adproxy; id=")
 
 

@@ -317,3 +317,17 @@ def test_one_signal_switches_all_workers_off_and_a_restart_does_not_switch_them_
         them.process.send_signal(signal.SIGUSR2)
         until(lambda: "still switched off, because ADPROXY_OFF says so" in them.said, "it says so")
         assert them.ask()[1] == PAGE
+
+
+def test_readiness_never_asks_the_upstream_or_all_replicas_would_drop_out_with_it(tmp_path: Path) -> None:
+    with serve("http://127.0.0.1:9", tmp_path, "--workers", "1") as them:
+        assert them.ask()[0] == 502
+        for port in (them.site, them.office):
+            path = "/_adproxy/readyz" if port == them.site else "/readyz"
+            assert them.ask(path, port=port)[0] == 200
+        (tmp_path / "rules.yaml").write_text(BAD, encoding="utf-8")
+        until(lambda: them.metrics()["adproxy_rules_last_reload_successful",] == 0, "the edit is refused")
+        # the rules from before it are in force
+        assert them.ask("/_adproxy/readyz")[0] == 200
+        status, said = them.ask("/readyz", port=them.office)
+        assert (status, b"above-the-fold" in said) == (200, True)

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+import typer
 
+from adproxy.cli.app import app
 from adproxy.errors import SettingsError
 from adproxy.proxy_settings import ProxySettings
 from adproxy.settings import About, Settings
@@ -71,3 +73,26 @@ def test_what_is_missing_is_told_with_the_ways_to_give_it(monkeypatch: pytest.Mo
 def test_the_readme_shows_the_settings_as_they_are(mark: str, settings: type[Settings]) -> None:
     shown = README.read_text(encoding="utf-8").split(f"<!-- {mark} -->")[1].split(f"<!-- /{mark} -->")[0]
     assert shown.strip() == settings.table()
+
+
+SECRETS = {"signing_keys", "switch_secret"}
+
+
+def test_secrets_come_from_the_environment_or_files_and_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {name for name in ProxySettings.model_fields if "secret" in name or "keys" in name}
+    assert named == SECRETS | {f"{name}_file" for name in SECRETS}
+    for name in SECRETS:
+        monkeypatch.setenv(f"ADPROXY_{name.upper()}", f"hidden-{name}")
+    assert "hidden" not in repr(ProxySettings(upstream="http://origin.example"))
+    with pytest.raises(SettingsError) as refused:
+        ProxySettings(upstream="http://origin.example", port=-1)
+    assert "hidden" not in str(refused.value)
+    # everybody on the machine can read a command line
+    options = {
+        option
+        for command in typer.main.get_group(app).commands.values()  # type: ignore[attr-defined]
+        for parameter in command.params
+        for option in parameter.opts
+    }
+    assert "--state-dir" in options
+    assert not [option for option in options if "secret" in option or "key" in option]
