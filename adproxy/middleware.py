@@ -183,7 +183,9 @@ class AdMiddleware:
             await exchange.end()
 
     def _may_be_explained(self, said: bytes, path: str) -> bool:
-        return self.impressions is not None and is_good(self.impressions.keys, said, path, time.time())
+        if self.impressions is None or self.switch.is_off:
+            return False
+        return is_good(self.impressions.keys, said, path, time.time())
 
     async def _explain(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The page as it is, with the account of its slots; nothing of it is counted."""
