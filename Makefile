@@ -8,6 +8,7 @@
 # make fuzz    strangers' bytes against each part that reads them, SECONDS for each (60); KEEP=1 keeps what reaches further
 # make faults  readers who leave or dawdle, origins that fail, overload, restarts: LENGTH 1.0 is all of it (0.01)
 # make judges  cache-tests, REDbot, slowhttptest and varnishtest, which it installs; JUDGES="redbot …" for some of them
+# make screenshots   the console's pictures in docs, taken anew
 # make density how far estimated densities are from what Chromium shows, in a dozen themes that it installs
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -21,7 +22,7 @@ SCANS ?= 100000
 SECONDS ?= 60
 LENGTH ?= 0.01
 
-.PHONY: help demo run site-named test lint bench reconcile forgeries sheet density corpus fuzz faults judges clean
+.PHONY: help demo run site-named test lint bench reconcile forgeries sheet screenshots density corpus fuzz faults judges clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -70,6 +71,9 @@ forgeries: .venv/tests
 
 sheet: .venv/tests
 	@$(PY) tests/contact_sheet.py --rules $(RULES) --out $(OUT) $(PAGES)
+
+screenshots: .venv/tests
+	@$(PY) tests/screenshots.py --out docs
 
 density: .venv/tests
 	@$(PY) tests/benchmarks/density_bench.py --tools .tools/density $(DENSITY_ARGS)

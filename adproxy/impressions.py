@@ -62,7 +62,7 @@ class Impressions:
         self, keys: Keyring, store: EventStore, settings: Settings, metrics: Metrics, book: Callable[[], RuleBook]
     ) -> None:
         """Raises `SettingsError` where the list of addresses can't be read."""
-        self._keys = keys
+        self.keys = keys
         self._store = store
         self._settings = settings
         self._metrics = metrics
@@ -82,13 +82,13 @@ class Impressions:
         """What makes the marks of a page that is asked for by `path` on a day."""
 
         def make(policy: Policy, plan: Plan) -> PageMarks:
-            return PageMarks(self._keys.sign(facts_of(policy, plan, path, day)), self._settings.prefix)
+            return PageMarks(self.keys.sign(facts_of(policy, plan, path, day)), self._settings.prefix)
 
         return make
 
     def variant(self, revision: str, day: int) -> str:
         """What a planned page's tag depends on, its marks included."""
-        return self._keys.variant(revision, day)
+        return self.keys.variant(revision, day)
 
     # --- reports ----------------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ class Impressions:
         """What is to be counted, or why nothing is."""
         if "cross-site" in values(headers, b"sec-fetch-site"):
             return RejectReason.CROSS_SITE
-        facts = self._keys.read(token) if isinstance(token, str) else token
+        facts = self.keys.read(token) if isinstance(token, str) else token
         if facts is None:
             return RejectReason.FORGED
         now = time.time()
@@ -235,7 +235,7 @@ class Impressions:
         placement = placement_of(given.get("s"), int(number) if number.isdecimal() and len(number) < 4 else None)
         if placement is None or len(given) < len(pairs):
             return None
-        facts = self._keys.read(given.get("t", ""))
+        facts = self.keys.read(given.get("t", ""))
         if facts is None or facts.place_of(*placement) < 0:
             return None
         slot = self._slot(facts, placement[0], policy)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from adproxy.errors import RulesError
+from adproxy.errors import Problem, RulesError
 from adproxy.rules.compile import load_rules
 from adproxy.rules.public_files import public_name
 from adproxy.rules.ruleset import RuleBook, SourceFile
@@ -48,6 +48,8 @@ class LiveStatus:
     files: tuple[SourceFile, ...]
     problem: str | None
     """Why the last attempt to load failed, a line for each problem; None where it succeeded."""
+    problems: tuple[Problem, ...] = ()
+    """The same with their places, where the files are what is wrong."""
 
 
 class Listener(Protocol):
@@ -167,7 +169,7 @@ class LiveRules:
             book = load_rules(self.path)
         except RulesError as problem:
             self._loaded = seen
-            self._refuse(str(problem))
+            self._refuse(str(problem), problem.problems)
             return
         except Exception as bug:  # a bad edit may cost the reload, never the rules in force
             log.debug("loading %s failed", self.path, exc_info=True)
@@ -196,9 +198,9 @@ class LiveRules:
             files = "1 file" if len(book.files) == 1 else f"{len(book.files)} files"
             log.info("rules revision %s is in force, from %s in %s", book.revision, files, self.path)
 
-    def _refuse(self, problem: str) -> None:
+    def _refuse(self, problem: str, problems: tuple[Problem, ...] = ()) -> None:
         was = self._status
-        self._status = LiveStatus(was.revision, was.loaded_at, was.files, problem)
+        self._status = LiveStatus(was.revision, was.loaded_at, was.files, problem, problems)
         if self._metrics is not None:
             self._metrics.rules_failed()
         if problem == was.problem:

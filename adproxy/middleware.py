@@ -28,6 +28,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adproxy import headers as head
 from adproxy.cache_tags import tagged
+from adproxy.debug_links import is_good, taken_out
+from adproxy.debug_view import DebugView, asked_anew
 from adproxy.eligibility import RawHeaders, content_codings, deciding_field, request_skip, response_skip, values
 from adproxy.errors import SettingsError
 from adproxy.funnel import Funnel
@@ -154,6 +156,12 @@ class AdMiddleware:
             await send({"type": "http.response.body", "body": answer.body})
             return
         path = raw_path.decode("utf-8", "replace")
+        bare, said = taken_out(scope)
+        if said is not None:
+            scope, send = bare, _sharing(bare, scope, send)
+            if method == "GET" and self._may_be_explained(said, path):
+                await self._explain(scope, receive, send)
+                return
         try:
             judgement = self._judge(method, raw_path, path, request)
         except Exception as problem:
@@ -176,6 +184,23 @@ class AdMiddleware:
             raise
         finally:
             await exchange.end()
+
+    def _may_be_explained(self, said: bytes, path: str) -> bool:
+        if self.impressions is None or self.switch.is_off:
+            return False
+        return is_good(self.impressions.keys, said, path, time.time())
+
+    async def _explain(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The page as it is, with the account of its slots; nothing of it is counted."""
+        book = self._book()
+        policy = choose(
+            book, next(iter(values(scope["headers"], b"host")), ""), _raw_path(scope).decode("utf-8", "replace")
+        ).policy
+        if policy is not None:
+            self._own.remember(policy)  # a style sheet of its own may be asked for
+        view = DebugView(scope, send, book, self.settings, self.pool)
+        child = _child(scope, asked_anew(scope["headers"]), _FILE_EXTENSIONS)
+        await self.app(child, receive, view.send)
 
     async def _own_answer(self, raw_path: bytes, scope: Scope, receive: Receive) -> Answer | None:
         """The answer to a request for a path of ours; None where its sender left."""

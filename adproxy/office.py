@@ -1,7 +1,7 @@
 """The second listener: metrics, health, and the console for people. Never on the public one.
 
-It shows what ad operations and monitoring need and changes nothing, so it has no forms; who may reach it is decided by
-the address that it is bound to (127.0.0.1 by default).
+Monitoring gets metrics, health and readiness from whoever can reach the address that this is bound to (127.0.0.1 by
+default); the console is behind `console.access`. Nothing here changes anything on the server.
 """
 
 from __future__ import annotations
@@ -15,28 +15,25 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adproxy.board import Board
+from adproxy.console.access import Access, Guard
 from adproxy.console.history import History
+from adproxy.console.login_pages import LoginPages
 from adproxy.console.overview import overview
-from adproxy.console.pages import STATIC
+from adproxy.console.pages import HEADERS, STATIC
+from adproxy.console.preview_pages import PreviewPages
 from adproxy.console.readings import Readings
+from adproxy.console.rules_pages import RulesPages
+from adproxy.console.site import Site
+from adproxy.console.trial_pages import TrialPages
+from adproxy.console.workshop import Workshop
 from adproxy.live_rules import LiveRules
 from adproxy.metrics import Exposition
 from adproxy.switch import Switch
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""On every answer of the office."""
+from adproxy.tokens import Keyring
 
 
 def metrics_app(metrics: Exposition) -> ASGIApp:
@@ -61,6 +58,10 @@ def office_app(
     live_rules: LiveRules | None = None,
     board: Board | None = None,
     switch: Switch | None = None,
+    *,
+    site: Site | None = None,
+    access: Access | None = None,
+    keys: Keyring | None = None,
 ) -> Starlette:
     """The second listener's application: `/metrics`, `/healthz`, `/readyz`, and `/` for people.
 
@@ -68,9 +69,14 @@ def office_app(
 
     `live_rules`: whose state to show; None where the rules are fixed, so that there is nothing to wait for. `board`: on
     which page workers tell how they are; None where pages are served in this process. `switch`: whose state to show.
+    `site`: whose pages the console may fetch; None: none. `access`: who may use the console; None: whoever is on this
+    machine. `keys`: those of the pages' middleware, for links that show an account on a live page; None: no such links.
     """
 
     history = History()
+    access = access if access is not None else Access()
+    workshop = Workshop(live_rules, site, keys)
+    trials = TrialPages(workshop)
 
     async def scrape(request: Request) -> Response:
         return await _scrape(metrics, request)
@@ -117,17 +123,31 @@ def office_app(
             keeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await keeping
+            trials.close()
+            workshop.close()
+            if site is not None:
+                await site.close()
 
-    return Starlette(
+    console = Router(
+        [
+            Route("/", home),
+            *PreviewPages(workshop).routes(),
+            *RulesPages(workshop).routes(),
+            *trials.routes(),
+        ]
+    )
+    app = Starlette(
         routes=[
             Route("/metrics", scrape),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/static/{name}", static),
-            Route("/", home),
+            *LoginPages(access).routes(),
         ],
         lifespan=lifespan,
     )
+    app.router.default = Guard(console, access)
+    return app
 
 
 async def _scrape(metrics: Exposition, request: Request) -> Response:

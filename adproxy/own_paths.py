@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adproxy.eligibility import RawHeaders, values
+from adproxy.marked_page import styles_of
 from adproxy.markup import stylesheet
 from adproxy.rules.ruleset import Policy, RuleBook
 from adproxy.scripts import CLIENT, VISITOR
@@ -88,6 +89,10 @@ class OwnPaths:
             return self._readiness()
         if site := re.fullmatch(r"config/([A-Za-z0-9._-]+)\.json", name):
             return self._configuration(site[1])
+        if sheet := re.fullmatch(r"explain-([0-9a-z]+)\.css", name):
+            policy = self.policy(sheet[1])
+            if policy is not None:
+                return _file(b"text/css; charset=utf-8", styles_of(policy).encode("ascii"), _FOR_AN_HOUR)
         if sheet := re.fullmatch(r"slots-([0-9a-z]+)\.css", name):
             policy = self.policy(sheet[1])
             if policy is not None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from adproxy.settings import About, Settings
+from adproxy.settings import About, Settings, field_name
 
 _HOST = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
@@ -56,9 +56,36 @@ class ProxySettings(Settings):
     host: Annotated[str, About("Address that readers' requests come in at.", "0.0.0.0: from everywhere.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535), About("Port of the same; 0: any free one.", "–")] = 8080
     office_host: Annotated[
-        str, About("Address of metrics and status.", "Who reaches it can read them: keep it inside.")
+        str,
+        About(
+            "Address of metrics and the console. Beyond this machine (anything but 127.0.0.1, ::1 and localhost) the "
+            "console asks for a token.",
+            "Who reaches it can read the metrics: keep it inside.",
+        ),
     ] = "127.0.0.1"
     office_port: Annotated[int, Field(ge=0, le=65535), About("Port of the same; 0: any free one.", "–")] = 8081
+    office_token: Annotated[
+        str,
+        Field(repr=False),
+        About(
+            "What the console asks people for, 20 characters or more. By default it asks on this machine for nothing, "
+            "and beyond for a token that is made once and kept in the state directory as `office-token`.",
+            "–",
+        ),
+    ] = ""
+    office_token_file: Annotated[
+        Path | None,
+        About("The same in a file.", "Read at the start: restart after a change."),
+    ] = None
+    office_front_field: Annotated[
+        str,
+        AfterValidator(field_name),
+        About(
+            "Name of the request field by which a trusted server in front of the console says who has logged in, as "
+            "`X-Forwarded-User`; then it is let in without a token.",
+            "That server must not pass the field on from outside.",
+        ),
+    ] = ""
     workers: Annotated[
         int,
         Field(ge=0, le=128),

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from adproxy import logs
 from adproxy.board import Board
+from adproxy.console.access import FILE_NAME, Access, access_for
 from adproxy.errors import RulesError, SettingsError
 from adproxy.listening import address_of, listen
 from adproxy.memory import keep_freed_memory
 from adproxy.metrics import Metrics
+from adproxy.peers import Peers
 from adproxy.proxy import create_proxy
 from adproxy.proxy_settings import ProxySettings
 from adproxy.quarantine import Quarantine
@@ -57,7 +59,9 @@ def main(settings: ProxySettings) -> int:
         if switch.is_off:
             log.warning("switched off, every page passes as it came: %s", _why_off(settings))
         quarantine = Quarantine(board.workers)
-        outfit = Outfit(settings, state, keys, board, switch, quarantine, public, office, lifeline)
+        access = _access(settings, state.path)
+        address = _from_here(public)
+        outfit = Outfit(settings, state, keys, access, board, switch, quarantine, address, public, office, lifeline)
 
         def work(slot: int) -> None:
             os.close(alive)
@@ -71,7 +75,7 @@ def main(settings: ProxySettings) -> int:
         if settings.log_format == "json":
             log.info("the site %s/, the office %s/, the rules %s", address_of(public), address_of(office), about)
         else:
-            print(_welcome(settings, public, office, state.path, about), flush=True)
+            print(_welcome(settings, public, office, state.path, about, access), flush=True)
         gc.collect()
         gc.freeze()  # memory stays shared with the children as long as nobody writes to it, the collector included
         supervisor = Supervisor(
@@ -84,6 +88,16 @@ def main(settings: ProxySettings) -> int:
             quarantine=quarantine,
         )
         return supervisor.run()
+
+
+def _from_here(listener: socket.socket) -> str:
+    """The listener's address as this machine reaches it: one that stands for all addresses is none to ask."""
+    return address_of(listener).replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+
+def _access(settings: ProxySettings, state: Path) -> Access:
+    front = (settings.office_front_field, Peers(settings.trusted_peers)) if settings.office_front_field else None
+    return access_for(settings.office_host, settings.office_token, settings.office_token_file, front, state)
 
 
 def _rules(path: Path | None) -> tuple[RuleBook, str]:
@@ -108,7 +122,9 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _welcome(settings: ProxySettings, public: socket.socket, office: socket.socket, state: Path, rules: str) -> str:
+def _welcome(
+    settings: ProxySettings, public: socket.socket, office: socket.socket, state: Path, rules: str, access: Access
+) -> str:
     site, desk = address_of(public), address_of(office)
     named = settings.rules if settings.rules is not None else "RULES"
     workers = settings.worker_count
@@ -119,10 +135,21 @@ def _welcome(settings: ProxySettings, public: socket.socket, office: socket.sock
   the rules    {rules}
   the state    {state}
   the workers  {workers}
-
+{_token(settings, state, access)}
 Try this:
   - Look at a page as readers get it: curl -si {site}/
   - Ask why each slot is where it is: adproxy explain --rules {named} {site}/some/article
   - Edit the rules: they are in force within two seconds. If they can't be, {desk}/ says why.
 
 Ctrl-C ends it."""
+
+
+def _token(settings: ProxySettings, state: Path, access: Access) -> str:
+    """Where to find what the console asks for."""
+    if access.is_open or settings.office_token:
+        return ""
+    if settings.office_token_file is not None:
+        return f"  the token    for the console, in {settings.office_token_file}\n"
+    if settings.office_front_field:
+        return ""
+    return f"  the token    for the console, in {state / FILE_NAME}\n"

@@ -35,7 +35,8 @@ def _networks(value: str) -> str:
     return value
 
 
-def _field(value: str) -> str:
+def field_name(value: str) -> str:
+    """A setting that names a field of requests; raises ValueError for what is no name."""
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", value):
         raise ValueError("expected the name of a header field, as X-Invalid-Traffic")
     return value
@@ -285,7 +286,7 @@ class Settings(BaseSettings):
     ] = None
     invalid_header: Annotated[
         str,
-        AfterValidator(_field),
+        AfterValidator(field_name),
         About(
             "Name of a request field by which a trusted server in front marks invalid traffic; any value but 0, no and "
             "false.",

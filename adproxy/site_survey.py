@@ -10,7 +10,7 @@ import html as entities
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urldefrag, urljoin, urlsplit
 
@@ -49,6 +49,10 @@ _NO_ARTICLE = re.compile(
 )
 
 
+Source = Callable[[str], Fetched]
+"""Gives what is at an address, or raises `PageError`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A page that was looked at."""
@@ -63,6 +67,10 @@ class SiteSurvey:
     """What was found so far; `addresses` are those that are worth a look next."""
 
     url: str
+    source: Source = fetch
+    """Where pages come from."""
+    most: int = MAX_PAGES
+    """Pages that are wanted."""
     seen: list[Seen] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
     """Why pages could not be looked at."""
@@ -80,7 +88,7 @@ class SiteSurvey:
 
     @property
     def exhausted(self) -> bool:
-        return time.monotonic() > self.ends or self.bytes_read > MAX_TOTAL_BYTES or len(self.seen) >= MAX_PAGES
+        return time.monotonic() > self.ends or self.bytes_read > MAX_TOTAL_BYTES or len(self.seen) >= self.most
 
     def look(self, url: str) -> None:
         """Look at one more page, unless a bound is reached; what can't be had is passed over."""
@@ -93,7 +101,7 @@ class SiteSurvey:
 
     def fetch(self, url: str) -> Fetched:
         """Something of this site, or `PageError`."""
-        fetched = fetch(url)
+        fetched = self.source(url)
         self.bytes_read += len(fetched.body)
         if not _same_site(urlsplit(fetched.url).hostname, self.host):
             raise PageError(f"{url}: leads to another host, {urlsplit(fetched.url).hostname}")
@@ -113,10 +121,11 @@ class SiteSurvey:
         self.seen.append(Seen(fetched.url, fetched, survey(fetched.body, encoding, scanned)))
 
 
-def begin(url: str) -> SiteSurvey:
-    """Look at one page, and find others of its site. Raises `PageError` where that page can't be had."""
-    first = fetch(url)
-    made = SiteSurvey(first.url, bytes_read=len(first.body))
+def begin(url: str, source: Source = fetch, most: int = MAX_PAGES) -> SiteSurvey:
+    """Look at one page, and find others of its site, as many as are wanted and a few in reserve. Raises `PageError`
+    where that page can't be had. `source`: where pages come from."""
+    first = source(url)
+    made = SiteSurvey(first.url, source, most, bytes_read=len(first.body))
     made.add(first)
     look = made.seen[0].look
     listed = list(_listed(made, list(_absolute(first.url, look.feeds))))
@@ -184,7 +193,7 @@ def _chosen(urls: Iterable[str], made: SiteSurvey) -> list[str]:
             sections[section] += 1
             chosen.append(address)
     more = [address for score, address in ranked if score > 0 and address not in chosen]
-    return [*chosen, *more][: MAX_PAGES + 4]  # a few in reserve for those that can't be had
+    return [*chosen, *more][: made.most + 4]  # a few in reserve for those that can't be had
 
 
 def _likelihood(path: str) -> int:

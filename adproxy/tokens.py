@@ -133,6 +133,19 @@ class Keyring:
         site, path, revision, day, slots = said
         return PageFacts(site, path, revision, day, tuple((name, count) for name, count in slots))
 
+    def seal(self, what: str, text: str) -> str:
+        """A seal on a text that says `what` it is for; it is none on anything else. Characters of [A-Za-z0-9_-]."""
+        return self._seal(self._current, what, text)
+
+    def is_seal(self, what: str, text: str, seal: str) -> bool:
+        """Whether one of the live keys made that seal."""
+        made = [self._seal(key, what, text) for key in self._keys]  # all, so that the time tells nothing
+        return any([hmac.compare_digest(mine.encode(), seal.encode()) for mine in made])  # noqa: C419
+
+    def _seal(self, key: str, what: str, text: str) -> str:
+        message = f"adproxy {what}\0{text}".encode("utf-8", "surrogateescape")
+        return _text(hmac.digest(self._keys[key], message, "sha256"))
+
     def _signature(self, key: str, payload: str) -> str:
         return _text(hmac.digest(self._keys[key], _DOMAIN + payload.encode("ascii"), "sha256"))
 

@@ -21,13 +21,18 @@ import uvloop
 from starlette.types import ASGIApp
 
 from adproxy.board import Board
+from adproxy.console.access import Access
+from adproxy.console.site import Site
 from adproxy.funnel import Funnel
+from adproxy.gateway import Gateway
 from adproxy.impressions import events_in, impressions_in
 from adproxy.live_rules import Listener, LiveRules
+from adproxy.metrics import Metrics
 from adproxy.office import office_app
 from adproxy.proxy import create_proxy
 from adproxy.proxy_settings import ProxySettings
 from adproxy.quarantine import Quarantine
+from adproxy.relay import Relay
 from adproxy.rules.ruleset import RuleBook
 from adproxy.server import Server
 from adproxy.shared_metrics import SharedMetrics, worker_metrics
@@ -35,6 +40,7 @@ from adproxy.state_dir import StateDir
 from adproxy.supervisor import OFF, ON, SIGNALS
 from adproxy.switch import Switch
 from adproxy.tokens import Keyring
+from adproxy.upstream import Upstream
 
 ORPHAN_SECONDS = 5.0
 """How long requests under way get when the supervisor is gone: nobody would replace us, and the next adproxy waits for
@@ -50,9 +56,13 @@ class Outfit:
     state: StateDir
     keys: Keyring | None
     """What page tokens are signed with; None where what browsers report is not counted."""
+    access: Access
+    """Who may use the console."""
     board: Board
     switch: Switch
     quarantine: Quarantine
+    address: str
+    """Of the public listener, as ``http://host:port``."""
     public: socket.socket
     office: socket.socket
     lifeline: int
@@ -88,7 +98,11 @@ def be_the_office(outfit: Outfit) -> None:
     settings = outfit.settings.model_copy(update={"drain_seconds": OFFICE_DRAIN_SECONDS})
     with ExitStack() as cleanup:
         live = _live_rules(outfit, metrics, cleanup)
-        app = office_app(metrics, live, outfit.board, outfit.switch)
+        upstream = Upstream(outfit.settings)
+        # requests of ours are no readers': they are counted nowhere
+        behind = Gateway(Relay(upstream, outfit.settings), outfit.settings, Metrics())
+        site = Site(behind, outfit.address, upstream.close)
+        app = office_app(metrics, live, outfit.board, outfit.switch, site=site, access=outfit.access, keys=outfit.keys)
         _serve(outfit, outfit.board.office, app, settings, outfit.office, live)
 
 

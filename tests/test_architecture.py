@@ -33,11 +33,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "cache",
         ),
         *("target", "hops", "peers", "request_head", "beacon", "traffic", "rate_limit", "rollout", "cache_tags"),
+        "debug_links",
     ),
     (
         *("metrics", "live_rules", "settings", "own_paths", "root_files", "rewrite_pool", "known_pages", "middleware"),
         *("listening", "state_dir", "board", "memory", "switch", "quarantine", "logs"),
         *("event_store", "sqlite_events", "event_writer", "signing_keys", "funnel", "impressions"),
+        *("page_source", "account", "explanation", "refusals", "marked_page", "debug_view"),
     ),
     (
         "proxy_settings",
@@ -53,13 +55,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "console",
         "office",
-        "account",
         "comparison",
         "comparison_text",
         "comparison_markdown",
-        "explanation",
-        "marked_page",
-        "page_source",
         "site_survey",
         "starter",
         "measure",

@@ -8,10 +8,11 @@ from counted import Counted
 
 from adproxy.board import WorkerState
 from adproxy.console.history import History, sample_of
-from adproxy.console.overview import REFUSALS, overview
+from adproxy.console.overview import overview
 from adproxy.console.readings import Readings
 from adproxy.live_rules import LiveStatus
 from adproxy.model import Reason
+from adproxy.refusals import REFUSALS
 
 NOW = 1_700_000_000.0
 RULES = LiveStatus("0123456789ab", NOW - 7300, (), None)

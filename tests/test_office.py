@@ -282,7 +282,9 @@ def test_a_file_that_is_none_of_the_console_is_not_there() -> None:
 
 def test_the_office_changes_nothing() -> None:
     with serving(office_app(Metrics())) as ask:
-        statuses = {ask(path, "POST").status for path in ("/metrics", "/healthz", "/readyz", "/", "/static/live.js")}
+        ours = {"Sec-Fetch-Site": "same-origin"}
+        paths = ("/metrics", "/healthz", "/readyz", "/", "/static/live.js")
+        statuses = {ask(path, "POST", ours).status for path in paths}
     assert statuses == {405}
 
 

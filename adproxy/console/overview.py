@@ -19,6 +19,7 @@ from adproxy.console.slot_figures import STAGES, SlotFigures, missing, slot_figu
 from adproxy.live_rules import LiveStatus
 from adproxy.metrics import OTHER
 from adproxy.model import DEVICES
+from adproxy.refusals import REFUSALS
 
 MAX_ROWS = 100
 """Of a table by slot or site: what is beyond is in the metrics."""
@@ -37,32 +38,6 @@ MEANINGS = {
     "viewable": "half of it was in view for one second",
     "clicks": "a reader followed it",
 }
-REFUSALS = {
-    "no_article": "no article was found on the page",
-    "article_too_short": "the article has fewer words than the slot needs",
-    "no_such_place": "the page has no such place",
-    "no_legal_anchor": "nothing can be inserted there without changing the page",
-    "pending_formatting": "formatting that was left open would run into the slot",
-    "after_heading": "right behind a heading",
-    "after_lead_in": "between a colon and what it announces",
-    "splits_group": "between things that belong together",
-    "near_media": "too near to a picture or video",
-    "near_existing_ad": "too near to an ad of the page's own",
-    "near_aside": "too near to a box that is not the article's",
-    "near_avoided": "too near to what the rules keep clear",
-    "mid_sentence": "in the middle of a sentence",
-    "too_near_start": "too near to the article's start",
-    "too_near_end": "too near to the article's end",
-    "too_near_slot": "too near to another slot",
-    "density": "more advertising than the rules allow",
-    "max_of_slot": "the slot is on the page as often as it may be",
-    "max_in_article": "the article has as many slots as it may have",
-    "not_at_position": "not at the position that the rules name",
-    "no_sizes": "the slot has no size for that device",
-    "id_taken": "the page has an element with the slot's id",
-    "condition": "the page does not meet the rules' condition",
-}
-"""What each reason for a refusal means, by its label."""
 
 
 @dataclass(frozen=True, slots=True)

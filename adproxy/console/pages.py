@@ -23,7 +23,29 @@ class PageLink(NamedTuple):
     """Relative: the console may be mounted anywhere."""
 
 
-PAGES = (PageLink("Overview", "./"),)
+PAGES = (
+    PageLink("Overview", "./"),
+    PageLink("Preview", "preview"),
+    PageLink("Rules", "rules"),
+    PageLink("Try a change", "try"),
+)
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""On every answer of the office."""
+WITH_FORMS = {
+    **HEADERS,
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("form-action 'none'", "form-action 'self'"),
+}
+"""On pages that send something."""
 
 UNKNOWN = "–"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -125,3 +147,8 @@ _ENVIRONMENT = _environment()
 def page(template: str, here: str, **shown: object) -> str:
     """A page as HTML. `here`: its name in `PAGES`; `shown`: what its template asks for, all of it."""
     return _ENVIRONMENT.get_template(template).render(here=here, **shown)
+
+
+def part(template: str, **shown: object) -> str:
+    """A part of a page as HTML, for scripts that put it in place of the part before."""
+    return _ENVIRONMENT.get_template(template).render(**shown)

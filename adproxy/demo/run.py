@@ -12,6 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 from types import FrameType
 
+from adproxy.console.site import Site
 from adproxy.demo.newsroom import PAPER
 from adproxy.demo.site import create_site
 from adproxy.errors import SettingsError
@@ -55,10 +56,12 @@ def _welcome(site: str, office: str, rules: Path, state: Path, moved: list[str])
 {notes}
 Try this:
   - Open an article: {site}{FIRST_STORY}
+  - See why each slot is where it is, and change the rules beside it:
+    {office}/preview?url={FIRST_STORY}
   - Edit the rules, say "ad_share" or "max", and reload the article: {rules}
   - Break the rules. The last good ones stay in force; {office}/ says what is wrong,
     and adproxy_rules_last_reload_successful at {office}/metrics goes to 0.
-  - Ask why each slot is where it is:
+  - Ask the same in the terminal:
     adproxy explain --rules {rules} {site}{FIRST_STORY}
   - Watch what your browser reports of the pages that you read:
     adproxy events tail --state-dir {state}
@@ -105,8 +108,11 @@ def main(host: str = "127.0.0.1", port: int = 8080, office_port: int = 8081, rul
         live_rules.start()
         cleanup.callback(live_rules.stop)
         settings = Settings(state_dir=state)
-        middleware = AdMiddleware(create_site(), rules=live_rules, settings=settings, metrics=metrics)
-        apps = (middleware, office_app(metrics, live_rules))
+        paper = create_site()
+        middleware = AdMiddleware(paper, rules=live_rules, settings=settings, metrics=metrics)
+        keys = middleware.impressions.keys if middleware.impressions is not None else None
+        site = Site(paper, address_of(listeners[0]))
+        apps = (middleware, office_app(metrics, live_rules, site=site, keys=keys))
         servers = [
             _Server(
                 uvicorn.Config(

@@ -17,7 +17,7 @@ from adproxy.errors import Problem, RulesError
 from adproxy.rules import schema
 from adproxy.rules.doubts import Kind, doubt, doubts_of, repeated_hosts
 from adproxy.rules.globs import covers
-from adproxy.rules.merge import Merged, Sources, overlay, presets_folder, problem, without
+from adproxy.rules.merge import Draft, Merged, Sources, overlay, presets_folder, problem, without
 from adproxy.rules.policy import PolicyMaker
 from adproxy.rules.public_files import lint, nobodys, public_name, read_public_files
 from adproxy.rules.revision import revision_of
@@ -40,13 +40,14 @@ class Checked:
     warnings: tuple[Problem, ...]
 
 
-def load_rules(path: Path) -> RuleBook:
+def load_rules(path: Path, draft: Draft | None = None) -> RuleBook:
     """Read a rules file, or a directory of them, and all that they use.
 
     A single file needs no `site`: its name without the ending serves then, so that a preset can be tried out.
+    `draft`: texts to read in place of some of the files.
     Raises `RulesError` with every problem of every file.
     """
-    sources = Sources()
+    sources = Sources(draft)
     made = tuple(rule_set for rule_set, _ in _all_rule_sets(path, sources))
     public_files = read_public_files(path, sources) if path.is_dir() else ()
     if sources.problems:

@@ -43,6 +43,20 @@ class Merged:
     """With what it uses and the defaults beneath; without `use`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Texts that stand in for files while somebody tries them out. Who writes a draft need not be one who may read
+    whatever this process can, so nothing outside of `within` is read for it."""
+
+    texts: Mapping[Path, bytes]
+    """By resolved path; a file need not exist."""
+    within: tuple[Path, ...]
+    """Resolved: files, and folders with all below them."""
+
+    def may_read(self, resolved: Path) -> bool:
+        return any(resolved.is_relative_to(place) for place in self.within)
+
+
 def merge_file(path: Path) -> Merged:
     """Read a file and what it uses. Raises `RulesError` with all problems of all these files."""
     sources = Sources()
@@ -67,7 +81,8 @@ def preset_names() -> list[str]:
 class Sources:
     """The files of one load: each is read and checked once, and what is wrong with it is told once."""
 
-    def __init__(self) -> None:
+    def __init__(self, draft: Draft | None = None) -> None:
+        self._draft = draft
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.files: dict[str, SourceFile] = {}
@@ -129,18 +144,31 @@ class Sources:
         if len(self.files) >= MAX_FILES:
             self._problem(at, f"more than {MAX_FILES} files", f"at most {MAX_FILES}")
             return None
+        content = self._content(path, at)
+        if content is None:
+            return None
+        self.files[str(path)] = SourceFile(str(path), hashlib.sha256(content).hexdigest())
+        return content
+
+    def _content(self, path: Path, at: Mark) -> bytes | None:
+        if self._draft is not None:
+            resolved = path.resolve()
+            if resolved in self._draft.texts:
+                return self._draft.texts[resolved]
+            if not self._draft.may_read(resolved):
+                expected = "a file beside the rules, or one that the rules in force use"
+                self._problem(at, f"{quoted(str(path))}, which a draft may not read", expected)
+                return None
         if not path.is_file():
             found = "no such file" if not path.exists() else "what is no file"
             self._problem(at, f"{found}: {quoted(str(path))}", "a file that exists")
             return None
         try:
             with path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
+                return file.read(MAX_BYTES + 1)
         except OSError as error:
             self._problem(at, f"{quoted(str(path))}: {error.strerror}", "a file that can be read")
             return None
-        self.files[str(path)] = SourceFile(str(path), hashlib.sha256(content).hexdigest())
-        return content
 
     def sorted_problems(self) -> list[Problem]:
         return sorted(dict.fromkeys(self.problems), key=lambda p: (p.file, p.line, p.column))

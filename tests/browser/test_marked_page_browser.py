@@ -93,7 +93,9 @@ def test_slots_take_the_room_that_is_reserved_and_nothing_else_takes_any(marked:
 def test_a_mark_is_reached_and_opened_by_keyboard(marked: Page) -> None:
     marked.keyboard.press("Tab")
     focused = "document.activeElement.getAttribute('aria-label') || ''"
-    assert marked.evaluate(focused).startswith("No slot between blocks 1 and 2. in-article: too_near_start, needs 60")
+    assert marked.evaluate(focused).startswith(
+        "No slot between blocks 1 and 2. in-article: too near to the article's start, needs 60"
+    )
     assert not marked.locator("div[data-adproxy=explain] ul").first.is_visible()
     marked.keyboard.press("Enter")
     assert marked.locator("div[data-adproxy=explain] ul").first.is_visible()
