@@ -18,7 +18,7 @@ from chain import DEPLOY  # isort: skip
 
 pytestmark = [pytest.mark.browser, pytest.mark.prometheus]
 
-DEADLINE = 40.0
+DEADLINE = 60.0
 RULES = """version: 1
 site: small-site
 slots:
@@ -58,7 +58,7 @@ def test_the_dashboard_shows_what_a_real_browser_reported(tmp_path: Path) -> Non
             page.goto(f"http://127.0.0.1:{adproxy.site}/story-{views % 3}", wait_until="load")
             views += 1
             page.locator("[data-adproxy-slot]").scroll_into_view_if_needed()
-            page.wait_for_timeout(1_500)  # long enough in view
+            page.wait_for_timeout(2_000)  # long enough in view
             for expression in [asked for asked, value in shown.items() if not value]:
                 values = [value for _, value in query(url, expression) if not math.isnan(value)]
                 shown[expression] = max(values, default=0.0)
