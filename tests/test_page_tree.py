@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -313,6 +315,7 @@ def test_the_gap_that_an_anchor_belongs_to_is_written_on_it() -> None:
 @settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(html=pages(), policy=open_policies(), cuts=st.lists(st.integers(0, 2_000), min_size=1, max_size=8))
 def test_nothing_is_ever_inserted_in_what_may_be_sent_ahead(html: bytes, policy: Policy, cuts: list[int]) -> None:
+    html = re.sub(rb"<body[^>]*>", b"", html, flags=re.I)  # with one, all positions lie behind it
     result = rewrite(html, policy)
     first = (
         min((i.offset for i in result.insertions), default=len(html)) if isinstance(result, Rewritten) else len(html)
