@@ -2,6 +2,7 @@
 # make run     adproxy in front of a site: make run UPSTREAM=https://origin.example RULES=rules/ (PORT=8080)
 # make test    everything, including what the tests need installed
 # make bench   what a page costs, beside other ways to do it, in about five minutes; BENCH_JSON=FILE writes the ratios
+# make growth  how that cost grows with pages, rules and requests at once; the first byte of a slow page
 # make reconcile   VIEWS views while workers are killed: acknowledged = in the event store = in Prometheus
 # make forgeries   mutated tokens: 0 are accepted; scanners with paths, agents and hosts of their own: 0 new series
 # make sheet   pictures of PAGES with the slots of RULES, many to a sheet, in OUT
@@ -22,7 +23,7 @@ SCANS ?= 100000
 SECONDS ?= 60
 LENGTH ?= 0.01
 
-.PHONY: help demo run site-named test lint bench reconcile forgeries sheet screenshots density corpus fuzz faults judges clean
+.PHONY: help demo run site-named test lint bench growth reconcile forgeries sheet screenshots density corpus fuzz faults judges clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -61,6 +62,9 @@ lint: .venv/tests
 bench: .venv/tests
 	@.venv/bin/pip install --quiet --group bench
 	@$(PY) tests/benchmarks/bench.py $(BENCH_ARGS)
+
+growth: .venv/tests
+	@$(PY) tests/benchmarks/growth_bench.py $(GROWTH_ARGS)
 
 reconcile: .venv/tests
 	@$(PY) tests/reconcile.py $(VIEWS)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from selectolax.lexbor import LexborNode
+from soup import open_policies, pages
 
 from adproxy.model import Anchor, Edge
 from adproxy.page.marks import mark
-from adproxy.page.tree import Tree, holds_words, visible_text
+from adproxy.page.tree import Tree, before_body, holds_words, visible_text
 from adproxy.page.words import count_words
+from adproxy.rewrite import Rewritten, rewrite
+from adproxy.rules.ruleset import Policy
 
 
 def tree_of(html: str) -> Tree:
@@ -303,3 +310,36 @@ def test_the_gap_that_an_anchor_belongs_to_is_written_on_it() -> None:
     anchor = tree.before(one(tree, "p"), 7)
     assert anchor is not None
     assert anchor.gap == 7
+
+
+@settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(html=pages(), policy=open_policies(), cuts=st.lists(st.integers(0, 2_000), min_size=1, max_size=8))
+def test_nothing_is_ever_inserted_in_what_may_be_sent_ahead(html: bytes, policy: Policy, cuts: list[int]) -> None:
+    html = re.sub(rb"<body[^>]*>", b"", html, flags=re.I)  # with one, all positions lie behind it
+    result = rewrite(html, policy)
+    first = (
+        min((i.offset for i in result.insertions), default=len(html)) if isinstance(result, Rewritten) else len(html)
+    )
+    for cut in (*cuts, len(html)):
+        ready = before_body(html[:cut])
+        assert html.startswith(ready)
+        assert len(ready) <= first
+
+
+@pytest.mark.parametrize(
+    ("came", "ready"),
+    [
+        (
+            b"<!doctype html><html><head><title>T</title></head>\n",
+            b"<!doctype html><html><head><title>T</title></head>\n",
+        ),
+        (b"<head><link rel=stylesheet><scr", b"<head><link rel=stylesheet>"),
+        (b"<head><!-- adproxy:slot --><title>", b"<head>"),
+        (b"<title>T</title><p>text", b"<title>T</title>"),
+        (b"<title>T</title><headline>", b"<title>T</title>"),
+        (b"<head><p>odd</p></head><body>", b"<head><p>odd</p></head>"),
+        (b"", b""),
+    ],
+)
+def test_a_head_may_be_sent_as_far_as_it_is_certain_to_be_one(came: bytes, ready: bytes) -> None:
+    assert before_body(came) == ready

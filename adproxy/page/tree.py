@@ -94,11 +94,20 @@ def _leaves_nothing_behind(noscript: LexborNode) -> bool:
     return is_balanced(content, 0, len(content))
 
 
+# What heads are made of: no anchor lies before or behind any of it. Whatever else begins with "<" ends the match, be it
+# in a script; so does a tag that is not complete yet.
+_HEAD = re.compile(
+    rb"(?:[^<]++|<(?=!doctype[\t\n\f\r >]|/?(?:html|head|title|meta|link|script|style|base)[\t\n\f\r />]))*+", re.I
+)
+
+
 def before_body(html: bytes) -> bytes:
-    """The beginning of a page, complete or not, in which no anchor can lie whatever follows; empty where that is not
-    known yet."""
+    """The beginning of a page, complete or not, in which no anchor can lie whatever follows."""
     found = _BODY.search(html)
-    return html[: found.start()] if found else b""
+    if found is not None:
+        return html[: found.start()]
+    head = _HEAD.match(html)
+    return html[: head.end()] if head is not None else b""
 
 
 class Tree:

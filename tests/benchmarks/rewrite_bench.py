@@ -38,7 +38,7 @@ import adproxy.rewrite
 from adproxy import charset
 from adproxy.demo.content import load_articles
 from adproxy.demo.pages import article_page
-from adproxy.known_pages import Known, KnownPages
+from adproxy.known_pages import KnownPages
 from adproxy.memory import keep_freed_memory
 from adproxy.metrics import Metrics
 from adproxy.model import Skip
@@ -141,16 +141,17 @@ def _ours(policy: Policy) -> Callable[[bytes], Rewritten | Skip]:
     return rewrite
 
 
-def _seen_before(policy: Policy) -> Work:
+def _seen_before(policy: Policy, pages: Sequence[bytes]) -> Work:
     """The whole way of a page that was sent before, from its bytes to those that are sent."""
-    known = KnownPages(1 << 30, Metrics())
+    known = KnownPages(4 << 30, Metrics())
 
-    def look_up(html: bytes) -> Known | Skip:
-        page = WholePage(html, "", "text/html", (), policy, "/", b"", "/_adproxy/", MAX_BYTES, "", None)
-        found = known.find(page)
-        return found if found is not None else known.remember(page, page.decide())
+    def whole(html: bytes) -> WholePage:
+        return WholePage(html, "", "text/html", (), policy, "/", b"", "/_adproxy/", MAX_BYTES, "", None)
 
-    return look_up
+    for html in pages:
+        page = whole(bytes(memoryview(html)))  # a copy: bytes that are the same object would not be compared
+        known.remember(page, page.decide())
+    return lambda html: known.find(whole(html))
 
 
 def _lolhtml() -> Work:
@@ -211,12 +212,12 @@ _OTHERS: tuple[tuple[str, Callable[[], Work], str], ...] = (
 )
 
 
-def contenders(policy: Policy) -> tuple[dict[str, Work], dict[str, str]]:
+def contenders(policy: Policy, pages: Sequence[bytes]) -> tuple[dict[str, Work], dict[str, str]]:
     """Name → work, the bare parse first; and name → why, for those that are missing here."""
     found: dict[str, Work] = {
         BASE: _bare_parse,
         OURS: _ours(policy),
-        WARM: _seen_before(policy),
+        WARM: _seen_before(policy, pages),
         "selectolax, insert and serialise": _selectolax_serialise,
     }
     missing: dict[str, str] = {}
@@ -463,7 +464,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     policy = load_rules(RULES).rule_sets[0].pages[0].policy
     if policy is None:
         parser.error(f"{RULES} places no ads")
-    works, left_out = contenders(policy)
+    works, left_out = contenders(policy, pages)
     measured = measure(pages, works, rounds=options.rounds, seconds=options.seconds, tell=_progress())
 
     taken = pages[: measured.pages]
