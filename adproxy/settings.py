@@ -96,7 +96,7 @@ class Settings(BaseSettings):
             "The status is committed: a page that breaks off later can't become a 502 any more.",
             "s",
         ),
-    ] = 0.002
+    ] = 0.1
     rewrite_seconds: Annotated[
         float,
         Field(gt=0, le=60),
