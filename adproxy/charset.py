@@ -7,6 +7,7 @@ ISO-2022-JP, HZ and UTF-7 are not such, and a label that browsers do not know is
 
 from __future__ import annotations
 
+import codecs
 import re
 
 # WHATWG Encoding, "Names and labels": each line is a codec of Python and the labels that stand for it. Encodings that
@@ -64,6 +65,8 @@ _UTF16_LABELS = frozenset(
 )
 _PRESCAN = 1024
 """Bytes in which browsers look for a ``<meta>``."""
+_PIECE = 8 * 1024
+"""Bytes that are decoded at once to see whether they can be."""
 _SPACE = b"\t\n\x0c\r "
 
 
@@ -86,11 +89,19 @@ def sniff(html: bytes, content_type: str) -> str | None:
         return "utf-8" if label in _UTF16_LABELS else "cp1252" if label == "x-user-defined" else CODECS.get(label)
     if b"\x00" in html[:_PRESCAN]:  # most likely UTF-16 or UTF-32 without a mark
         return None
+    return "utf-8" if _is_utf8(html) else "cp1252"
+
+
+def _is_utf8(html: bytes) -> bool:
+    """Whether bytes are UTF-8; piece by piece, for room for the whole text would be taken and given back each time."""
+    at = 0
     try:
-        html.decode("utf-8")
+        while at < len(html):
+            piece = html[at : at + _PIECE]
+            at += codecs.utf_8_decode(piece, "strict", at + len(piece) == len(html))[1]
     except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+        return False
+    return True
 
 
 _PARAMETER = re.compile(r""";[ \t]*charset=(?:"((?:[^"\\]|\\.)*)"?|([^;]*))""", re.IGNORECASE)
@@ -111,6 +122,8 @@ _TAG = re.compile(rb"</?[A-Za-z][^\t\n\x0c\r >]*+")
 def _prescan(head: bytes) -> str | None:
     """The label of the first ``<meta>`` that declares an encoding browsers know of, or would refuse; lower case."""
     position = 0
+    if b"charset" not in head.lower():  # no tag of these can declare one
+        return None
     while (position := head.find(b"<", position)) >= 0:
         rest = head[position : position + 6].lower()
         if rest.startswith(b"<!--"):
