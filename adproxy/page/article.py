@@ -22,9 +22,10 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborNode
 
-from adproxy.page import teasers
+from adproxy.page import teasers, walk
 from adproxy.page.landmarks import Paragraphs, paragraphs_in
 from adproxy.page.names import Says, says, tokens
+from adproxy.page.walk import Sought
 from adproxy.page.words import count_words, fold
 
 # A paragraph of fewer words is a caption, a byline or a teaser more often than text.
@@ -48,7 +49,8 @@ _POST_NAMES = frozenset(["post", "message", "entry"])
 _DATED = "time,[datetime],[itemprop~=datePublished],[itemprop~=author]"
 
 # Where there are no p: elements with text of their own. Typewriter text is read whole; a program's code is none.
-_TEXT_BOXES = "div,section,article,td,main,center,font,span,li,pre:not(:has(code))"
+_TEXT_BOXES = frozenset("div section article td main center font span li pre".split())
+_text_boxes = walk.finder(((Sought(_TEXT_BOXES),),))
 _LIST_PARTS = frozenset(["ul", "ol", "li"])
 _NOT_ARTICLE = Says.NOT_ARTICLE | Says.AD | Says.CAPTION | Says.SIDEBAR
 _NOT_ARTICLE_ROLES = frozenset("navigation complementary contentinfo dialog search".split())
@@ -214,8 +216,10 @@ def within(root: LexborNode) -> Article:
 def _with_own_text(body: LexborNode, groups: dict[int, Group]) -> dict[int, Group]:
     """Groups of good paragraphs with what holds text of its own besides."""
     groups = {mem_id: Group(g.parent, g.words, [*g.paragraphs]) for mem_id, g in groups.items()}
-    for node in (body, *body.css(_TEXT_BOXES)):
+    for node in (body, *_text_boxes(body)[0]):
         preformatted = node.tag == "pre"
+        if preformatted and node.css_first("code") is not None:
+            continue
         own = node.text(deep=preformatted)
         if len(own) < 80:
             continue
