@@ -15,6 +15,7 @@ from adproxy.page.marks import mark
 from adproxy.page.tree import Tree
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rules.ruleset import SelectorPlace, Slot
+from adproxy.rules.values import Mismatch, parse_host, parse_url
 
 TEXT = "".join(f"<p>{prose(40, i)}.</p>" for i in range(3))
 AFTER_BOXES = policy_with(*(
@@ -98,3 +99,15 @@ def test_the_ends_of_tables_in_tables_are_not_read_again_and_again() -> None:
     found = [end_of(html, 7 * i, "table", patience) for i in range(1_400)]
     assert set(found) == {-1}
     assert patience.tags == 0
+
+
+@pytest.mark.parametrize("host", ["s.example: [30x5020] x/y", "http://[x", "//[1::zz]/"])
+def test_a_host_with_brackets_that_hold_no_address_is_a_wrong_host(host: str) -> None:
+    with pytest.raises(Mismatch, match="a host name such as"):
+        parse_host(host)
+
+
+@pytest.mark.parametrize("address", ["https://[x/a.png", "//[1::zz]/a.png"])
+def test_an_address_with_brackets_that_hold_no_address_is_a_wrong_address(address: str) -> None:
+    with pytest.raises(Mismatch, match="an address that starts with"):
+        parse_url(address)

@@ -365,7 +365,10 @@ def parse_host(value: object) -> str:
         raise Mismatch(expected)
     host = value.lower().rstrip(".")
     if "://" in host or "/" in host:
-        name = urlsplit(host if "://" in host else f"//{host}").netloc
+        try:
+            name = urlsplit(host if "://" in host else f"//{host}").netloc
+        except ValueError:  # brackets around what is no IPv6 address
+            name = ""
         raise Mismatch(expected, f"Write only '{name}'" if name else "")
     if re.fullmatch(r".*:[0-9]+", host) and host.count(":") == 1:
         raise Mismatch(expected, f"Leave the port out: '{host.split(':')[0]}'")
@@ -478,7 +481,11 @@ def parse_url(value: object) -> str:
     if re.search(r"[\x00-\x20\x7f\\\"<>`]", value):
         raise Mismatch(expected, "Write spaces, quotes and backslashes as %20, %22 and %5C")
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", value)
-    if scheme and (scheme[1].lower() not in ("http", "https") or not urlsplit(value).netloc):
+    try:
+        named = bool(urlsplit(value).netloc)
+    except ValueError as error:  # brackets around what is no IPv6 address
+        raise Mismatch(expected) from error
+    if scheme and (scheme[1].lower() not in ("http", "https") or not named):
         raise Mismatch(expected)
     return value
 

@@ -61,8 +61,9 @@ def _is_one(name: str, file: Path) -> bool:
     return again.returncode != 0
 
 
-def fuzz(name: str, seconds: int, folder: Path) -> Outcome:
-    """Everything about one target lies in `folder` afterwards."""
+def fuzz(name: str, seconds: int, folder: Path, *, runs: int = -1, seed: int = 0) -> Outcome:
+    """Everything about one target lies in `folder` afterwards. `runs`: executions at most; `seed`: 0 is another each
+    time."""
     target = TARGETS[name]
     corpus, seeds, found = folder / "corpus", folder / "seeds", folder / "found"
     for each in (corpus, found):
@@ -73,6 +74,8 @@ def fuzz(name: str, seconds: int, folder: Path) -> Outcome:
     words.write_text("".join(f'"{line}"\n' for line in lines), encoding="ascii")
     options = {
         "max_total_time": seconds,
+        "runs": runs,
+        "seed": seed,
         "max_len": target.longest,
         "timeout": WALL_SECONDS,
         "report_slow_units": WALL_SECONDS,
@@ -118,12 +121,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=60, help="for each target (60)")
     parser.add_argument("--only", nargs="*", choices=sorted(TARGETS), default=sorted(TARGETS))
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--runs", type=int, default=-1, help="executions at most, the seeds' included (any number)")
+    parser.add_argument("--seed", type=int, default=0, help="the same inputs each time (0: others)")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="adproxy-fuzz-"))
     print(f"{'target':10}{'executions':>12}{'inputs':>8}{'lines':>9}{'branches':>10}{'findings':>10}", flush=True)
     broken = []
     for name in arguments.only:
-        outcome = fuzz(name, arguments.seconds, folder / name)
+        outcome = fuzz(name, arguments.seconds, folder / name, runs=arguments.runs, seed=arguments.seed)
         print(
             f"{name:10}{outcome.executions:12,}{outcome.inputs:8,}{outcome.lines:>9}{outcome.branches:>10}"
             f"{len(outcome.findings):10}",
