@@ -27,7 +27,7 @@ def load_keys(given: str, file: Path | None, state_dir: Path) -> Keyring:
     kept = state_dir / FILE_NAME
     try:
         with contextlib.suppress(FileExistsError):
-            _make(kept)
+            make_secret(kept)
     except OSError as error:
         raise SettingsError(f"can't keep signing keys in {state_dir}: {error.strerror}") from error
     return _keyring(_lines(kept), str(kept))
@@ -40,12 +40,12 @@ def given_keys(given: str, file: Path | None) -> Keyring | None:
     return _keyring(_lines(file), str(file)) if file is not None else None
 
 
-def _make(kept: Path) -> None:
-    """A file with a new key, whole from the moment that it is there; raises `FileExistsError` where somebody else was
-    first."""
+def make_secret(kept: Path) -> None:
+    """A file with a new secret, whole from the moment that it is there, and for its owner alone; raises
+    `FileExistsError` where somebody else was first, and `OSError` where it can't be written."""
     if kept.exists():
         return
-    descriptor, name = tempfile.mkstemp(prefix=f"{FILE_NAME}.", dir=kept.parent)  # nobody else may read it
+    descriptor, name = tempfile.mkstemp(prefix=f"{kept.name}.", dir=kept.parent)  # nobody else may read it
     fresh = Path(name)
     try:
         os.write(descriptor, f"{secrets.token_urlsafe(MIN_KEY)}\n".encode())

@@ -16,10 +16,7 @@ import contextlib
 import hashlib
 import hmac
 import ipaddress
-import os
 import re
-import secrets
-import tempfile
 import time
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -32,6 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from adproxy.console.pages import HEADERS
 from adproxy.errors import SettingsError
 from adproxy.peers import Peers, parse
+from adproxy.signing_keys import make_secret
 
 COOKIE = "adproxy_console"
 SESSION_SECONDS = 12 * 3600
@@ -170,7 +168,7 @@ def access_for(host: str, token: str, token_file: Path | None, front: tuple[str,
     kept = state / FILE_NAME
     try:
         with contextlib.suppress(FileExistsError):
-            _make(kept)
+            make_secret(kept)
     except OSError as error:
         raise SettingsError(f"can't keep the console's token in {state}: {error.strerror}") from error
     return Access(_checked(_read(kept), str(kept)))
@@ -225,17 +223,3 @@ def _read(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise SettingsError(f"can't read the console's token in {file}: {reason}") from error
-
-
-def _make(kept: Path) -> None:
-    """A file with a new token, whole from the moment that it is there; raises `FileExistsError` where there is one."""
-    if kept.exists():
-        return
-    descriptor, name = tempfile.mkstemp(prefix=f"{FILE_NAME}.", dir=kept.parent)  # nobody else may read it
-    fresh = Path(name)
-    try:
-        os.write(descriptor, f"{secrets.token_urlsafe(32)}\n".encode())
-        os.link(fresh, kept)
-    finally:
-        os.close(descriptor)
-        fresh.unlink()

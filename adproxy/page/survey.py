@@ -28,8 +28,11 @@ _MAX_SCRIPTS = 1 << 20
 """Characters of a page's scripts that are looked through."""
 
 # What may be an ad by itself; is_ad decides.
-_MAY_BE_AD = (
-    "[class*=ad i],[id*=ad i],ins,iframe,amp-ad,[data-ad-slot],[data-ad-unit],[data-ad-client],[data-google-query-id]"
+_MAY_BE_AD = ",".join(
+    (
+        *(sought.css() for sought in ads.NAMED),
+        *("ins", "iframe", "amp-ad", "[data-ad-slot]", "[data-ad-unit]", "[data-ad-client]", "[data-google-query-id]"),
+    )
 )
 # A name that a person gave; others have digits or hashes in them and change with the next build.
 _NAME = re.compile(r"[A-Za-z][A-Za-z_-]{1,39}")
