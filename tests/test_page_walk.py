@@ -17,7 +17,7 @@ from soup import pages
 
 from adproxy.page import ads, contents, glance, landmarks, places, stride, walk
 from adproxy.page.glance import Glance
-from adproxy.page.stride import Stride
+from adproxy.page.stride import Ordinary, Stride
 from adproxy.page.walk import Find, Lists, Sought
 
 _EVERYTHING: Lists = (
@@ -92,9 +92,15 @@ def check_values(nodes: list[LexborNode]) -> None:
 
 
 def check_strides(nodes: list[LexborNode]) -> None:
-    for names in ((places._TEXT_LEVEL, places._SKIPPED), (["div", "svg"], ["td", "p"])):
-        quick: Stride = native().Stride(*names)
-        slow = stride.pure(*names)
+    none: frozenset[str] = frozenset()
+    for wrapping, silent, perhaps, telling in (
+        (places._TEXT_LEVEL, places._SKIPPED, none, none),
+        (places._TEXT_LEVEL, places._SKIPPED, places._BOXES, ads._TELLING),
+        ({"div", "svg"}, {"td", "p"}, none, none),
+        ({"div"}, {"p"}, frozenset(["section", "td", "i", "svg", "p"]), frozenset(["data-k"])),
+    ):
+        quick: Stride = native().Stride(wrapping, silent, Ordinary(perhaps, native().Glance(telling), places._matters))
+        slow = stride.pure(wrapping, silent, Ordinary(perhaps, glance.pure(telling), places._matters))
         for i, node in enumerate(nodes):
             enter, forward = (None, True, False)[i % 3], i % 2 == 0
             assert strides(quick, node, enter, forward) == strides(slow, node, enter, forward)

@@ -38,7 +38,7 @@ _NEVER = frozenset("html body main article head p h1 h2 h3 h4 h5 h6 nav form but
 # Without any of these, only its names and its kind can make an element an ad, it is not hidden, and plays no other's
 # role.
 _TELLING = _AD_ATTRIBUTES | {"aria-label", "style", "hidden", "role"}
-_glance = glance_for(_TELLING)
+glance = glance_for(_TELLING)
 _NAMELESS = ("", "")
 
 # A box with more words than this is content that is called after an ad, not an ad.
@@ -54,7 +54,7 @@ def is_ad(tag: str, attributes: Mapping[str, str | None]) -> bool:
     if tag[:4] == "amp-":
         return tag in _AMP
     classes, ident = attributes.get("class"), attributes.get("id")
-    if (classes or ident) and _is_named_as_ad(classes or "", ident or ""):
+    if (classes or ident) and is_named_as_ad(classes or "", ident or ""):
         return True
     if not _AD_ATTRIBUTES.isdisjoint(attributes):
         return True
@@ -67,11 +67,11 @@ def ordinary_names(tag: str, node: LexborNode) -> tuple[str, str] | None:
     None says nothing."""
     if tag == "iframe" or tag[:4] == "amp-":
         return None
-    names = _glance(node)
-    return None if names is None or (names != _NAMELESS and _is_named_as_ad(*names)) else names
+    names = glance(node)
+    return None if names is None or (names != _NAMELESS and is_named_as_ad(*names)) else names
 
 
 @lru_cache(maxsize=8192)
-def _is_named_as_ad(classes: str, ident: str) -> bool:
-    """Sites repeat their names, so the answers are kept."""
+def is_named_as_ad(classes: str, ident: str) -> bool:
+    """True for a class and an id of advertising. Sites repeat their names, so the answers are kept."""
     return bool(_AD_ID.match(ident) or says(classes, ident) & Says.AD)

@@ -15,7 +15,7 @@ from adproxy.model import Anchor, BlockKind, Reason, Spot
 from adproxy.page import ads
 from adproxy.page.blocks import Outline, is_hidden
 from adproxy.page.names import Says, says, tokens
-from adproxy.page.stride import step, stride_past
+from adproxy.page.stride import Ordinary, step, stride_past
 from adproxy.page.tree import Tree, holds_words
 from adproxy.page.words import count_words
 
@@ -29,6 +29,11 @@ _SKIPPED = frozenset("script style template noscript link meta title base head s
 _MEDIA = frozenset("img picture video audio iframe embed object figure canvas amp-img amp-video".split())
 # Never an ad by their names, and rarely hidden: gone through without a look at their attributes.
 _TEXT_LEVEL = frozenset("p h1 h2 h3 h4 h5 h6 em strong b i small time br ul ol li".split())
+# Gone through too, where neither their names nor an attribute of theirs makes them more than a box.
+_BOXES = frozenset(
+    """div section article main header footer aside nav form a span button label table tbody thead tr td th dl dt dd
+    fieldset blockquote u cite input hr""".split()
+)
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _TITLES = "[itemprop~=headline],.entry-title,.post-title"
 _LOGO = frozenset(["logo", "brand", "sitename"])
@@ -51,7 +56,13 @@ class _Side(NamedTuple):
 
 
 _NOTHING_NEAR = _Side()
-_stride = stride_past(_TEXT_LEVEL, _SKIPPED)
+
+
+def _matters(classes: str, ident: str) -> bool:
+    return ads.is_named_as_ad(classes, ident) or bool(says(classes, "") & Says.EMBED)
+
+
+_stride = stride_past(_TEXT_LEVEL, _SKIPPED, Ordinary(_BOXES, ads.glance, _matters))
 
 
 def spot(tree: Tree, anchor: Anchor | None, before: LexborNode | None, after: LexborNode | None) -> Spot:

@@ -7,10 +7,12 @@ Half of what stands around a spot is of that kind, so compiled code passes it wh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
 from adproxy.page import walk
+from adproxy.page.glance import Glance
 
 Stride = Callable[[LexborNode, bool | None, bool, int], tuple[LexborNode | None, str | None, int]]
 """`stride(node, enter, forward, left)`: the next node that may say something, its text if it is text, and how many more
@@ -34,9 +36,27 @@ def step(node: LexborNode, forward: bool) -> LexborNode | None:
     return None
 
 
-def pure(wrapping: Collection[str], silent: Collection[str]) -> Stride:
-    """`wrapping`: names of elements that merely wrap text, and are entered; `silent`: of those that are passed."""
+class Ordinary(NamedTuple):
+    """Elements that merely wrap text unless they are called something that matters."""
+
+    tags: frozenset[str]
+    glance: Glance
+    """Gives None for one that has more to say than its names do."""
+    matters: Callable[[str, str], bool]
+    """Whether a class and an id do; asked once for the same ones, as a rule, and never where there is neither."""
+
+
+def pure(wrapping: Collection[str], silent: Collection[str], ordinary: Ordinary | None = None) -> Stride:
+    """`wrapping`: names of elements that merely wrap text, and are entered; `silent`: of those that are passed;
+    `ordinary`: which others are entered too."""
     entered, passed = frozenset(wrapping), frozenset(silent)
+    perhaps = ordinary.tags if ordinary is not None else frozenset()
+
+    def is_ordinary(node: LexborNode, tag: str) -> bool:
+        if ordinary is None or tag not in perhaps:
+            return False
+        names = ordinary.glance(node)
+        return names is not None and (names == ("", "") or not ordinary.matters(*names))
 
     def stride(
         node: LexborNode, enter: bool | None, forward: bool, left: int
@@ -53,7 +73,7 @@ def pure(wrapping: Collection[str], silent: Collection[str]) -> Stride:
             if at.is_text_node:
                 if not at.is_empty_text_node:
                     return at, at.text_content or "", left
-            elif (tag := at.tag or "-") in entered:
+            elif (tag := at.tag or "-") in entered or is_ordinary(at, tag):
                 enter = True
             elif tag not in passed and tag[0] != "-":
                 return at, None, left
@@ -62,7 +82,7 @@ def pure(wrapping: Collection[str], silent: Collection[str]) -> Stride:
     return stride
 
 
-def _best() -> Callable[[Collection[str], Collection[str]], Stride]:
+def _best() -> Callable[[Collection[str], Collection[str], Ordinary | None], Stride]:
     if not walk.IS_COMPILED:
         return pure
     from adproxy.page import walk_native

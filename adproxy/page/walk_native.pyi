@@ -2,6 +2,7 @@ from collections.abc import Collection
 
 from selectolax.lexbor import LexborNode
 
+from adproxy.page.stride import Ordinary
 from adproxy.page.walk import Lists
 
 SOURCE: str
@@ -15,7 +16,9 @@ class Glance:
     def __call__(self, node: LexborNode) -> tuple[str, str] | None: ...
 
 class Stride:
-    def __init__(self, wrapping: Collection[str], silent: Collection[str]) -> None: ...
+    def __init__(
+        self, wrapping: Collection[str], silent: Collection[str], ordinary: Ordinary | None = None
+    ) -> None: ...
     def __call__(
         self, node: LexborNode, enter: bool | None, forward: bool, left: int
     ) -> tuple[LexborNode | None, str | None, int]: ...

@@ -72,6 +72,7 @@ cdef enum:
     # Names that the parser knows have a number below this; that of any other is an address.
     TAGS = 512
     CONDITIONS = 32
+    NAMES_KEPT = 8192
     LISTS = 32
 
 cdef enum:
@@ -322,13 +323,15 @@ cdef class Glance:
             self._count += 1
 
     def __call__(self, node not None):
-        cdef Node element, attribute
+        if type(node) is not LexborNode:
+            raise TypeError(f"{node!r} is no node of the parser")
+        return self.at((<adproxy_node *> <PyObject *> node).node)
+
+    cdef tuple at(self, Node element):
+        cdef Node attribute
         cdef size_t size
         cdef Bytes text
         cdef int n
-        if type(node) is not LexborNode:
-            raise TypeError(f"{node!r} is no node of the parser")
-        element = (<adproxy_node *> <PyObject *> node).node
         if type_of(element) != ELEMENT:
             return _NAMELESS
         attribute = first_attribute(element)
@@ -382,12 +385,23 @@ cdef class Stride:
     """`stride.pure`: from node to node past all that says nothing."""
 
     cdef uint8_t[TAGS] _entered
+    cdef uint8_t[TAGS] _perhaps     # entered unless their names matter
     cdef uint8_t[TAGS] _passed
+    cdef Glance _glance
+    cdef object _matters
+    cdef dict _known                # by class and id: whether they matter
 
-    def __init__(self, wrapping, silent):
+    def __init__(self, wrapping, silent, ordinary=None):
         cdef Py_ssize_t number
         memset(self._entered, 0, sizeof(self._entered))
+        memset(self._perhaps, 0, sizeof(self._perhaps))
         memset(self._passed, 0, sizeof(self._passed))
+        self._known = {}
+        if ordinary is not None:
+            self._glance, self._matters = ordinary.glance, ordinary.matters
+            for tag in ordinary.tags:
+                number = _known_number_of(tag)
+                self._perhaps[number] = 1
         for tag in wrapping:
             number = _known_number_of(tag)
             self._entered[number] = 1
@@ -425,10 +439,21 @@ cdef class Stride:
                 name = name_of(at)
                 if name >= TAGS:
                     return _node(at, node.parser), None, left
-                if self._entered[name]:
+                if self._entered[name] or (self._perhaps[name] and self._is_ordinary(at)):
                     enters = True
                 elif not self._passed[name]:
                     return _node(at, node.parser), None, left
+
+    cdef bint _is_ordinary(self, Node element) except -1:
+        names = self._glance.at(element)
+        if names is None or names is _NAMELESS:
+            return names is not None
+        matters = self._known.get(names)
+        if matters is None:
+            if len(self._known) >= NAMES_KEPT:
+                self._known.clear()
+            matters = self._known[names] = self._matters(*names)
+        return not matters
 
 
 cdef Node _beside(Node at, bint forward) noexcept nogil:
