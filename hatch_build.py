@@ -1,6 +1,6 @@
-"""Compiles the scan of pages, the walk through their trees and the counting of their words when adproxy is built. Where
-there is no C compiler, or no headers of Python, adproxy is built all the same and does it in Python;
-`adproxy --version` tells which it is.
+"""Compiles the scan of pages, the walk through their trees, the search for the ends of elements and the counting of
+words when adproxy is built. Where there is no C compiler, or no headers of Python, adproxy is built all the same and
+does it in Python; `adproxy --version` tells which it is.
 
 ``ADPROXY_COMPILE=required`` in the environment makes it an error not to compile, ``never`` leaves it.
 """
@@ -25,6 +25,7 @@ MODULES = {
     "scan_native": ("scan_native.pyx", "markup_native.pxi", "follow_native.pxi"),
     "walk_native": ("walk_native.pyx",),
     "words_native": ("words_native.pyx",),
+    "ends_native": ("ends_native.pyx",),
 }
 
 

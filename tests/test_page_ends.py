@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from pathlib import Path
+
 import pytest
+from conftest import missing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from soup import pages
 
 from adproxy.page import ends
 from adproxy.page.ends import end_of, end_of_tag
@@ -145,3 +153,64 @@ def test_a_tag_ends_behind_its_quoted_values() -> None:
 @pytest.mark.parametrize("html", [b"<br title='>", b"<br", b"<br x=a'b'>", b"<!-- -->", b"br>", b"< br>"])
 def test_what_is_no_well_formed_tag_has_no_end(html: bytes) -> None:
     assert end_of_tag(html, 0) == -1
+
+
+# --- compiled and not ---------------------------------------------------------------------------
+
+
+def native() -> ends.Search:
+    """The compiled search; skips the test where nothing could be compiled."""
+    try:
+        from adproxy.page import ends_native
+    except ImportError:
+        missing("the search for ends is not compiled: a C compiler and Python's headers, then make .venv/product")
+        pytest.fail("not reached")
+    return ends_native.Ends(ends.TRAITS, ends.is_balanced, ends._behind_svg)
+
+
+TAGS = """<p> </p> <P > </p\t> <p/> </p/> <div> </div> <h2> </h2> <h3> </h3> <table> </table> <tr> <td> </td> <x-y>
+</x-y> <x-a-very-long-name> </x-a-very-long-name> <script> </script> </SCRIPT> <style> </style/ <iframe> </iframe>
+<noscript> </noscript> <svg> <svg/> <path> <g> </g> </svg> <title> </title> <template> <!-- --> <!--> <!---> --!>
+<!---- - <!x <?x </? < <1 text &amp; " ' ` = > / <b> </b> <br> <ul> <li> </ul> <pabc> <p- </p""".split()
+ATTRIBUTES = """<p class=a>|<p class='a>b'>|<p class="a>b">|<p class="a"b>|<p class=a'b>|<p =x>|<p a = b>|<p a=>
+<p a==b>|<p a=`b>|<p a=|<p a="|<div/a/b/>|<div a/=b>|<div <p>|<div\fa\r="b"/>|<a href=/x?a=b&c=d>|<svg a=/>
+<svg viewBox='0'/>|<script src=x>|<p a=b/>|<p a\0b=c>|<h2 a b c='d'>|</p class=a>|</div a='>'>|</h2 <b>""".replace(
+    "\n", "|"
+).split("|")
+PIECES = st.lists(st.sampled_from([*TAGS, *ATTRIBUTES, " ", "\n"]), max_size=14).map("".join)
+NAMES = st.sampled_from(["p", "div", "h2", "table", "x-y", "ul", "x-a-very-long-name", "section", "td"])
+
+
+@given(html=PIECES, name=NAMES, opened=st.booleans(), cut=st.integers(0, 12), most=st.integers(0, 12))
+@settings(max_examples=1_500, deadline=None)
+def test_the_compiled_search_finds_what_the_one_in_python_does(
+    html: str, name: str, opened: bool, cut: int, most: int
+) -> None:
+    page = (f"<{name}>{html}</{name}>" if opened else html).encode()
+    limit = max(0, len(page) - cut)
+    assert native()(page, 0, name.encode(), limit, most) == ends.pure(page, 0, name.encode(), limit, most)
+
+
+@given(html=pages())
+@settings(max_examples=60, deadline=None)
+def test_so_it_is_from_every_tag_of_a_page(html: bytes) -> None:
+    for tag in re.finditer(rb"<([a-zA-Z][a-z0-9-]*)", html):
+        wanted = tag[1].lower()
+        assert native()(html, tag.start(), wanted, len(html), 500) == ends.pure(
+            html, tag.start(), wanted, len(html), 500
+        )
+
+
+def test_nothing_is_read_beyond_the_page() -> None:
+    for start, limit in ((-1, 5), (0, 6)):
+        with pytest.raises(ValueError, match="offset"):
+            native()(b"<p>ab", start, b"p", limit, 9)
+
+
+def test_the_compiled_search_is_that_of_its_source() -> None:
+    native()
+    from adproxy.page import ends_native
+
+    source = Path(ends.__file__).with_name("ends_native.pyx")
+    made_from = hashlib.sha256(source.read_bytes()).hexdigest()
+    assert made_from == ends_native.SOURCE, "the source was changed since it was compiled: make .venv/product"

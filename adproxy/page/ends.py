@@ -3,12 +3,15 @@
 From the offset of a start tag that is known to be real, the bytes are read tag by tag until the end tag that closes the
 element. Only plain content is believed: text, comments, well-formed tags, raw text that ends. Whatever could make a
 parser see another end than a reader of bytes does (a stray quote, a template, foreign content with HTML in it) ends the
-search with -1: such an element has no anchor behind it.
+search with -1: such an element has no anchor behind it. Compiled code reads them where there is some
+(`page/ends_native.pyx`).
 """
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # A long article with its sidebars; an element longer than this is not searched for its end.
@@ -144,68 +147,128 @@ def end_of(html: bytes, start: int, name: str, patience: Patience | None = None)
     the search stands for itself.
     """
     patience = patience or Patience()
-    wanted = name.encode()
     limit = min(len(html), start + MAX_REGION)
-    depth = 0
-    tables = 0
-    p_open = wanted == b"p"
+    end, used = _search(html, start, name.encode(), limit, min(MAX_TAGS, patience.tags))
+    patience.tags -= used
+    return end
+
+
+def _behind_svg(html: bytes, position: int, limit: int) -> int:
+    """Offset behind the svg whose start tag ends at a position; -1 where what it holds is not only svg's own."""
+    svg = _SVG.match(html, position, limit)
+    return svg.end() if svg is not None else -1
+
+
+class Trait:
+    """What an element's name means for this search, as bits."""
+
+    TABLE_PART = 1
+    TABLE = 2
+    UNCLEAR = 4
+    RAW = 8
+    SVG = 16
+    HEADING = 32
+    CLOSES_P = 64
+    SCRIPT = 128
+    NOSCRIPT = 256
+
+
+TRAITS: dict[bytes, int] = {}
+for _trait, _names in (
+    (Trait.TABLE_PART, _TABLE_PARTS),
+    (Trait.TABLE, (b"table",)),
+    (Trait.UNCLEAR, _UNCLEAR),
+    (Trait.RAW, _RAW),
+    (Trait.SVG, (b"svg",)),
+    (Trait.HEADING, _HEADINGS),
+    (Trait.CLOSES_P, _CLOSES_P),
+    (Trait.SCRIPT, (b"script",)),
+    (Trait.NOSCRIPT, (b"noscript",)),
+):
+    for _name in _names:
+        TRAITS[_name] = TRAITS.get(_name, 0) | _trait
+
+
+def pure(html: bytes, start: int, wanted: bytes, limit: int, most: int) -> tuple[int, int]:
+    """The end of the element `wanted` that starts at `start`, or -1, and how many tags and comments were read for it.
+
+    Nothing is read from `limit` on, nor more than `most` tags and comments.
+    """
+    asked = TRAITS.get(wanted, 0)
+    depth = tables = 0
     position = start
-    for _ in range(min(MAX_TAGS, patience.tags)):
-        patience.tags -= 1
+    for used in range(1, most + 1):
         found = _TOKEN.search(html, position, limit)
         if found is None or found["unclear"] is not None:
-            return -1
+            return -1, used
         position = found.end()
         if found["name"] is None:  # a comment
             continue
         tag = found["name"].lower()
-        if tables == 0 and tag in _TABLE_PARTS and tag != b"table":
-            return -1  # outside of a table ignored, but where the page is laid out in one it closes the cell around
+        trait = TRAITS.get(tag, 0)
+        if tables == 0 and trait & Trait.TABLE_PART and not trait & Trait.TABLE:
+            # outside of a table ignored, but where the page is laid out in one it closes the cell around
+            return -1, used
         if found["close"]:
-            if wanted == b"table" or tables == 0 or tag in _TABLE_PARTS:
-                if tag == b"table":
+            if asked & Trait.TABLE or tables == 0 or trait & Trait.TABLE_PART:
+                if trait & Trait.TABLE:
                     tables -= 1
                     if tables < 0:
-                        return -1
-                    if wanted == b"table" and tables == 0:
-                        return position
-                elif wanted in _HEADINGS and tag in _HEADINGS:
+                        return -1, used
+                    if asked & Trait.TABLE and tables == 0:
+                        return position, used
+                elif asked & trait & Trait.HEADING:
                     # any heading's end tag closes the open heading
-                    return position if tag == wanted and depth == 1 else -1
+                    return (position if tag == wanted and depth == 1 else -1), used
                 elif tag == wanted:
                     depth -= 1
                     if depth == 0:
-                        return position
+                        return position, used
             elif tag == wanted:
-                return -1  # inside a table an end tag may close nothing
+                return -1, used  # inside a table an end tag may close nothing
             continue
-        if tag in _UNCLEAR:
-            return -1
-        raw = _RAW.get(tag)
-        if raw is not None:
-            end = raw.search(html, position, limit)
+        if trait & Trait.UNCLEAR:
+            return -1, used
+        if trait & Trait.RAW:
+            end = _RAW[tag].search(html, position, limit)
             if end is None:
-                return -1
-            if tag == b"script" and b"<!--" in html[position : end.start()]:
-                return -1
-            if tag == b"noscript" and not is_balanced(html, position, end.start()):
-                return -1
+                return -1, used
+            if trait & Trait.SCRIPT and b"<!--" in html[position : end.start()]:
+                return -1, used
+            if trait & Trait.NOSCRIPT and not is_balanced(html, position, end.start()):
+                return -1, used
             position = end.start()
             continue
-        if tag == b"svg":
-            if found[0].endswith(b"/>"):
-                continue
-            svg = _SVG.match(html, position, limit)
-            if svg is None:
-                return -1
-            position = svg.end()
+        if trait & Trait.SVG:
+            if not found[0].endswith(b"/>"):
+                position = _behind_svg(html, position, limit)
+                if position < 0:
+                    return -1, used
             continue
-        if tag == b"table":
+        if trait & Trait.TABLE:
             tables += 1
-        if tag == wanted and tag != b"table":
+        elif tag == wanted:
             depth += 1
-        if p_open and depth and tag in _CLOSES_P and found.start() != start:
-            return -1
-        if wanted in _HEADINGS and found.start() != start and tag in _HEADINGS:
-            return -1
-    return -1
+        first = found.start() == start
+        if wanted == b"p" and depth and trait & Trait.CLOSES_P and not first:
+            return -1, used
+        if asked & trait & Trait.HEADING and not first:
+            return -1, used
+    return -1, max(0, most)
+
+
+Search = Callable[[bytes, int, bytes, int, int], tuple[int, int]]
+
+
+def _best() -> tuple[Search, bool]:
+    if os.environ.get("ADPROXY_PURE_PYTHON") != "1":
+        try:
+            from adproxy.page import ends_native
+
+            return ends_native.Ends(TRAITS, is_balanced, _behind_svg), True
+        except ImportError:
+            pass
+    return pure, False
+
+
+_search, IS_COMPILED = _best()
