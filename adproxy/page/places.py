@@ -24,6 +24,8 @@ REACH = 16
 # Characters that are mostly as many words: the rest of a longer text need not be counted then.
 _LONG = 200
 _STEPS = 160
+# Of what a selector matches, and of headlines; whatever more there are is not looked at.
+MAX_MATCHES = 40
 _MAX_DEPTH = 200
 _SKIPPED = frozenset("script style template noscript link meta title base head source track select svg".split())
 _MEDIA = frozenset("img picture video audio iframe embed object figure canvas amp-img amp-video".split())
@@ -166,7 +168,8 @@ def _inside_never(tree: Tree, node: LexborNode) -> bool:
 def headline(tree: Tree, outline: Outline, article: LexborNode | None) -> LexborNode | None:
     """The article's headline: the last h1 before its first block, or the first one of the page. Where the only h1 is
     the site's name, the last heading before that block that is called the title of a post."""
-    found = [h for h in tree.landmarks.headlines if h.text().strip() and not is_hidden(h.attributes)]
+    first_ones = tree.landmarks.headlines[:MAX_MATCHES]
+    found = [h for h in first_ones if h.text().strip() and not is_hidden(h.attributes)]
     candidates = [h for h in found if not _names_the_site(h)]
     first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
     if found and not candidates:
@@ -248,6 +251,8 @@ def end_of_article(tree: Tree, outline: Outline, article: LexborNode | None) -> 
 
 # A sidebar slot whose place is forbidden shifts by so many widgets at most.
 _SHIFT = 2
+# More elements that call themselves one are not looked at.
+_MAX_SIDEBARS = 200
 
 
 def sidebar(
@@ -261,7 +266,7 @@ def sidebar(
     `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article.
     `wanted`: the places that slots ask for; what a slot would not shift to is not looked at, and None.
     """
-    for node in tree.landmarks.sidebars if selector is None else tree.css(selector):
+    for node in (tree.landmarks.sidebars if selector is None else tree.css(selector))[:_MAX_SIDEBARS]:
         if selector is None and not _is_sidebar(tree, node, article):
             continue
         widgets = _widgets(node)
@@ -286,7 +291,9 @@ def sidebar(
 
 def sidebar_element(tree: Tree, article: LexborNode | None) -> LexborNode | None:
     """The first element that calls itself a sidebar, stands beside the article and has widgets."""
-    found = (node for node in tree.landmarks.sidebars if _is_sidebar(tree, node, article) and _widgets(node))
+    found = (
+        node for node in tree.landmarks.sidebars[:_MAX_SIDEBARS] if _is_sidebar(tree, node, article) and _widgets(node)
+    )
     return next(found, None)
 
 
@@ -349,8 +356,6 @@ def _widgets(node: LexborNode) -> list[LexborNode]:
 
 
 # --- selectors --------------------------------------------------------------------------------
-
-MAX_MATCHES = 40
 
 
 def at_selector(tree: Tree, edge: Literal["before", "after", "prepend", "append"], selector: str) -> tuple[Spot, ...]:

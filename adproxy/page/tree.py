@@ -47,6 +47,9 @@ _REOPENS = frozenset("area br embed img input wbr".split())
 # Python 3.11 looks members of an enum up slowly, and there is an anchor for every gap.
 _BEFORE_START, _AFTER_END = Edge.BEFORE_START, Edge.AFTER_END
 
+# Tables, and what stands before them until something is known to have been written there.
+_MAX_MOVED = 10_000
+
 # How deep a walk to the body goes before the place is called illegal.
 _MAX_DEPTH = 256
 
@@ -145,7 +148,10 @@ class Tree:
         self._roots: frozenset[int] = frozenset()
         self.off_limits: dict[int, bool] = {}
         """Kept for `page.places`: by `mem_id`, whether an element or what it stands in is no place for a slot."""
-        self._moved = self._moved_by(self.landmarks.tables)
+        moved = self._moved_by(self.landmarks.tables)
+        if moved is None:  # then no place is proven
+            self._first_offset = len(html) + 1
+        self._moved = moved or frozenset()
         # A noscript whose content is not plain and balanced may change all that follows where scripting is off.
         self._two_opinions = not all(map(_leaves_nothing_behind, self.landmarks.noscripts))
         self._text = text
@@ -334,14 +340,20 @@ class Tree:
 
     # --- what moves things, and what scripting changes --------------------------------------
 
-    def _moved_by(self, tables: list[LexborNode]) -> frozenset[int]:
-        """Elements that were written inside a table and stand before it in the tree ("foster parenting")."""
+    def _moved_by(self, tables: list[LexborNode]) -> frozenset[int] | None:
+        """Elements that were written inside a table and stand before it in the tree ("foster parenting"); None where
+        they are too many to be gone through."""
         moved: set[int] = set()
+        steps = _MAX_MOVED
         for table in tables:
             # Of one that the scan lost (-1) everything that stands before it may have been moved.
             offset = self.start(table)
             at = table.prev
+            steps -= 1
             while at is not None:
+                steps -= 1
+                if steps <= 0:
+                    return None
                 if at.is_element_node:
                     start = self.start(at)
                     if 0 <= start < offset:
@@ -357,7 +369,10 @@ class Tree:
         other.html, other.marked = self.html, self.marked
         other.parser = LexborHTMLParser(self._text, options=_AS_WRITTEN, scripting=False)
         other.body, other._legal, other.off_limits = other.parser.body, {}, {}
-        other._moved = other._moved_by(other.css("table"))
+        moved = other._moved_by(other.css("table"))
+        if moved is None:
+            return frozenset()
+        other._moved = moved
         everything = other.css(",".join(sorted(MARKED)))
         other._roots = frozenset()
         other.open_for(everything)
