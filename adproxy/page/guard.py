@@ -62,7 +62,7 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
     """
     if len(html) > MAX_BYTES:
         return f"{len(html)} bytes; at most {MAX_BYTES} are parsed"
-    if html.count(0) > MAX_NULS:
+    if 0 in html and html.count(0) > MAX_NULS:
         return f"more than {MAX_NULS} NUL bytes"
     scanned = scanned or scan(html)
     if scanned.tags > MAX_TAGS:
