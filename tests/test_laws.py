@@ -563,7 +563,7 @@ def test_law_7_its_check_catches_a_rewrite_that_raises() -> None:
 
 BOMB_SECONDS = 2.0
 """Of CPU, for one page: what only a hang takes, on whatever machine the tests run."""
-BOMB_MEBIBYTES = 64
+BOMB_MEBIBYTES = 32
 """How much the memory may grow for one page of two megabytes."""
 
 

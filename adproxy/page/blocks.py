@@ -33,8 +33,8 @@ _NO_ATTRIBUTES: dict[str, str | None] = {}
 
 # More blocks than any article has, and more elements and texts beside each other, empty ones too; what follows is not
 # looked at.
-MAX_BLOCKS = 2_000
-MAX_VISITED = 10_000
+MAX_BLOCKS = 1_000
+MAX_VISITED = 5_000
 _MAX_DEPTH = 60
 
 # What readers do not read: nothing that is shown, what a form is filled with, what old parsers saw in place of a frame.
@@ -76,6 +76,7 @@ _CREDIT = re.compile(
 )
 # A box with a picture and a linked title that holds no more words than this is a card, which leads to another page.
 _CARD_WORDS = 60
+_CARD_PIECES = 60
 # A post of fewer words is not torn apart: there is a better place before the next one.
 _WHOLE_POST = 200
 # Words: quotations and boxes break their text into paragraphs of about so many.
@@ -144,11 +145,15 @@ def _good_in(article: Article) -> dict[int, int]:
 
 
 def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = (), heights: Heights = USUAL) -> Outline:
-    """Blocks and gaps of an article, from its first own paragraph to what belongs to its last.
+    """Blocks and gaps of an article, from its first own paragraph to what belongs to its last; none where what it holds
+    is too much to be gone through.
 
     `avoid`: selectors whose matches are noted on the blocks, by index; `heights`: how high blocks are on this site.
     """
-    walk = _Walk(article, contents(article.root, avoid), heights)
+    inside = contents(article.root, avoid)
+    if inside is None:
+        return Outline((), (), ())
+    walk = _Walk(article, inside, heights)
     _visit(walk, article.root, 0)
     pieces = _trimmed(walk.pieces)
     gaps = [_gap(tree, pieces, i) for i in range(len(pieces) + 1)] if pieces else []
@@ -483,8 +488,10 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
 
 def _is_card(made: list[_Piece]) -> bool:
     """True for a picture, a linked title and few words: a teaser of another page."""
+    if len(made) > _CARD_PIECES or sum(p.block.words for p in made) > _CARD_WORDS:
+        return False
     kinds = {piece.block.kind for piece in made}
-    return {BlockKind.MEDIA, BlockKind.ASIDE} <= kinds and sum(p.block.words for p in made) <= _CARD_WORDS
+    return {BlockKind.MEDIA, BlockKind.ASIDE} <= kinds
 
 
 def _is_foreign(node: LexborNode, characters: int) -> bool:

@@ -20,6 +20,8 @@ _MEDIA = frozenset("img picture video audio iframe embed object amp-img amp-vide
 _NOTABLE = (Sought(_SILENT | _MEDIA | ads.TAGS),)
 _find = walk.finder((_NOTABLE, ads.NAMED))
 _PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
+# So much advertising, media and scripts no article has: a hundred pictures are many.
+_MAX_NOTABLE = 3_000
 # Tracking pixels, icons, emoji: nothing that an ad could crowd.
 _SMALL = 48
 _ICONS = ("emoji", "smiley", "avatar", "icon", "pixel", "spacer", "blank.gif", "1x1")
@@ -45,12 +47,15 @@ class Contents:
     """Which of the rules' own selectors match themselves."""
 
 
-def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents:
-    """What the elements within `root` hold; `avoid`: selectors whose matches are looked for too."""
+def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents | None:
+    """What the elements within `root` hold; None where that is more than articles do. `avoid`: selectors whose matches
+    are looked for too."""
     silent: set[int] = set()
     media: dict[int, Size] = {}
     advertising: set[int] = set()
     notable, suspects = _find(root)
+    if len(notable) + len(suspects) > _MAX_NOTABLE:
+        return None
     for node in notable:
         tag = node.tag or ""
         if tag in _SILENT:

@@ -17,6 +17,8 @@ from adproxy.page.scan import Scanned, scan
 MAX_BYTES = 2 * 1024 * 1024
 # A megabyte of an encyclopedia's largest pages has 10,000.
 MAX_TAGS = 25_000
+# Nothing may be open any more for them to close: each "</p>" is an element then.
+MAX_END_TAGS = 30_000
 # No page has one that its author meant; the parser keeps 24 bytes for each, as an error.
 MAX_NULS = 10_000
 # 1,000 open elements cost the parser about a millisecond, 10,000 about a hundred, growing with the square.
@@ -30,7 +32,7 @@ MAX_ATTRIBUTES = 512
 MAX_COMPARISONS = 10_000_000
 MAX_TEMPLATES = 64
 # A tag may walk all open elements to find what it closes, at 3 to 5 ns each: the sum over the page.
-MAX_WALKED = 20_000_000
+MAX_WALKED = 8_000_000
 # Smaller pages can't reach the bound of the comparisons.
 _LARGE = 200 * 1024
 
@@ -70,8 +72,8 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
     tags = scanned.tags + scanned.swallowed
     # Every "<" may become a node: an end tag of p, a comment, and a "<?" that becomes one.
     count = scanned.less_than
-    if count > 3 * MAX_TAGS or (count > 2 * MAX_TAGS and html.count(b"</") > 2 * MAX_TAGS):
-        return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {2 * MAX_TAGS} end tags"
+    if count > 3 * MAX_TAGS or (count > MAX_END_TAGS and html.count(b"</") > MAX_END_TAGS):
+        return f"about {count} tags and comments; at most {3 * MAX_TAGS} are parsed, {MAX_END_TAGS} end tags"
     # It may only look like a tag: "i<n;" in a script.
     if not scanned.is_clear or (
         scanned.may_have_more_attributes(MAX_ATTRIBUTES) and not scanned.has_few_attributes(MAX_ATTRIBUTES)

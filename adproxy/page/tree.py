@@ -48,7 +48,7 @@ _REOPENS = frozenset("area br embed img input wbr".split())
 _BEFORE_START, _AFTER_END = Edge.BEFORE_START, Edge.AFTER_END
 
 # Tables, and what stands before them until something is known to have been written there.
-_MAX_MOVED = 10_000
+_MAX_MOVED = 5_000
 
 # How deep a walk to the body goes before the place is called illegal.
 _MAX_DEPTH = 256
