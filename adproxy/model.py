@@ -221,6 +221,8 @@ class Reason(str, Enum):
     ID_TAKEN = "id_taken"
     CONDITION = "condition"
     """The page doesn't meet what the rules' `when` asks for."""
+    NOT_NEEDED = "not_needed"
+    """The slot that it stands in for has room, or would have no place anyway."""
 
 
 class Placement(NamedTuple):

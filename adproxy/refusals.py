@@ -28,6 +28,7 @@ REFUSALS = {
     "no_sizes": "the slot has no size for that device",
     "id_taken": "the page has an element with the slot's id",
     "condition": "the page does not meet the rules' condition",
+    "not_needed": "the slot that it stands in for has room, or would have no place anyway",
 }
 """By the reason's label."""
 

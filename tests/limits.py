@@ -62,6 +62,10 @@ def check_plan(page: Page, policy: Policy, plan: Plan) -> None:
     policy = _with_markers(page, policy)
     slots = {slot.name: slot for slot in policy.slots}
     _check_placements(page, slots, plan)
+    placed = {placement.slot for placement in plan.placements}
+    for name in placed:
+        if slots[name].instead_of in placed:
+            raise LawBroken(f"{name} stands beside {slots[name].instead_of}, which it stands in for")
     for slot in policy.slots:
         _check_slot(page, slot, [p for p in plan.placements if p.slot == slot.name])
     inside = [p for p in plan.placements if _gap_of(page, p, slots[p.slot]) >= 0]
@@ -144,7 +148,9 @@ def _with_markers(page: Page, policy: Policy) -> Policy:
     places = {slot.name: SelectorPlace("marked", slot.name) for slot in policy.slots}
     return replace(
         policy,
-        slots=tuple(replace(s, place=p) if (p := places[s.name]).key in page.named else s for s in policy.slots),
+        slots=tuple(
+            replace(s, place=p, instead_of="") if (p := places[s.name]).key in page.named else s for s in policy.slots
+        ),
     )
 
 

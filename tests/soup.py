@@ -299,10 +299,12 @@ def strict_policies() -> st.SearchStrategy[Policy]:
         first_after=_distances,
         before_end=_distances,
         label=st.sampled_from([None, "", "Ad"]),
+        instead_of=st.sampled_from(["", "", "", "s0"]),
     )
     named = st.lists(slots, min_size=1, max_size=4).map(
         lambda made: tuple(
-            Slot(f"s{i}", s.place, s.sizes, s.creative, s.priority, s.max, s.article_min, s.first_after, s.before_end, label=s.label)
+            Slot(f"s{i}", s.place, s.sizes, s.creative, s.priority, s.max, s.article_min, s.first_after, s.before_end, label=s.label,
+                 instead_of=s.instead_of if i and not made[0].instead_of else "")
             for i, s in enumerate(made)
         )
     )  # fmt: skip

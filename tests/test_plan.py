@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from types import MappingProxyType
 
 import pytest
 
@@ -144,6 +145,7 @@ REASONS: dict[Reason, tuple[Page, Policy]] = {
     Reason.NOT_AT_POSITION: (TEN, policy(mid(every=Distance(2, "blocks")))),
     Reason.NO_SIZES: (TEN, policy(mid(sizes=NOWHERE))),
     Reason.CONDITION: (TEN, policy(mid(when=When(min_words=1001)))),
+    Reason.NOT_NEEDED: (TEN, policy(mid(name="tall"), mid(instead_of="tall"))),
     Reason.ID_TAKEN: (
         replace(TEN, facts=Facts(ids=frozenset({"ad-mid"}))),
         policy(mid(creative=ByPage(id="ad-{slot}"))),
@@ -167,6 +169,61 @@ def test_an_article_without_any_rule_in_the_way_is_filled_in_every_gap_but_the_o
     assert gaps(found) == list(range(1, 10))
     assert [p.n for p in found.placements] == list(range(1, 10))
     assert found.refusals == ()
+
+
+FLAT = SizeMap(((0, (Size(320, 50),)),))
+TIGHT = replace(ROOMY, ad_share=PerDevice(0.1, 0.1))
+FIVE = page(*[block() for _ in range(5)])
+
+
+def test_a_stand_in_is_placed_where_the_limits_leave_no_room_for_the_slot_that_it_stands_in_for() -> None:
+    # of 2,000 px on a phone 222 may be ads, of 1,000 on a desktop 111: a tall slot takes 274, a flat one 74
+    found = plan(FIVE, policy(mid(name="tall"), mid(name="flat", instead_of="tall", sizes=FLAT, max=1), limits=TIGHT))
+    assert [(p.slot, p.devices) for p in found.placements] == [("flat", ("phone", "desktop"))]
+    assert {r.reason for r in found.refusals if r.slot == "tall"} == {Reason.DENSITY}
+    assert {r.device for r in found.refusals if r.slot == "tall"} == {"phone", "desktop"}
+
+
+def test_a_stand_in_is_as_bound_by_the_limits_as_any_slot() -> None:
+    limits = replace(ROOMY, ad_share=PerDevice(0.03, 0.03))
+    found = plan(FIVE, policy(mid(name="tall"), mid(name="flat", instead_of="tall", sizes=FLAT), limits=limits))
+    assert found.placements == ()
+    assert {r.reason for r in found.refusals if r.slot == "flat"} == {Reason.DENSITY}
+
+
+@pytest.mark.parametrize(
+    "why", [{"article_min": words(501)}, {"first_after": words(501)}, {"sizes": NOWHERE}, {"when": When(min_words=501)}]
+)
+def test_a_stand_in_is_not_placed_where_another_rule_than_a_limit_keeps_the_slot_out(why: dict[str, object]) -> None:
+    found = plan(FIVE, policy(mid(name="tall", **why), mid(name="flat", instead_of="tall", sizes=FLAT)))
+    assert found.placements == ()
+    assert Reason.NOT_NEEDED in {r.reason for r in found.refusals if r.slot == "flat"}
+
+
+def test_what_a_stand_in_is_not_needed_for_may_be_shown_on_one_device_alone() -> None:
+    limits = replace(ROOMY, ad_share=PerDevice(0.5, 0.01))
+    found = plan(FIVE, policy(mid(name="tall", max=1), mid(name="flat", instead_of="tall", sizes=FLAT), limits=limits))
+    assert [(p.slot, p.devices) for p in found.placements] == [("tall", ("phone",))]
+
+
+def test_the_slots_beside_a_stand_in_are_chosen_together_with_it() -> None:
+    end = slot(FixedPlace.END_OF_ARTICLE, "end", sizes=FLAT, priority=-1)
+    one = replace(FIVE, end_of_article=spot(900))
+    tall, flat = mid(name="tall", max=1), mid(name="flat", instead_of="tall", sizes=FLAT, max=2)
+    found = plan(one, policy(tall, flat, end, limits=TIGHT))
+    assert [(p.slot, p.devices) for p in found.placements] == [
+        ("flat", ("phone", "desktop")),
+        ("flat", ("phone",)),
+        ("end", ("phone",)),
+    ]
+
+
+def test_an_editors_mark_places_a_stand_in_whatever_else_is_placed() -> None:
+    marked = replace(TEN, named=MappingProxyType({"marked flat": (spot(550),)}))
+    flat = mid(name="flat", instead_of="tall", sizes=FLAT)
+    assert SelectorPlace("marked", "flat").key in marked.named
+    found = plan(marked, policy(mid(name="tall", max=1), flat))
+    assert [p.slot for p in found.placements] == ["tall", "flat"]
 
 
 def test_a_slot_that_has_nothing_in_its_way_leaves_no_refusal_and_an_empty_rule_set_no_plan() -> None:

@@ -100,6 +100,9 @@ PHRASES: dict[str, Change] = {
     r"with a recipe card after paragraph (?P<n>\d+)": _behind(
         "<div class=recipe-card><p>Fish soup for four.</p></div>"
     ),
+    r"with an ad of the page's own after paragraph (?P<n>\d+)": _behind(
+        '<div id="div-gpt-ad-1" style="min-height: 250px"></div>'
+    ),
     r"with the mark (?P<slot>[a-z-]+) after paragraph (?P<n>\d+)": _behind(r"<!-- adproxy:slot \g<slot> -->"),
     r"with the mark off": _around(mark="<!-- adproxy:off -->"),
     r"each in a box of its own": _boxed,

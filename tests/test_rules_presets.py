@@ -65,6 +65,7 @@ def test_news_has_the_numbers_that_it_promises() -> None:
     assert {name: slot.place for name, slot in slots.items()} == {
         "billboard": FixedPlace.ABOVE_HEADLINE,
         "in-article": MidArticle(),
+        "in-article-small": MidArticle(),
         "rail": SidebarPlace("first"),
         "end": FixedPlace.END_OF_ARTICLE,
     }
@@ -72,6 +73,8 @@ def test_news_has_the_numbers_that_it_promises() -> None:
     assert (article.first_after, article.before_end) == (Distance(75, "words"), Distance(100, "words"))
     assert article.article_min == Distance(150, "words")
     assert article.height_at(390) == 250 + 24
+    small = slots["in-article-small"]
+    assert (small.instead_of, small.height_at(390), small.max) == ("in-article", 100 + 24, 1)
     assert slots["rail"].height_at(390) == 0
 
 
@@ -98,7 +101,7 @@ def test_every_commented_line_of_the_starting_point_is_valid(tmp_path: Path) -> 
     file.write_text("\n".join(switched_on))
     policy = load_rules(file).rule_sets[0].pages[-1].policy
     assert policy is not None
-    assert [slot.name for slot in policy.slots] == ["in-article", "rail", "end", "subscribe"]
+    assert [slot.name for slot in policy.slots] == ["in-article", "in-article-small", "rail", "end", "subscribe"]
 
 
 @pytest.mark.parametrize("name", preset_names())

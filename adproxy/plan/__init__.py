@@ -3,10 +3,14 @@
 Sees no HTML, clock, socket, metric or visitor. First each slot's places are found (`between_blocks`, `single_spots`),
 then all slots are placed together to the best of one objective (`choose`, which says what it is). Every place and every
 slot that loses leaves a refusal: the reason, what was required, what was found, beside the set that was chosen.
+
+A slot that stands in for another comes into question only where no rule but the limits kept that one out; then the
+choice is made once more, with it instead.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from adproxy.model import DEVICES, Page, PerDevice, Placement, Plan, Reason
@@ -17,6 +21,7 @@ from adproxy.plan.contender import Contender
 from adproxy.plan.for_page import for_page
 from adproxy.plan.ruler import found
 from adproxy.plan.state import State
+from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import ByPage, MidArticle, Policy, SelectorPlace, Slot
 
 
@@ -30,6 +35,8 @@ def plan(page: Page, policy: Policy) -> Plan:
     state.refusals.extend(unasked)
     contenders = contenders_of(state)
     chosen = choose(state, contenders)
+    if _has_stand_ins(policy):
+        contenders, chosen = _with_stand_ins(state, contenders, chosen)
     for contender in contenders:
         _refuse_the_rest(state, chosen, contender)
     return Plan(
@@ -41,9 +48,41 @@ def plan(page: Page, policy: Policy) -> Plan:
 
 
 def contenders_of(state: State) -> list[Contender]:
-    """The slots that have places on the page, in the order of the rules; refusals for the other places and slots."""
-    slots = state.policy.slots
+    """The slots that have places on the page, in the order of the rules, without those that stand in for others;
+    refusals for the other places and slots."""
+    slots = [slot for slot in state.policy.slots if not slot.instead_of]
     return [contender for slot in slots if (contender := _contender(state, slot)) is not None]
+
+
+_has_stand_ins = PerRevision(lambda policy: any(slot.instead_of for slot in policy.slots))
+
+
+def _with_stand_ins(state: State, contenders: list[Contender], chosen: Chosen) -> tuple[list[Contender], Chosen]:
+    """The choice with those slots that stand in for one which found no room, made anew without the latter.
+
+    What kept that one out is said of the first choice, that a stand-in is not needed of what was chosen then.
+    """
+    counts = Counter(placement.slot for placement in chosen.placements)
+    fitting = {contender.slot.name for contender in contenders}
+    needed: dict[str, Contender] = {}
+    replaced: set[str] = set()
+    for slot in state.policy.slots:
+        other = slot.instead_of
+        if other and (counts[other] or other not in fitting):
+            actual = f"{counts[other]} placed" if counts[other] else "no place for it, had it room"
+            state.refuse(slot, Reason.NOT_NEEDED, f"a place for {other}, but no room", actual)
+        elif other and (contender := _contender(state, slot)) is not None:
+            needed[slot.name] = contender
+            replaced.add(other)
+    if not needed:
+        return contenders, chosen
+    for contender in contenders:
+        if contender.slot.name in replaced:
+            _refuse_the_rest(state, chosen, contender)
+        else:
+            needed[contender.slot.name] = contender
+    again = [needed[slot.name] for slot in state.policy.slots if slot.name in needed]
+    return again, choose(state, again)
 
 
 def _contender(state: State, slot: Slot) -> Contender | None:

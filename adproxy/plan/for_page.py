@@ -20,7 +20,7 @@ def for_page(page: Page, policy: Policy) -> tuple[Policy, tuple[Refusal, ...]]:
     """The policy with the slots that the page is for, and a refusal for each of the others.
 
     A slot that markers in the page name stands at these, and nowhere else: who marks a place has chosen it. The limits
-    of the page hold for it as for any slot.
+    of the page hold for it as for any slot; nor does it stand in for another then.
     """
     if not page.named and _asks_nothing(policy):
         return policy, ()
@@ -34,7 +34,7 @@ def for_page(page: Page, policy: Policy) -> tuple[Policy, tuple[Refusal, ...]]:
             refusals.append(Refusal(slot.name, Reason.CONDITION, *verdict))
             continue
         marked = SelectorPlace("marked", slot.name)
-        slots.append(replace(slot, place=marked) if marked.key in page.named else slot)
+        slots.append(replace(slot, place=marked, instead_of="") if marked.key in page.named else slot)
     if refusals or any(a is not b for a, b in zip(slots, policy.slots, strict=False)):
         # Without its revision: what is remembered of the policy as a whole isn't true of these slots.
         policy = replace(policy, slots=tuple(slots), revision="")

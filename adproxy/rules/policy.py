@@ -97,7 +97,8 @@ class PolicyMaker:
             sidebar=rules.sidebar,
             limits=limits,
             keep_clear=clear,
-            slots=slots,
+            # where a slot is off, nothing stands in for it
+            slots=tuple(slot for slot in slots if slot.instead_of in ("", *(other.name for other in slots))),
             when=self._when(rules.when),
             markers=self._markers(rules),
             layout=self._layout(),
@@ -253,7 +254,25 @@ class PolicyMaker:
             label=stated.label,
             when=self._when(stated.when),
             fallback=fallback,
+            instead_of=self._stands_in_for(where, stated.instead_of),
         )
+
+    def _stands_in_for(self, where: tuple[str, ...], other: str | None) -> str:
+        """The name of the slot that one stands in for; another one that stands for itself."""
+        if other is None:
+            return ""
+        slots = (self.rules and self.rules.slots) or {}
+        names = [name for name, slot in slots.items() if name != where[-1] and not getattr(slot, "instead_of", None)]
+        if other not in names and (self.whole or other == where[-1] or other in slots):
+            found = f"'{other}'"
+            if other == where[-1]:
+                found = f"'{other}', the slot itself"
+            elif other in slots:
+                found = f"'{other}', which stands in for another slot itself"
+            expected = one_of(names) if names else "another slot of these rules"
+            hint = nearest(other, names) or "A slot stands in for one that stands for itself"
+            self._problem((*where, "instead_of"), found, expected, hint)
+        return other
 
     def _narrowed(self, where: tuple[str, ...], stated: schema.Slot, place: Place | None) -> Place | None:
         if not isinstance(place, MidArticle):

@@ -319,6 +319,9 @@ class Slot:
     """Only on pages that meet this."""
     fallback: bytes = b""
     """Checked markup that is shown where no ad came; empty: none."""
+    instead_of: str = ""
+    """The slot that it stands in for: it is placed only where that one has a place, and the limits leave no room for
+    it. Empty: it stands for itself."""
 
     def height_at(self, viewport: int) -> int:
         """Reserved height in CSS px at a viewport, label included; 0 where the slot has no sizes."""

@@ -645,6 +645,10 @@ class Slot(Section):
     when: When | None = key(
         "Only on pages of which this holds.", "{words: {at_least: 800}, json_ld: {isAccessibleForFree: true}}"
     )
+    instead_of: Annotated[str | None, SLOT_NAME] = key(
+        "It stands in for another slot: only on pages where that one has a place, and the limits leave no room for it.",
+        "in-article",
+    )
     label: Annotated[str | None, LABEL] = key("The line over the ad; `false` for none.", "Anzeige")
     div: Div | None = key(
         "The div that the site's own ad stack looks for (`filled_by: page`).",
