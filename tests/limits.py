@@ -71,6 +71,14 @@ def check_plan(page: Page, policy: Policy, plan: Plan) -> None:
     inside = [p for p in plan.placements if _gap_of(page, p, slots[p.slot]) >= 0]
     if len(inside) > policy.limits.in_article:
         raise LawBroken(f"in_article: {len(inside)} for {policy.limits.in_article}")
+    for i, device in enumerate(DEVICES):
+        most = policy.limits.in_article_on
+        if most is not None and sum(device in p.devices for p in inside) > most[i]:
+            raise LawBroken(f"in_article on {device}: more than {most[i]}")
+        for slot in policy.slots:
+            shown = sum(p.slot == slot.name and device in p.devices for p in plan.placements)
+            if slot.max_on is not None and shown > slot.max_on[i]:
+                raise LawBroken(f"max of {slot.name} on {device}: {shown} for {slot.max_on[i]}")
     for device, needed in (("phone", policy.limits.gap.phone), ("desktop", policy.limits.gap.desktop)):
         here = [p.anchor.gap for p in inside if device in p.devices]
         for a, b in combinations(sorted(here), 2):

@@ -82,8 +82,16 @@ class Case:
         """Whether all limits that slots have together are kept; a set that exceeds one does so with more in it too."""
         if len({p.anchor.offset for p in puts}) < len(puts) or not self.spaced(puts):
             return False
-        if sum(p.anchor.gap >= 0 for p in puts) > self.policy.limits.in_article:
+        limits = self.policy.limits
+        if sum(p.anchor.gap >= 0 for p in puts) > limits.in_article:
             return False
+        for i, device in enumerate(DEVICES):
+            here = [p for p in puts if device in p.devices]
+            if limits.in_article_on is not None and sum(p.anchor.gap >= 0 for p in here) > limits.in_article_on[i]:
+                return False
+            for slot in self.policy.slots:
+                if slot.max_on is not None and sum(p.slot is slot for p in here) > slot.max_on[i]:
+                    return False
         for slot in self.policy.slots:
             own = sorted(p.anchor.gap for p in puts if p.slot is slot)
             narrow = isinstance(slot.place, MidArticle) and (slot.place.at, slot.place.after_paragraph) != (None, None)

@@ -6,6 +6,7 @@ Pages hold real paragraphs among the soup, so that slots are placed; what surrou
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from adproxy.model import PerDevice
 from adproxy.rules.ruleset import (
     ByPage,
     Clearance,
+    Counts,
     Creative,
     Distance,
     DistancePerDevice,
@@ -300,11 +302,12 @@ def strict_policies() -> st.SearchStrategy[Policy]:
         before_end=_distances,
         label=st.sampled_from([None, "", "Ad"]),
         instead_of=st.sampled_from(["", "", "", "s0"]),
+        max_on=st.one_of(st.none(), st.none(), st.builds(Counts, st.integers(1, 4), st.integers(1, 4))),
     )
     named = st.lists(slots, min_size=1, max_size=4).map(
         lambda made: tuple(
-            Slot(f"s{i}", s.place, s.sizes, s.creative, s.priority, s.max, s.article_min, s.first_after, s.before_end, label=s.label,
-                 instead_of=s.instead_of if i and not made[0].instead_of else "")
+            replace(s, name=f"s{i}", max=max(s.max_on or (s.max,)),
+                    instead_of=s.instead_of if i and not made[0].instead_of else "")
             for i, s in enumerate(made)
         )
     )  # fmt: skip
@@ -321,7 +324,8 @@ def strict_policies() -> st.SearchStrategy[Policy]:
             ad_share=st.builds(PerDevice, _shares, _shares),
             gap=st.builds(DistancePerDevice, _distances, _distances),
             in_article=st.sampled_from([0, 1, 2, 3, 5, 8, 8, 8]),
-        ),
+            in_article_on=st.one_of(st.none(), st.none(), st.builds(Counts, st.integers(0, 4), st.integers(0, 4))),
+        ).map(lambda limits: replace(limits, in_article=max(limits.in_article_on or (limits.in_article,)))),
         keep_clear=st.builds(
             KeepClear,
             after_heading=_distances,

@@ -64,7 +64,7 @@ def test_a_key_is_completed_with_its_sentence(server: YamlLanguageServer) -> Non
     file = edited(server, HEAD + "limits:\n  \n")
     offered = server.completions(file, LINES + 1, 2)
     assert {"ad_share", "gap", "in_article"} <= set(offered)
-    assert "How many slots may stand in one article." in offered["in_article"]
+    assert "How many slots may stand in one article" in offered["in_article"]
 
 
 def test_a_wrong_key_is_an_error_where_it_stands(server: YamlLanguageServer) -> None:

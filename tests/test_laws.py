@@ -60,6 +60,7 @@ from adproxy.page.tree import Tree
 from adproxy.plan import plan
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rules.ruleset import (
+    Counts,
     Distance,
     DistancePerDevice,
     MidArticle,
@@ -340,6 +341,12 @@ _LIMITS: dict[str, tuple[str, Callable[[Policy], Policy]]] = {
     "ad_share": ("pppppppp", lambda p: replace(p, limits=replace(p.limits, ad_share=PerDevice(0.1, 0.1)))),
     "gap": ("pppppppp", lambda p: replace(p, limits=replace(p.limits, gap=DistancePerDevice(_FAR, _FAR)))),
     "in_article": ("pppppppp", lambda p: replace(p, limits=replace(p.limits, in_article=2))),
+    "in_article on phones": (
+        "pppppppp", lambda p: replace(p, limits=replace(p.limits, in_article_on=Counts(2, 1000)))
+    ),
+    "max on desktops": (
+        "pppppppp", lambda p: replace(p, slots=(replace(p.slots[0], max_on=Counts(1000, 1)),))
+    ),
     "after_heading": ("ppphpppp", lambda p: replace(p, keep_clear=replace(p.keep_clear, after_heading=_FAR))),
     "around_media": ("pppmpppp", lambda p: replace(p, keep_clear=replace(p.keep_clear, around_media=_FAR))),
     "around_existing_ads": (

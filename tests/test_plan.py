@@ -27,6 +27,7 @@ from adproxy.plan import plan
 from adproxy.rules.ruleset import (
     NO_DISTANCE,
     ByPage,
+    Counts,
     Creative,
     Distance,
     DistancePerDevice,
@@ -169,6 +170,39 @@ def test_an_article_without_any_rule_in_the_way_is_filled_in_every_gap_but_the_o
     assert gaps(found) == list(range(1, 10))
     assert [p.n for p in found.placements] == list(range(1, 10))
     assert found.refusals == ()
+
+
+def devices_of(found: Plan) -> list[tuple[str, ...]]:
+    return [p.devices for p in found.placements]
+
+
+def test_as_many_are_shown_on_a_device_as_its_own_number_says() -> None:
+    found = plan(TEN, policy(mid(max=4, max_on=Counts(2, 4))))
+    assert sorted(devices_of(found)) == [("desktop",), ("desktop",), ("phone", "desktop"), ("phone", "desktop")]
+    few = {(r.reason, r.device, r.required, r.actual) for r in found.refusals if r.device}
+    assert few == {(Reason.MAX_OF_SLOT, "phone", "at most 2 on phones", "2 placed")}
+
+
+def test_an_article_may_have_fewer_slots_on_a_device_or_none() -> None:
+    limits = replace(ROOMY, in_article=3, in_article_on=Counts(0, 3))
+    found = plan(TEN, policy(mid(), limits=limits))
+    assert devices_of(found) == [("desktop",)] * 3
+    few = {(r.reason, r.required, r.actual) for r in found.refusals if r.device == "phone"}
+    assert few == {(Reason.MAX_IN_ARTICLE, "at most 0 in the article on phones", "0")}
+
+
+def test_an_articles_numbers_are_those_of_all_its_slots_together() -> None:
+    limits = replace(ROOMY, in_article=4, in_article_on=Counts(4, 1))
+    found = plan(TEN, policy(mid(name="a", max=2), mid(name="b", max=2), limits=limits))
+    assert len(found.placements) == 4
+    assert sum("desktop" in devices for devices in devices_of(found)) == 1
+
+
+def test_a_slot_at_a_selector_is_shown_at_the_first_places_where_a_device_may_have_fewer() -> None:
+    where = SelectorPlace("before", "hr")
+    several = replace(TEN, named=MappingProxyType({where.key: tuple(spot(2000 + i) for i in range(3))}))
+    found = plan(several, policy(slot(where, max=3, max_on=Counts(1, 3))))
+    assert devices_of(found) == [("phone", "desktop"), ("desktop",), ("desktop",)]
 
 
 FLAT = SizeMap(((0, (Size(320, 50),)),))

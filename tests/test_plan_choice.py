@@ -30,6 +30,7 @@ from adproxy.plan.state import State
 from adproxy.rules.ruleset import (
     NO_DISTANCE,
     ByPage,
+    Counts,
     Distance,
     DistancePerDevice,
     FixedPlace,
@@ -180,12 +181,30 @@ def test_no_other_set_is_better(case: Case) -> None:
     check_best(case)
 
 
+def with_counts(case: Case, inside: Counts, each: Counts) -> Case:
+    """With other numbers of slots on phones than on desktops."""
+    limits = replace(case.policy.limits, in_article=max(inside), in_article_on=inside)
+    slots = tuple(replace(slot, max=max(each), max_on=each) for slot in case.policy.slots)
+    return Case(case.page, replace(case.policy, limits=limits, slots=slots))
+
+
+@examples(150)
+@given(
+    _cases,
+    st.builds(Counts, st.integers(0, 3), st.integers(0, 3)),
+    st.builds(Counts, st.integers(1, 3), st.integers(1, 3)),
+)
+def test_no_other_set_is_better_where_devices_show_different_numbers(case: Case, inside: Counts, each: Counts) -> None:
+    check_best(with_counts(case, inside, each))
+
+
 # --- never worse than one slot after the other ----------------------------------------------------
 
 
 @examples(80)
 @given(st.data(), strict_policies())
 def test_a_set_is_never_worth_less_than_slots_placed_one_by_one(data: st.DataObject, policy: Policy) -> None:
+    policy = replace(policy, slots=tuple(replace(slot, instead_of="") for slot in policy.slots))
     page = data.draw(measured_pages(policy))
     case = Case(page, for_page(page, policy)[0])  # without the slots whose conditions the page doesn't meet
     one_by_one = case.one_by_one()
@@ -224,9 +243,10 @@ def test_the_bounded_search_is_never_worth_less_than_one_by_one_either(case: Cas
     ),
     st.sets(st.sampled_from([FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE])),
     st.sampled_from([(60, 0.9), (100, 0.3), (150, 0.2), (100, 0.15)]),
+    st.one_of(st.none(), st.builds(Counts, st.integers(0, 4), st.integers(0, 4))),
 )
 def test_what_is_solved_in_parts_is_as_good_as_what_is_searched(
-    blocks: list[Block], slot: Slot, others: set[FixedPlace], limits: tuple[int, float]
+    blocks: list[Block], slot: Slot, others: set[FixedPlace], limits: tuple[int, float], counts: Counts | None
 ) -> None:
     gap, share = limits
     singles = [
@@ -240,6 +260,9 @@ def test_what_is_solved_in_parts_is_as_good_as_what_is_searched(
         end_of_article=Spot(_anchor(100_000)),
     )
     case = Case(page, rules_of(slot, *singles, gap=gap, share=share, media=30))
+    if counts is not None:
+        limits_too = replace(case.policy.limits, in_article=max(counts), in_article_on=counts)
+        case = Case(page, replace(case.policy, limits=limits_too))
     in_parts = case.puts_of(plan(page, case.policy))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_module("adproxy.plan.choose"), "_falls_apart", lambda _: False)

@@ -12,6 +12,7 @@ from adproxy.rules.match import describe_policy
 from adproxy.rules.merge import merge_file, preset_names
 from adproxy.rules.ruleset import (
     ByPage,
+    Counts,
     Distance,
     FixedPlace,
     HtmlCreative,
@@ -82,6 +83,26 @@ def test_one_device_can_change_alone(folder: Folder) -> None:
     limits = folder.policy().limits
     assert (limits.gap.phone, limits.gap.desktop) == (Distance(300, "words"), Distance(100, "words"))
     assert limits.ad_share == (0.30, 0.10)
+
+
+def test_a_number_of_slots_can_change_on_one_device_alone(folder: Folder) -> None:
+    folder.write(
+        base="limits: {in_article: 6}\nslots:\n  a:\n" + SLOT + "    max: 5\n  b:\n" + SLOT + "    max: {desktop: 2}\n",
+        site="site: s\nuse: ./base.yaml\nlimits: {in_article: {phone: 3}}\nslots: {a: {max: {phone: 2}}, b: {max: 3}}"
+        "\n",
+    )
+    policy = folder.policy()
+    assert (policy.limits.in_article, policy.limits.in_article_on) == (6, Counts(3, 6))
+    a, b = policy.slots
+    assert (a.max, a.max_on) == (5, Counts(2, 5))
+    assert (b.max, b.max_on) == (3, None)
+
+
+def test_a_device_that_nothing_is_said_of_has_the_usual_number(folder: Folder) -> None:
+    folder.write(site="site: s\nlimits: {in_article: {phone: 3}}\nslots:\n  a:\n" + SLOT + "    max: {phone: 1}\n")
+    policy = folder.policy()
+    assert policy.limits.in_article_on == Counts(3, 8)
+    assert policy.slots[0].max_on == Counts(1, 8)
 
 
 def test_false_turns_a_slot_off_and_a_map_turns_it_on_again(folder: Folder) -> None:

@@ -119,11 +119,12 @@ def _refuse_the_rest(state: State, chosen: Chosen, contender: Contender) -> None
             continue
         obstacle = chosen.obstacle(contender, anchor) if not devices else None
         if obstacle is None:
-            missing = [device for device in contender.devices if device not in devices]
-            for device in missing:
-                required = f"at most {state.limit(device):.0%} ads on {device}s"
-                with_it = f"{chosen.density(contender, device):.1%} with it"
-                state.refuse(slot, Reason.DENSITY, required, with_it, anchor=anchor, gap=anchor.gap, device=device)
+            for device in contender.devices:
+                if device in devices:
+                    continue
+                hidden = chosen.hidden_by(contender, anchor, device)
+                verdict = hidden if hidden is not None else chosen.too_dense(contender, device)
+                state.refuse(slot, *verdict, anchor=anchor, gap=anchor.gap, device=device)
         elif anchor.gap >= 0 or obstacle[0] is not Reason.MAX_OF_SLOT:
             state.refuse(slot, *obstacle, anchor=anchor, gap=anchor.gap)
 

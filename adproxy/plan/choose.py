@@ -42,8 +42,8 @@ def choose(state: State, contenders: Sequence[Contender]) -> Chosen:
     headline = any(contender.slot.place is FixedPlace.ABOVE_HEADLINE for contender in free)
     chosen = _in_parts(state, rivals, headline) if _falls_apart(rivals) else _searched(state, rivals, headline)
     for contender in free:
-        for anchor in contender.anchors[: contender.most]:
-            chosen.take(contender, anchor, contender.devices)
+        for n, anchor in enumerate(contender.anchors[: contender.most]):
+            chosen.take(contender, anchor, tuple(d for d in contender.devices if n < contender.most_on(d)))
     return chosen
 
 
@@ -131,13 +131,17 @@ def _spread(state: State, middle: Contender) -> Spread:
 
 
 def _counts(state: State, device: Device, rivals: Sequence[Contender], most: int) -> Sequence[int]:
-    """How often each slot is shown on a device: of all counts within the density limit, the most valuable.
+    """How often each slot is shown on a device: of all counts within its limits, the most valuable.
 
     `most`: of the slot in the article. Devices don't hinder each other here, and of the others there are two at most.
     """
     heights = [state.heights[contender.slot.name, device] for contender in rivals]
     ranges = [
-        0 if not height else most if isinstance(contender.slot.place, MidArticle) else 1
+        0
+        if not height
+        else min(most, contender.most_on(device), state.most_inside(device))
+        if isinstance(contender.slot.place, MidArticle)
+        else 1
         for contender, height in zip(rivals, heights, strict=True)
     ]
     limit = state.limit(device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -24,6 +25,9 @@ class Chosen:
         self._gaps_on: dict[Device, list[int]] = {device: [] for device in DEVICES}
         """Of the slots that have sizes there: ascending, as they stand in the document."""
         self._of: dict[str, list[Anchor]] = {}
+        self._shown: dict[Device, Counter[str]] = {device: Counter() for device in DEVICES}
+        """By slot."""
+        self._shown_inside: dict[Device, int] = dict.fromkeys(DEVICES, 0)
         self.used: dict[Device, int] = dict.fromkeys(DEVICES, 0)
         """CSS px of the main content."""
         self.placements: list[Placement] = []
@@ -39,6 +43,9 @@ class Chosen:
             insort(self._gaps, anchor.gap)
             for device in contender.devices:
                 insort(self._gaps_on[device], anchor.gap)
+        for device in devices:
+            self._shown[device][contender.slot.name] += 1
+            self._shown_inside[device] += anchor.gap >= 0
         if contender.counts(anchor):
             for device in devices:
                 self.used[device] += self._state.heights[contender.slot.name, device]
@@ -110,10 +117,25 @@ class Chosen:
         return nearest if nearest < every.amount else None
 
     def shown(self, contender: Contender, anchor: Anchor) -> tuple[Device, ...]:
-        """Those of a slot's devices on which it stays within the density limit there."""
-        if not contender.counts(anchor):
-            return contender.devices
-        return tuple(d for d in contender.devices if self.density(contender, d) <= self._state.limit(d))
+        """Those of a slot's devices on which it stays within their limits there."""
+        return tuple(d for d in contender.devices if self.hidden_by(contender, anchor, d) is None)
+
+    def hidden_by(self, contender: Contender, anchor: Anchor, device: Device) -> Verdict | None:
+        """What keeps one more of a slot from being shown there on one of its devices; None where nothing does."""
+        state, name = self._state, contender.slot.name
+        shown = self._shown[device]
+        if contender.slot.max_on is not None and shown[name] >= (most := contender.most_on(device)):
+            return Reason.MAX_OF_SLOT, f"at most {most} on {device}s", f"{shown[name]} placed"
+        if anchor.gap >= 0 and self._shown_inside[device] >= (most := state.most_inside(device)):
+            return Reason.MAX_IN_ARTICLE, f"at most {most} in the article on {device}s", f"{self._shown_inside[device]}"
+        if contender.counts(anchor) and self.density(contender, device) > state.limit(device):
+            return self.too_dense(contender, device)
+        return None
+
+    def too_dense(self, contender: Contender, device: Device) -> Verdict:
+        """One more of a slot, and the density limit."""
+        with_it = f"{self.density(contender, device):.1%} with it"
+        return Reason.DENSITY, f"at most {self._state.limit(device):.0%} ads on {device}s", with_it
 
     def density(self, contender: Contender, device: Device) -> float:
         """With one more of a slot."""

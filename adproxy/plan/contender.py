@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adproxy.model import Anchor, Device
+from adproxy.model import DEVICES, Anchor, Device
 from adproxy.rules.ruleset import Distance, FixedPlace, MidArticle, Place, Slot
 
 # Inside the main content by definition, though between no two of its blocks.
@@ -31,6 +31,11 @@ class Contender:
     """How many of them it may have at most."""
     ranked: bool
     """Whether the rules prefer the earlier of the places to the later."""
+
+    def most_on(self, device: Device) -> int:
+        """How many of them a device may show."""
+        counts = self.slot.max_on
+        return self.most if counts is None else min(self.most, counts[DEVICES.index(device)])
 
     @property
     def every(self) -> Distance | None:

@@ -10,9 +10,9 @@ result is never worse in value than taking the slots one by one, the most import
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from adproxy.model import DEVICES, Anchor, Device
 from adproxy.plan.chosen import Chosen
@@ -43,6 +43,17 @@ class _Place(NamedTuple):
     rank: int
 
 
+class _Meter(NamedTuple):
+    """What a device's slots use up of one of its limits."""
+
+    device: Device
+    kind: Literal["density", "in_article", "max"]
+    contender: int
+    """Whose `max` it is; -1 for the others."""
+    most: float
+    """A share for density, else slots."""
+
+
 class _Partial(NamedTuple):
     """A plan for the places gone through so far."""
 
@@ -59,6 +70,7 @@ class _Partial(NamedTuple):
     in_article: int
     counts: tuple[int, ...]
     used: tuple[int, ...]
+    """By meter."""
     # what must be the same to compare
     taken: frozenset[int]
     """Of the bytes that more than one place asks for."""
@@ -114,12 +126,32 @@ class _Search:
         grows = any(spacing.grows for spacing in state.spacing.values())
         self._counts_inside = grows or inside > state.policy.limits.in_article
         self._limited = [n for n, c in enumerate(contenders) if len(c.anchors) > c.most]
-        self._scarce = [device for device in DEVICES if not self._room_for_all(device)]
+        self._meters = [meter for device in DEVICES for meter in self._meters_of(device, inside)]
 
-    def _room_for_all(self, device: Device) -> bool:
-        state = self._state
-        height = sum(state.heights[c.slot.name, device] * min(c.most, len(c.anchors)) for c in self._contenders)
-        return state.density(device, height) <= state.limit(device)
+    def _meters_of(self, device: Device, inside: int) -> Iterator[_Meter]:
+        """The limits that a device's slots may reach; `inside`: places in the article."""
+        state, contenders = self._state, self._contenders
+        height = sum(state.heights[c.slot.name, device] * min(c.most, len(c.anchors)) for c in contenders)
+        if state.density(device, height) > state.limit(device):
+            yield _Meter(device, "density", -1, state.limit(device))
+        most = state.most_inside(device)
+        if most < min(inside, state.policy.limits.in_article):
+            yield _Meter(device, "in_article", -1, most)
+        for n, contender in enumerate(contenders):
+            if contender.most_on(device) < min(contender.most, len(contender.anchors)):
+                yield _Meter(device, "max", n, contender.most_on(device))
+
+    def _adds(self, meter: _Meter, n: int, anchor: Anchor) -> int:
+        """What a slot there uses up of a limit, where it is shown on the meter's device."""
+        if meter.kind == "density":
+            contender = self._contenders[n]
+            return self._state.heights[contender.slot.name, meter.device] if contender.counts(anchor) else 0
+        return int(anchor.gap >= 0 if meter.kind == "in_article" else meter.contender == n)
+
+    def _within(self, meter: _Meter, used: int) -> bool:
+        if meter.kind == "density":
+            return self._state.density(meter.device, used) <= meter.most
+        return used <= meter.most
 
     def run(self, headline: bool) -> Chosen:
         kept = [self._start(headline)]
@@ -151,7 +183,7 @@ class _Search:
             every.append(far_enough(self._state.ruler.sums(distance.unit), 0, distance.amount))
         nothing = (0,) * len(self._limited)
         last = 0 if headline else -inf
-        used = (0,) * len(self._scarce)
+        used = (0,) * len(self._meters)
         return _Partial(0, 0, NO_STRETCHES, 0, last, (0, 0, 0, *every), 0, nothing, used, frozenset(), False, ())
 
     # --- one place more
@@ -176,19 +208,20 @@ class _Search:
         free_from = self._free_from(partial, contender, n, gap) if gap >= 0 else partial.free_from
         even, last, is_open = self._on_line(partial, contender, gap)
         clear = partial.clear + (self._clearance(gap) if gap >= 0 else 0)
-        scarce = bool(self._scarce) and contender.counts(anchor)
+        adds = [self._adds(meter, n, anchor) for meter in self._meters]
+        scarce = any(adds)
         found = []
         for devices in _SUBSETS[contender.devices]:
             used = partial.used
             if scarce:
-                heights = self._state.heights
+                meters = self._meters
                 used = tuple(
-                    px + (heights[contender.slot.name, device] if device in devices else 0)
-                    for px, device in zip(used, self._scarce, strict=True)
+                    so_far + (more if meter.device in devices else 0)
+                    for so_far, more, meter in zip(used, adds, meters, strict=True)
                 )
                 within = (
-                    device not in devices or self._state.density(device, px) <= self._state.limit(device)
-                    for px, device in zip(used, self._scarce, strict=True)
+                    not more or meter.device not in devices or self._within(meter, now)
+                    for now, more, meter in zip(used, adds, meters, strict=True)
                 )
                 if not all(within):
                     continue

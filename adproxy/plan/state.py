@@ -103,6 +103,11 @@ class State:
     def limit(self, device: Device) -> float:
         return self.policy.limits.ad_share[DEVICES.index(device)]
 
+    def most_inside(self, device: Device) -> int:
+        """How many slots may be shown in the article on a device."""
+        limits = self.policy.limits
+        return limits.in_article if limits.in_article_on is None else limits.in_article_on[DEVICES.index(device)]
+
     def gaps(self) -> Gaps:
         if self._gaps is None:
             self._gaps = Gaps(self.page, self.ruler, checks_of(self.policy))

@@ -216,8 +216,11 @@ def overlay(base: Map, over: Map, path: tuple[str, ...] = ()) -> Map:
         here = (*path, name)
         below = entries.get(name)
         laid = _both_devices(node) if here in _PER_DEVICE else node
-        if isinstance(laid, Map) and isinstance(below, Scalar) and _has_sides(here):
-            below = _both_sides(below)
+        if isinstance(laid, Map) and isinstance(below, Scalar):
+            if _has_sides(here):
+                below = _both_sides(below)
+            elif _is_count(here):
+                below = _both_devices(below)
         if isinstance(laid, Map) and not _is_one_choice(here):
             laid = overlay(below if isinstance(below, Map) else Map({}, {}, laid.at), laid, here)
         entries[name] = laid
@@ -244,6 +247,11 @@ def _has_sides(path: tuple[str, ...]) -> bool:
     if len(path) == 3:
         return path[:2] == _AROUND
     return len(path) == 2 and path[0] == "keep_clear" and path != _AROUND
+
+
+def _is_count(path: tuple[str, ...]) -> bool:
+    """Is that a number that may differ by device?"""
+    return path == ("limits", "in_article") or (_is_slot(path[:2]) and path[2:] == ("max",))
 
 
 def _outdated(stated: Mapping[str, Node]) -> set[str]:

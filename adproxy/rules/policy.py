@@ -23,6 +23,7 @@ from adproxy.rules.ruleset import (
     NO_DISTANCE,
     AdsenseCreative,
     ByPage,
+    Counts,
     Creative,
     Distance,
     DistancePerDevice,
@@ -114,10 +115,12 @@ class PolicyMaker:
     def _limits(self) -> Limits:
         stated, default = (self.rules and self.rules.limits) or schema.Limits(), Limits()
         share, gap = stated.ad_share, stated.gap
+        counts = _counts(stated.in_article, default.in_article)
         return Limits(
             ad_share=PerDevice(share.phone, share.desktop) if share else default.ad_share,
             gap=DistancePerDevice(gap.phone, gap.desktop) if gap else default.gap,
-            in_article=default.in_article if stated.in_article is None else stated.in_article,
+            in_article=default.in_article if counts is None else max(counts),
+            in_article_on=_if_they_differ(counts),
             gap_grows=self._gap_grows(stated.gap_grows or default.gap_grows, gap),
         )
 
@@ -228,7 +231,9 @@ class PolicyMaker:
                     self._problem_at(self._key_at((*where, word)), found, "'place: mid-article', or no such key")
         place = self._narrowed(where, stated, place)
         repeats = isinstance(place, MidArticle) and place.after_paragraph is None and place.at is None
-        maximum = stated.max or (max(1, limits.in_article) if repeats else 1)
+        usual = max(1, limits.in_article) if repeats else 1
+        counts = _counts(stated.max, usual)
+        maximum = usual if counts is None else max(counts)
         ad_unit = self._ad_unit(where, stated.ad_unit)
         creative = self._creative(where, stated, maximum)
         fallback = self._fallback(where, stated, creative)
@@ -246,6 +251,7 @@ class PolicyMaker:
             creative=creative,
             priority=stated.priority or 0,
             max=maximum,
+            max_on=_if_they_differ(counts),
             article_min=stated.article_min or NO_DISTANCE,
             first_after=stated.first_after or NO_DISTANCE,
             before_end=stated.before_end or NO_DISTANCE,
@@ -473,3 +479,14 @@ class PolicyMaker:
 
     def _problem_at(self, at: Mark, found: str, expected: str, hint: str = "") -> None:
         self.sources.problems.append(problem(at, found, expected, hint))
+
+
+def _counts(stated: schema.OnDevice | None, usual: int) -> Counts | None:
+    """Numbers of slots; on a device that nothing is said of, the usual one."""
+    if stated is None:
+        return None
+    return Counts(*(usual if number is None else number for number in (stated.phone, stated.desktop)))
+
+
+def _if_they_differ(counts: Counts | None) -> Counts | None:
+    return counts if counts is not None and counts.phone != counts.desktop else None

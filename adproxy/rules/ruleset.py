@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Literal, Union
+from typing import Literal, NamedTuple, Union
 
 from adproxy.model import Device, PerDevice
 from adproxy.rules.globs import compile_glob
@@ -177,6 +177,13 @@ Creative = Union[ByPage, HtmlCreative, ImageCreative, IframeCreative, GptCreativ
 # --- limits ------------------------------------------------------------------------------
 
 
+class Counts(NamedTuple):
+    """How many slots on each device."""
+
+    phone: int
+    desktop: int
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     ad_share: PerDevice = PerDevice(0.30, 0.25)  # noqa: RUF009 - a named tuple, immutable
@@ -187,6 +194,8 @@ class Limits:
     """At most so many slots among the article's blocks."""
     gap_grows: Distance = NO_DISTANCE
     """What `gap` grows by with each slot before: n times that much more after the n-th. In the unit of `gap`."""
+    in_article_on: Counts | None = None
+    """And shown there on each device, where that differs; the larger is `in_article`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +331,8 @@ class Slot:
     instead_of: str = ""
     """The slot that it stands in for: it is placed only where that one has a place, and the limits leave no room for
     it. Empty: it stands for itself."""
+    max_on: Counts | None = None
+    """How many are shown on each device, where that differs; the larger is `max`."""
 
     def height_at(self, viewport: int) -> int:
         """Reserved height in CSS px at a viewport, label included; 0 where the slot has no sizes."""

@@ -108,6 +108,12 @@ def _per_device(name: str, parse: Callable[[object], object], json: dict[str, An
     return Notation(f"{name}, or one for `phone` and one for `desktop`", parse_both, {"anyOf": [json, by_device]})
 
 
+def _count(least: int) -> Notation:
+    """A number of slots."""
+    json = {"type": "integer", "minimum": least, "maximum": MAX_IN_ARTICLE}
+    return _per_device("number", _number(least, MAX_IN_ARTICLE), json)
+
+
 def _glob(value: object) -> str:
     if not isinstance(value, str):
         raise Mismatch("a path such as '/news/*' or '/live/**'")
@@ -389,8 +395,8 @@ class Limits(Section):
         "second ad comes 250 words after the first, the third 300 after the second. In the unit of `gap`.",
         "50 words",
     )
-    in_article: Annotated[int | None, _whole("number", 0, MAX_IN_ARTICLE)] = key(
-        "How many slots may stand in one article.", "8"
+    in_article: Annotated[OnDevice | None, _count(0)] = key(
+        "How many slots may stand in one article, or be shown in it on each device.", "{phone: 4, desktop: 8}"
     )
 
 
@@ -619,7 +625,9 @@ class Slot(Section):
     reserve: Annotated[Size | None, RESERVE] = key(
         "How much height is kept free while the ad loads: for the tallest size, or for the likeliest.", "tallest"
     )
-    max: Annotated[int | None, _whole("number", 1, MAX_IN_ARTICLE)] = key("How often it may stand on a page.", "4")
+    max: Annotated[OnDevice | None, _count(1)] = key(
+        "How often it may stand on a page, or be shown on it on each device.", "4"
+    )
     priority: Annotated[int | None, _whole("number", -1000, 1000)] = key(
         "Where slots compete for room, the higher number wins.", "10"
     )
