@@ -30,6 +30,7 @@ _EVERYTHING: Lists = (
     contents.ads.NAMED,
     (Sought(frozenset(["x-y", "td"]), "data-k", "is", "Ab"),),
     (Sought(frozenset(["p", "svg"]), "class", "is", "a"),),
+    (Sought(frozenset(["p", "div", "td", "x-y"]), own_text=5), Sought(attribute="class", own_text=5)),
     (),
 )
 NAMES = """<p> </p> <p/> <h1> </h1> <table> <tr> <td> </td> </table> <x-y> </x-y> <X-Y> <aside> <section> <object>

@@ -49,8 +49,10 @@ _POST_NAMES = frozenset(["post", "message", "entry"])
 _DATED = "time,[datetime],[itemprop~=datePublished],[itemprop~=author]"
 
 # Where there are no p: elements with text of their own. Typewriter text is read whole; a program's code is none.
-_TEXT_BOXES = frozenset("div section article td main center font span li pre".split())
-_text_boxes = walk.finder(((Sought(_TEXT_BOXES),),))
+_TEXT_BOXES = frozenset("div section article td main center font span li".split())
+_LEAST_TEXT = 80
+"""Characters; a shorter text is no paragraph."""
+_text_boxes = walk.finder(((Sought(_TEXT_BOXES, own_text=_LEAST_TEXT),), (Sought(frozenset(["pre"])),)))
 _LIST_PARTS = frozenset(["ul", "ol", "li"])
 _NOT_ARTICLE = Says.NOT_ARTICLE | Says.AD | Says.CAPTION | Says.SIDEBAR
 _NOT_ARTICLE_ROLES = frozenset("navigation complementary contentinfo dialog search".split())
@@ -216,12 +218,13 @@ def within(root: LexborNode) -> Article:
 def _with_own_text(body: LexborNode, groups: dict[int, Group]) -> dict[int, Group]:
     """Groups of good paragraphs with what holds text of its own besides."""
     groups = {mem_id: Group(g.parent, g.words, [*g.paragraphs]) for mem_id, g in groups.items()}
-    for node in (body, *_text_boxes(body)[0]):
+    boxes, typewritten = _text_boxes(body)
+    for node in (body, *boxes, *typewritten):
         preformatted = node.tag == "pre"
         if preformatted and node.css_first("code") is not None:
             continue
         own = node.text(deep=preformatted)
-        if len(own) < 80:
+        if len(own) < _LEAST_TEXT:
             continue
         words = count_words(own)
         if words < GOOD_WORDS:

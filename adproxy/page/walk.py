@@ -32,6 +32,8 @@ class Sought:
     value: str = ""
     inside: str = ""
     """The name of an element that they stand in, however deep; one name for all that is found in a walk."""
+    own_text: int = 0
+    """How many bytes of text, as UTF-8, stand in it itself and in no element of its own; the same for all of a list."""
 
     def css(self) -> str:
         """The same as selectors."""
@@ -48,12 +50,17 @@ Lists = Sequence[Sequence[Sought]]
 def pure(lists: Lists) -> Find:
     """Finds by CSS."""
     selectors = [",".join(sought.css() for sought in one) for one in lists]
+    own_texts = [one[0].own_text if one else 0 for one in lists]
 
     def find(root: LexborNode) -> list[list[LexborNode]]:
         # the parser gives an element for each part of a selector that it matches
-        return [
+        found = [
             list({node.mem_id: node for node in root.css(selector)}.values()) if selector else []
             for selector in selectors
+        ]
+        return [
+            [node for node in nodes if len(node.text(deep=False).encode()) >= least] if least else nodes
+            for nodes, least in zip(found, own_texts, strict=True)
         ]
 
     return find

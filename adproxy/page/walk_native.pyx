@@ -133,6 +133,8 @@ cdef class Walk:
     cdef Py_ssize_t _lists
     cdef dict _other_names          # names that the parser does not know: lists and conditions
     cdef list _kept                 # the bytes that conditions point at
+    cdef uint32_t _with_text        # the lists whose elements have text of their own
+    cdef size_t[LISTS] _own_text    # how many bytes
 
     def __init__(self, lists):
         cdef Py_ssize_t n, number = 0
@@ -147,8 +149,13 @@ cdef class Walk:
         self._other_names, self._kept = {}, []
         for n in range(self._lists):
             found = (<uint32_t> 1) << n
+            self._own_text[n] = lists[n][0].own_text if lists[n] else 0
+            if self._own_text[n]:
+                self._with_text |= found
             for sought in lists[n]:
                 condition = 0
+                if sought.own_text != <Py_ssize_t> self._own_text[n]:
+                    raise ValueError("elements of one list have texts of different lengths")
                 if sought.inside:
                     self._stand_inside(sought.inside, found, len(lists[n]))
                 if sought.attribute:
@@ -227,6 +234,8 @@ cdef class Walk:
                     found |= self._tried(at, asked)
                 if not around:
                     found &= ~self._inside_only
+                if found & self._with_text:
+                    found = self._long_enough(at, found)
                 if found:
                     node = _node(at, parser)
                     for n in range(self._lists):
@@ -248,6 +257,22 @@ cdef class Walk:
             if at == top:
                 return result
             at = below
+
+    cdef uint32_t _long_enough(self, Node element, uint32_t found) noexcept nogil:
+        """The lists of these that an element's own text is long enough for."""
+        cdef size_t size, total = 0
+        cdef Node child = first_child(element)
+        cdef Py_ssize_t n
+        while child != NULL:
+            if type_of(child) == TEXT:
+                size = 0
+                if text_of(child, &size) != NULL:
+                    total += size
+            child = following(child)
+        for n in range(self._lists):
+            if total < self._own_text[n]:
+                found &= ~((<uint32_t> 1) << n)
+        return found
 
     cdef (uint32_t, uint32_t) _of_other_name(self, Node element) except *:
         cdef size_t size = 0

@@ -147,6 +147,15 @@ def _counts(state: State, device: Device, rivals: Sequence[Contender], most: int
     limit = state.limit(device)
     if state.density(device, sum(map(mul, ranges, heights))) <= limit:
         return ranges
+    order = sorted(range(len(rivals)), key=lambda i: -rivals[i].slot.priority)
+    if len({contender.slot.priority for contender in rivals}) == len(rivals):
+        # what is left to one slot never takes from a more important one
+        counts = [0] * len(rivals)
+        for i in order:
+            counts[i] = ranges[i]
+            while counts[i] and state.density(device, sum(map(mul, counts, heights))) > limit:
+                counts[i] -= 1
+        return counts
     value = _values(rivals)
     within = (
         counts
