@@ -42,6 +42,7 @@ from adproxy.tokens import PageMarks
 _FORBIDDEN = ScriptVerdict("forbidden")
 _OTHER_WIDTH = {"phone": DESKTOP_WIDTH, "desktop": PHONE_WIDTH}
 _NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_PLAIN = re.compile(r"[A-Za-z0-9 _./:-]*")
 _NOT_UNIT = re.compile(r"[^a-z0-9]+")
 
 _CONTENT = "[data-adproxy]:not(style,script,link,template,noscript)"
@@ -63,6 +64,8 @@ _AD_FREE_CSS = "[data-adproxy-off] [data-adproxy-slot]{display:none!important}"
 
 def _text(value: str) -> str:
     """Text or attribute value as ASCII HTML."""
+    if _PLAIN.fullmatch(value):
+        return value
     value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     return value.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
@@ -166,6 +169,8 @@ def _values(slot: Slot, number: int, page: Page, policy: Policy) -> dict[str, st
 
 def fill(template: str, values: Mapping[str, str], change: Callable[[str], str] = str) -> str:
     """A template with its {names} replaced; names were checked at load, so an unknown one stays as it is."""
+    if "{" not in template:
+        return template
     return _NAME.sub(lambda m: change(values[m[1]]) if m[1] in values else m[0], template)
 
 
