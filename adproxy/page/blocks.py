@@ -26,10 +26,12 @@ from adproxy.page.words import count_words, fold
 # Looking a member up in its enum takes longer than most of what is done with it here, and so does a named tuple's own
 # constructor: there are blocks and gaps by the dozen.
 _AD, _ASIDE, _PARAGRAPH, _QUOTE = BlockKind.AD, BlockKind.ASIDE, BlockKind.PARAGRAPH, BlockKind.QUOTE
+_MEDIA_BLOCK = BlockKind.MEDIA
 _NO_GAP = Gap(None, Reason.NO_LEGAL_ANCHOR.value)
 _new = tuple.__new__
 # Of an element that has none that says anything.
 _NO_ATTRIBUTES: dict[str, str | None] = {}
+_UNREAD: Folded = ("", 0)
 
 # More blocks than any article has, and more elements and texts beside each other, empty ones too; what follows is not
 # looked at.
@@ -59,10 +61,13 @@ _ASIDES = frozenset("nav aside footer form details dialog button fieldset".split
 _CONTAINERS = frozenset("div section article main header center hgroup address td tr tbody thead tfoot body".split())
 _SENTENCE_ENDS = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS = frozenset(":：")
+_ENDS = _SENTENCE_ENDS - _COLONS
 _QUESTIONS = frozenset("?？؟")
 _DASHES = frozenset("—–―-")
 _SOURCE_WORDS = 12
 """A name and an office, behind a dash under a quotation."""
+_LABEL = 90
+"""Characters; no label of an ad is longer."""
 _CAPTION_WORDS = 40
 _NOTE = re.compile(r"\[\d{1,3}\]")
 # What begins with a word for a picture, and a colon or its author behind it; what ends with where pictures are bought.
@@ -113,6 +118,8 @@ class _Walk:
     heights: Heights
     pieces: list[_Piece] = field(default_factory=list)
     visited: int = 0
+    unusual: frozenset[int] = frozenset()
+    """`mem_id`s of elements in which there is more than text."""
     good_in: dict[int, int] | None = None
     """By `mem_id`: how many of the article's good paragraphs an element holds; None: nothing has asked yet."""
 
@@ -153,7 +160,8 @@ def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = (), heights: 
     inside = contents(article.root, avoid)
     if inside is None:
         return Outline((), (), ())
-    walk = _Walk(article, inside, heights)
+    unusual = frozenset().union(inside.silent, inside.media, inside.ads, inside.avoided)
+    walk = _Walk(article, inside, heights, unusual=unusual)
     _visit(walk, article.root, 0)
     pieces = _trimmed(walk.pieces)
     gaps = [_gap(tree, pieces, i) for i in range(len(pieces) + 1)] if pieces else []
@@ -264,7 +272,7 @@ def _holds_blocks(node: LexborNode) -> bool:
 
 
 def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words: int, linked: bool = False) -> None:
-    if len(text) <= 90 and is_label(text):
+    if len(text) <= _LABEL and is_label(text):
         _add(walk, node, _AD, tag, text, walk.heights.paragraph(1), words)
         return
     flags = BlockFlag.NONE
@@ -372,9 +380,28 @@ def _paragraph(walk: _Walk, node: LexborNode, depth: int) -> None:
         _add(walk, node, BlockKind.MEDIA, "p", "", walk.heights.media(*size), 0)
 
 
+def _is_ordinary(walk: _Walk, mem_id: int, text: str, words: int) -> bool:
+    """True for a paragraph of the article's own that is nothing but text, too long for a source, below no picture, and
+    ends where a sentence does: of the questions that `_text_piece` asks, none is one."""
+    return (
+        words > _SOURCE_WORDS
+        and len(text) > _LABEL
+        and text[-1] in _ENDS
+        and text[0] != "["
+        and mem_id not in walk.unusual
+        and (words > _CAPTION_WORDS or not walk.pieces or walk.pieces[-1].block.kind is not _MEDIA_BLOCK)
+    )
+
+
 def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
-    if tag == "p" and node.mem_id in walk.article.paragraphs:
-        _paragraph(walk, node, depth)
+    if tag == "p" and (mem_id := node.mem_id) in walk.article.paragraphs:
+        text, words = walk.article.texts.get(mem_id, _UNREAD)
+        if text and _is_ordinary(walk, mem_id, text, words):
+            height = walk.heights.paragraph(width_of(text, words))
+            block = _new(Block, (_PARAGRAPH, words, len(text), height, BlockFlag.NONE, tag, text[:80], ()))
+            walk.pieces.append(_Piece(block, node, True))
+        else:
+            _paragraph(walk, node, depth)
         return
     names = ads.ordinary_names(tag, node)
     attributes = node.attributes if names is None else _NO_ATTRIBUTES
