@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
@@ -45,7 +46,6 @@ _PHONE_ROOM, _DESKTOP_ROOM, _LABEL = 390, 1366, 24
 # In Chromium at 390 px, a saved article with its own styles keeps 322 px for each of 19 banners, but none for its
 # outstream ads and their backfill.
 _KEEPS_NO_ROOM = frozenset("outstream interstitial outofpage oop adhesion takeover".split())
-_NAMES = ("class", "id", "data-ad-unit", "data-type", "data-ad-type")
 # Of several sizes the tallest of at most so many px is likely: half pages and skyscrapers stand beside an article.
 _LIKELY = 300
 
@@ -53,9 +53,10 @@ _LIKELY = 300
 def likely_room(node: LexborNode, usual: PerDevice) -> PerDevice:
     """Heights of an ad in CSS px, 0 where it is not shown; `usual`: where its markup says nothing."""
     parts = _parts(node)
-    if any(_keeps_no_room(part) for part in parts):
+    said = [_said(part) for part in parts]
+    if any(names.no_room for names in said):
         return NOTHING
-    phone, desktop = _shown_on(parts)
+    phone, desktop = _shown_on([names.devices for names in said])
     found = [size for part in parts for size in _sizes(part)]
     height = usual
     if found:
@@ -78,41 +79,48 @@ def _parts(node: LexborNode) -> list[dict[str, str | None]]:
     return parts
 
 
-def _keeps_no_room(attributes: dict[str, str | None]) -> bool:
-    return any(
-        not _KEEPS_NO_ROOM.isdisjoint(tokens(word)) for name in _NAMES for word in (attributes.get(name) or "").split()
-    )
+class _Said(NamedTuple):
+    """What an element's names say."""
+
+    no_room: bool
+    """The page keeps no room for it."""
+    devices: tuple[bool, bool] | None
+    """Is it there on phones, on desktops? None where they speak of neither."""
 
 
-def _shown_on(parts: list[dict[str, str | None]]) -> tuple[bool, bool]:
-    """On phones, on desktops? By what the ad itself says, else by what is said within it."""
-    own, *others = map(_devices, parts)
-    if own is not None:
-        return own
-    said = [devices for devices in others if devices is not None]
-    if not said:
+def _said(attributes: dict[str, str | None]) -> _Said:
+    get = attributes.get
+    names = f"{get('class') or ''} {get('id') or ''} {get('data-ad-unit') or ''}"
+    said = _said_by(names) if len(names) <= _LONGEST_VALUE else _said_by.__wrapped__(names)
+    for kind in (get("data-type"), get("data-ad-type")):
+        if kind and any(not _KEEPS_NO_ROOM.isdisjoint(tokens(word)) for word in kind.split()):
+            return said._replace(no_room=True)
+    return said
+
+
+def _shown_on(said: list[tuple[bool, bool] | None]) -> tuple[bool, bool]:
+    """On phones, on desktops? By what the ad itself says, which comes first, else by what is said within it."""
+    if said[0] is not None:
+        return said[0]
+    others = [devices for devices in said if devices is not None]
+    if not others:
         return True, True
-    return any(phone for phone, _ in said), any(desktop for _, desktop in said)
-
-
-def _devices(attributes: dict[str, str | None]) -> tuple[bool, bool] | None:
-    """What an element's names say of phones and desktops; None where they speak of neither."""
-    names = f"{attributes.get('class') or ''} {attributes.get('id') or ''} {attributes.get('data-ad-unit') or ''}"
-    return _said_by(names) if len(names) <= _LONGEST_VALUE else _said_by.__wrapped__(names)
+    return any(phone for phone, _ in others), any(desktop for _, desktop in others)
 
 
 @lru_cache(maxsize=1024)
-def _said_by(names: str) -> tuple[bool, bool] | None:
+def _said_by(names: str) -> _Said:
     """Sites repeat their names, so the answers are kept; not those of long ones."""
     shown: set[str] = set()
     phone = desktop = True
-    spoken = False
+    spoken = no_room = False
     for name in names.split():
         if name in _NARROW:
             spoken, desktop = True, False
         elif name in _WIDE:
             spoken, phone = True, False
         words = set(tokens(name))
+        no_room = no_room or not _KEEPS_NO_ROOM.isdisjoint(words)
         kinds = words & _KINDS
         if not kinds:
             continue
@@ -123,11 +131,11 @@ def _said_by(names: str) -> tuple[bool, bool] | None:
         else:
             shown |= kinds
     if not spoken:
-        return None
+        return _Said(no_room, None)
     if shown:
         phone = phone and bool(shown & _PHONE)
         desktop = desktop and bool(shown & _DESKTOP)
-    return phone, desktop
+    return _Said(no_room, (phone, desktop))
 
 
 def _sizes(attributes: dict[str, str | None]) -> Iterator[tuple[int, int]]:

@@ -72,13 +72,18 @@ _CAPTION_WORDS = 40
 _NOTE = re.compile(r"\[\d{1,3}\]")
 # What begins with a word for a picture, and a colon or its author behind it; what ends with where pictures are bought.
 _CREDIT = re.compile(
-    r"""^[\W_]*(?:©|\(c\)|(?:photo(?:graph)?s?|images?|pictures?|credits?|courtesy|foto(?:s|graf\w*)?|bild(?:er)?|imagen(?:es)?
+    r"""[\W_]*(?:©|\(c\)|(?:photo(?:graph)?s?|images?|pictures?|credits?|courtesy|foto(?:s|graf\w*)?|bild(?:er)?|imagen(?:es)?
     |immagin[ei]|imagem|crédits?|crédito|kuvat?|kép|zdjęci[ae]|fot|фото|写真|画像|图片?|圖片?|사진|صورة|تصویر|צילום)
-    \s*(?:(?:credit|courtesy|by|via|par|von|de|di|door|av|af)\b|[:：/／|©.]))
-    |(?:getty(?:\simages)?|reuters|\bap(?:\sphoto)?|\bafp|\bepa|\bdpa|shutterstock|istock|alamy|unsplash|flickr|wikimedia(?:\scommons)?
+    \s*(?:(?:credit|courtesy|by|via|par|von|de|di|door|av|af)\b|[:：/／|©.]))""",
+    re.I | re.X,
+)
+_AGENCY = re.compile(
+    r"""(?:getty(?:\simages)?|reuters|\bap(?:\sphoto)?|\bafp|\bepa|\bdpa|shutterstock|istock|alamy|unsplash|flickr|wikimedia(?:\scommons)?
     |file\sphoto)[)\]\s.]*$""",
     re.I | re.X,
 )
+_AGENCY_REACH = 40
+"""Characters from the end on in which an agency's name begins."""
 # A box with a picture and a linked title that holds no more words than this is a card, which leads to another page.
 _CARD_WORDS = 60
 _CARD_PIECES = 60
@@ -312,7 +317,7 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
 
 def _is_caption(node: LexborNode | None, text: str) -> bool:
     """True for a line right below a picture that names its author, is called a caption, or is all in italics."""
-    if _CREDIT.search(text):
+    if _CREDIT.match(text) or _AGENCY.search(text, max(0, len(text) - _AGENCY_REACH)):
         return True
     if node is None:
         return False
