@@ -8,6 +8,9 @@ again. That has to be proven, not guessed: a difference counts only if
 - it lies in a run of ``A-Z a-z 0-9 _ -`` that has the same bounds in both: no such run can begin, end or spell a tag, a
   comment or an attribute, if what stands before it is no ``<``, ``/`` or ``!`` and no byte beyond ASCII (whose second
   half it might be);
+- or in a run of these and ``+ / =``, as base64 has them, between two quotes of a kind: these end nothing there, but the
+  byte scan, which knows no scripts, may count other attributes for them. So that is only believed of a page in which
+  the scan finds no tag within another, before and after, and which the guard lets pass anew;
 - the run lies within a quoted value that nobody reads (``nonce``, the ``value`` of a hidden input, the ``content`` of a
   meta tag that is named after a token), or within a script that holds no ``<!--``, is not JSON-LD, and stands in no
   text;
@@ -28,6 +31,8 @@ from dataclasses import dataclass
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from adproxy.page.ends import end_of_tag
+from adproxy.page.guard import hostile
+from adproxy.page.scan import scan
 
 MAX_SPANS = 64
 """More places than these are no tokens."""
@@ -42,6 +47,9 @@ _CLOSE = 16
 
 _TOKEN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 _ALL_TOKEN = re.compile(rb"[A-Za-z0-9_-]*")
+_BASE64 = _TOKEN | frozenset(b"+/=")
+_ALL_BASE64 = re.compile(rb"[A-Za-z0-9_+/=-]*")
+_QUOTES = frozenset(b"\"'")
 _NEVER_BEHIND = frozenset(b"</!")
 _TAG_NAME = re.compile(rb"<(script|style|link|input|meta)(?=[\t\n\f\r />])", re.I)
 # One attribute of a tag that `end_of_tag` calls well formed.
@@ -67,21 +75,36 @@ class Loose:
     """In order, none touching another."""
     nonces: tuple[Span, ...] = ()
     """Those of them in which the page's own nonce stands, all places of it or none."""
+    quoted: frozenset[Span] = frozenset()
+    """Those of them that may hold the other characters of base64 too, in a page of which the scan tells the same."""
 
     def fits(self, old: bytes, new: bytes) -> bool:
         """True if `new` is `old`, of which this was proven, with other tokens in these places and no other change."""
         if len(old) != len(new):
             return False
-        at = 0
+        at, other_characters = 0, False
         for start, end in self.spans:
-            if old[at:start] != new[at:start] or _ALL_TOKEN.fullmatch(new, start, end) is None:
+            if old[at:start] != new[at:start]:
                 return False
             at = end
-        return old[at:] == new[at:] and len({new[start:end] for start, end in self.nonces}) <= 1
+            if _ALL_TOKEN.fullmatch(new, start, end) and _ALL_TOKEN.fullmatch(old, start, end):
+                continue
+            if (start, end) not in self.quoted or _ALL_BASE64.fullmatch(new, start, end) is None:
+                return False
+            other_characters = True
+        if old[at:] != new[at:] or len({new[start:end] for start, end in self.nonces}) > 1:
+            return False
+        return not other_characters or _is_plain(new)
 
     def nonce_of(self, new: bytes) -> str | None:
         """The page's own nonce in a body that fits; None where it is the same in all of them."""
         return new[slice(*self.nonces[0])].decode("ascii") if self.nonces else None
+
+
+def _is_plain(html: bytes) -> bool:
+    """True for a page of which the scan tells the same whatever quoted values hold, and that may be parsed."""
+    scanned = scan(html)
+    return scanned.swallowed == 0 and hostile(html, scanned) is None
 
 
 def is_readable(selectors: Iterable[str], metas: Iterable[str]) -> bool:
@@ -103,26 +126,34 @@ def differences(old: bytes, new: bytes) -> tuple[Span, ...] | None:
             for at in range(max(close, spans[-1][1] if spans else 0), min(close + _CLOSE, len(old))):
                 if old[at] == new[at] or (spans and at < spans[-1][1]):
                     continue
-                run = _run(old, at)
-                if run is None or run != _run(new, at) or len(spans) == MAX_SPANS:
+                run = _quoted(old, at) or _run(old, at)
+                if run is None or run != (_quoted(new, at) or _run(new, at)) or len(spans) == MAX_SPANS:
                     return None
                 spans.append(run)
     return tuple(spans)
 
 
-def _run(html: bytes, at: int) -> Span | None:
+def _run(html: bytes, at: int, letters: frozenset[int] = _TOKEN) -> Span | None:
     """The run of token characters around an offset, if it is one that can't be part of markup."""
-    if html[at] not in _TOKEN:
+    if html[at] not in letters:
         return None
     start = at
-    while start and html[start - 1] in _TOKEN:
+    while start and html[start - 1] in letters:
         start -= 1
     end = at + 1
-    while end < len(html) and html[end] in _TOKEN:
+    while end < len(html) and html[end] in letters:
         end += 1
     if start == 0 or html[start - 1] in _NEVER_BEHIND or html[start - 1] >= 0x80:
         return None
     return start, end
+
+
+def _quoted(html: bytes, at: int) -> Span | None:
+    """The run of base64's characters around an offset, if it is all that stands between two quotes of a kind."""
+    run = _run(html, at, _BASE64)
+    if run is None or run[1] == len(html) or html[run[0] - 1] not in _QUOTES or html[run[0] - 1] != html[run[1]]:
+        return None
+    return run
 
 
 def prove(html: bytes, encoding: str, spans: Sequence[Span], nonce: str) -> Loose | None:
@@ -148,7 +179,8 @@ def prove(html: bytes, encoding: str, spans: Sequence[Span], nonce: str) -> Loos
         if of_page and html.count(nonce.encode()) != len(of_page):
             return None  # it stands elsewhere too, where it stays what it is
         nonces = of_page
-    return Loose(tuple(spans), tuple(nonces))
+    quoted = frozenset(span for span in spans if _quoted(html, span[0]) == span) if _is_plain(html) else frozenset()
+    return Loose(tuple(spans), tuple(nonces), quoted)
 
 
 @dataclass(frozen=True, slots=True)
