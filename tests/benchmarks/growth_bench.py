@@ -1,5 +1,5 @@
-"""How cost grows: with a page's size, with the number of rule sets, with requests at once; and what a reader waits for
-the first byte of a slow page: python tests/benchmarks/growth_bench.py
+"""How cost grows: with a page's size, with its blocks, with the number of rule sets, with requests at once; and what a
+reader waits for the first byte of a slow page: python tests/benchmarks/growth_bench.py
 
 In process, by processor time of the thread, the best of a few tries; requests at once and first bytes over loopback,
 from an origin that waits in the middle of its page.
@@ -33,6 +33,8 @@ from adproxy.whole_page import WholePage
 
 SIZES = (10, 30, 100, 300, 1_000, 2_000, 5_000)
 """Thousands of bytes; beyond 2 MiB pages are left alone."""
+BLOCKS = (10, 30, 100, 300, 1_000, 3_000)
+"""Paragraphs of a page that is always as large; of an article no more than 1,000 blocks are looked at."""
 RULE_SETS = (1, 10, 100, 1_000)
 AT_ONCE = (1, 10, 100, 1_000, 5_000)
 TRIES = 5
@@ -48,6 +50,13 @@ def page_of(size: int) -> bytes:
     head = '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Late</title></head><body>'
     text = paragraph * max(2, size // len(paragraph))
     return f"{head}<main><article><h1>Late</h1>\n{text}</article></main></body></html>".encode()
+
+
+def page_in_blocks(blocks: int) -> bytes:
+    """An article of about 300 KB in so many paragraphs."""
+    text = (_WORDS * (300_000 // blocks // len(_WORDS) + 1))[: 300_000 // blocks]
+    head = '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Late</title></head><body>'
+    return f"{head}<main><article><h1>Late</h1>\n{f'<p>{text}.</p>' * blocks}</article></main></body></html>".encode()
 
 
 def _best(work: Callable[[], object]) -> float:
@@ -77,10 +86,20 @@ def by_size(policy: Policy) -> list[tuple[int, float, float]]:
     return rows
 
 
-def by_rule_sets() -> list[tuple[int, float]]:
+def by_blocks(policy: Policy) -> list[tuple[int, float]]:
+    """Paragraphs, microseconds of a new page."""
+    rows = []
+    for blocks in BLOCKS:
+        html = page_in_blocks(blocks)
+        page = WholePage(html, "", "text/html", (), policy, "/", b"", "/_adproxy/", 8_000_000, "", None)
+        rows.append((blocks, _best(page.decide)))
+    return rows
+
+
+def by_rule_sets(brief: bool = False) -> list[tuple[int, float]]:
     """Rule sets, microseconds to find a page's."""
     rows = []
-    for count in RULE_SETS:
+    for count in RULE_SETS[:2] if brief else RULE_SETS:
         with tempfile.TemporaryDirectory() as home:
             for i in range(count):
                 text = f"version: 1\nsite: site-{i}\nuse: [news]\nhosts: [site-{i}.example]\n"
@@ -180,20 +199,23 @@ async def first_bytes(early: Sequence[float]) -> list[tuple[str, float]]:
     return rows
 
 
-async def at_once(most: int) -> list[tuple[int, float, int]]:
-    """Requests at once, milliseconds until all are answered beyond the origin's pause, peak memory in KB."""
+async def at_once(most: int) -> list[tuple[int, float, int, float]]:
+    """Requests at once, milliseconds until all are answered beyond the origin's pause, peak memory in KB, and by how
+    much that is more for each of them."""
     rows = []
     async with slow_origin(page_of(100_000)) as origin:
         for count in (count for count in AT_ONCE if count <= most):
             with tempfile.TemporaryDirectory() as home, proxy(origin, 0, Path(home)) as (port, process):
                 await asyncio.sleep(2)
                 await ask(port)
+                idle = _memory(process)
                 began = time.perf_counter()
                 found = await asyncio.wait_for(asyncio.gather(*(ask(port) for _ in range(count))), _DEADLINE)
                 took = (time.perf_counter() - began - PAUSE_SECONDS) * 1e3
                 if not all(b" 200 " in body[:20] for _, body in found):
                     raise SystemExit(f"growth_bench: not all of {count} requests got a page")
-                rows.append((count, took, _memory(process)))
+                peak = _memory(process)
+                rows.append((count, took, peak, (peak - idle) / count))
     return rows
 
 
@@ -201,6 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--svg", type=Path, default=Path("growth.svg"), metavar="FILE", help="default: %(default)s")
     parser.add_argument("--at-once", type=int, default=AT_ONCE[-1], metavar="N", help="requests (default: %(default)s)")
+    parser.add_argument("--brief", action="store_true", help="fewer rule sets and no waits: to see that it runs")
     options = parser.parse_args(arguments)
     keep_freed_memory()
     policy = load_rules(RULES).rule_sets[0].pages[0].policy
@@ -215,11 +238,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sizes = by_size(policy)
     part("A new page, by its size", [(f"{s:,} KB", us, f"{us:,.0f} us, {us / s:.1f} a KB") for s, us, _ in sizes])
     part("Sent before, by its size", [(f"{s:,} KB", us, f"{us:,.0f} us, {us / s:.2f} a KB") for s, _, us in sizes])
-    part("To find a page's rules", [(f"{n:,} rule sets", us, f"{us:.2f} us") for n, us in by_rule_sets()])
-    waits = asyncio.run(first_bytes((0, 0.1, 0.002)))
+    part(
+        "A new page of 300 KB, by its paragraphs",
+        [(f"{n:,} paragraphs", us, f"{us:,.0f} us, {us / n:.1f} each") for n, us in by_blocks(policy)],
+    )
+    part("To find a page's rules", [(f"{n:,} rule sets", us, f"{us:.2f} us") for n, us in by_rule_sets(options.brief)])
+    waits = asyncio.run(first_bytes(() if options.brief else (0, 0.1, 0.002)))
     part(f"First byte of a page that pauses for {PAUSE_SECONDS:g} s", [(who, ms, f"{ms:.1f} ms") for who, ms in waits])
     crowds = asyncio.run(at_once(options.at_once))
-    bars = [(f"{n:,} at once", ms / n, f"{ms / n:.2f} ms each, {kb / 1024:.0f} MiB") for n, ms, kb in crowds]
+    bars = [
+        (f"{n:,} at once", ms / n, f"{ms / n:.2f} ms, {each:.0f} KB each, {kb / 1024:.0f} MiB")
+        for n, ms, kb, each in crowds
+    ]
     part("Requests at once, one worker", bars)
     about = machine()
     below = f"{about['cpu']}, {about['cores']} cores, load {os.getloadavg()[0]:.1f}; Python {about['python']}"
