@@ -1,4 +1,4 @@
-"""What benchmarks make of figures: ratios burst by burst, tables, pictures that are well formed. No time is asserted."""
+"""What benchmarks make of figures: ratios burst by burst, tables, well-formed pictures. No time is asserted."""
 
 from __future__ import annotations
 
