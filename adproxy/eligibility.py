@@ -28,14 +28,15 @@ _PAGE_EXTENSIONS = frozenset(b"asp aspx cfm htm html jsp php phtml shtml".split(
 
 def values(headers: RawHeaders, name: bytes) -> list[str]:
     """All values of a field (lower-case name), in order, as text; bytes above ASCII become Latin-1 characters."""
-    return [value.decode("latin-1").strip() for key, value in headers if key.lower() == name]
+    length = len(name)  # asked many times of each exchange: most names differ in it, and are not looked at
+    return [value.decode("latin-1").strip() for key, value in headers if len(key) == length and key.lower() == name]
 
 
 def said(headers: RawHeaders, wanted: frozenset[bytes]) -> dict[bytes, list[str]]:
     """What `values` would find of each of the wanted fields, in one go; those that are not there are missing."""
     found: dict[bytes, list[str]] = {}
     for key, value in headers:
-        if key in wanted or (key := key.lower()) in wanted:
+        if key in wanted or (not key.islower() and (key := key.lower()) in wanted):
             found.setdefault(key, []).append(value.decode("latin-1").strip())
     return found
 
