@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from selectolax.lexbor import LexborNode
 
 from adproxy.page import teasers, walk
+from adproxy.page.glance import glance_for
 from adproxy.page.landmarks import Paragraphs, paragraphs_in
 from adproxy.page.names import Says, says, tokens
 from adproxy.page.walk import Sought
@@ -56,6 +57,8 @@ _text_boxes = walk.finder(((Sought(_TEXT_BOXES, own_text=_LEAST_TEXT),), (Sought
 _LIST_PARTS = frozenset(["ul", "ol", "li"])
 _NOT_ARTICLE = Says.NOT_ARTICLE | Says.AD | Says.CAPTION | Says.SIDEBAR
 _NOT_ARTICLE_ROLES = frozenset("navigation complementary contentinfo dialog search".split())
+# Without any of these, only its names and its kind tell that an element is no part of an article.
+_glance = glance_for(("hidden", "role", "style"))
 _NEVER_ARTICLE_TAGS = frozenset(["footer", "nav", "dialog"])
 _NOT_ARTICLE_TAGS = frozenset("a nav aside footer form figure figcaption button dialog menu details template".split())
 
@@ -106,6 +109,9 @@ class _Branch:
 
 def _is_mostly_linked(node: LexborNode, text: str) -> bool:
     """True if more than half of an element's text is within links."""
+    first = node.first_child
+    if first is not None and first.is_text_node and first.next is None:  # nothing but text
+        return False
     if len(node.text(deep=False)) * 2 >= len(text):  # at least half stands in the element itself
         return False
     return sum(len(link.text()) for link in node.css("a")) * 2 > len(text)
@@ -298,10 +304,14 @@ def _is_ignored(branch: _Branch, total: int) -> bool:
     node = branch.node
     if branch.words >= total * _TOO_MUCH_TO_IGNORE:
         return node.tag in _NEVER_ARTICLE_TAGS or (total - branch.words >= MIN_ARTICLE_WORDS and _holds_comments(node))
+    if node.tag in _NOT_ARTICLE_TAGS:
+        return True
+    names = _glance(node)
+    if names is not None:
+        return bool(says(*names) & _NOT_ARTICLE)
     attributes = node.attributes
     return (
-        node.tag in _NOT_ARTICLE_TAGS
-        or bool(says(attributes.get("class") or "", attributes.get("id") or "") & _NOT_ARTICLE)
+        bool(says(attributes.get("class") or "", attributes.get("id") or "") & _NOT_ARTICLE)
         or "hidden" in attributes
         or attributes.get("role") in _NOT_ARTICLE_ROLES
         or "display:none" in (attributes.get("style") or "").replace(" ", "")

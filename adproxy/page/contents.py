@@ -65,7 +65,8 @@ def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents | None:
         if tag in ads.TAGS:
             suspects.append(node)
     for node in suspects:
-        if ads.is_ad(node.tag or "", node.attributes):
+        tag = node.tag or ""
+        if ads.ordinary_names(tag, node) is None and ads.is_ad(tag, node.attributes):
             advertising.update(_up(node, root, advertising))
     avoided: dict[int, tuple[int, ...]] = {}
     matched: dict[int, tuple[int, ...]] = {}

@@ -148,14 +148,18 @@ def _inside_never(tree: Tree, node: LexborNode) -> bool:
             verdict = known[at.mem_id]
             break
         chain.append(at.mem_id)
-        attributes = at.attributes
-        if is_hidden(attributes):
+        around = tree.is_around_article(at)
+        if tag in _NEVER_INSIDE and not around:
             break
-        if not tree.is_around_article(at):
-            if tag in _NEVER_INSIDE or attributes.get("role") == "navigation":
+        if ads.ordinary_names(tag or "", at) is None:  # of most, nothing more is to be asked
+            attributes = at.attributes
+            if is_hidden(attributes):
                 break
-            if ads.is_ad(tag or "", attributes) and not holds_words(at, ads.MAX_WORDS):
-                break
+            if not around:
+                if attributes.get("role") == "navigation":
+                    break
+                if ads.is_ad(tag or "", attributes) and not holds_words(at, ads.MAX_WORDS):
+                    break
         at = at.parent
     for mem_id in chain:
         known[mem_id] = verdict
