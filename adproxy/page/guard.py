@@ -19,8 +19,10 @@ MAX_BYTES = 2 * 1024 * 1024
 MAX_TAGS = 25_000
 # Nothing may be open any more for them to close: each "</p>" is an element then.
 MAX_END_TAGS = 30_000
-# No page has one that its author meant; the parser keeps 24 bytes for each, as an error.
+# No page has one that its author meant; the parser keeps 24 bytes for each, as an error. Smaller pages can't have so
+# many that it matters.
 MAX_NULS = 10_000
+_MAY_HAVE_MANY_NULS = 512 * 1024
 # 1,000 open elements cost the parser about a millisecond, 10,000 about a hundred, growing with the square.
 MAX_DEPTH = 1_500
 # Formatting elements that a block would reopen, times the blocks: 80,000 clones take about 32 MiB.
@@ -64,7 +66,7 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
     """
     if len(html) > MAX_BYTES:
         return f"{len(html)} bytes; at most {MAX_BYTES} are parsed"
-    if 0 in html and html.count(0) > MAX_NULS:
+    if len(html) > _MAY_HAVE_MANY_NULS and 0 in html and html.count(0) > MAX_NULS:
         return f"more than {MAX_NULS} NUL bytes"
     scanned = scanned or scan(html)
     if scanned.tags > MAX_TAGS:
