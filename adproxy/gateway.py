@@ -79,27 +79,27 @@ class Gateway:
         outer = request_id.set(self._log.name_of(scope["headers"], trusted=trusted))
         try:
             if scope["type"] == "http":
-                await self._http(scope, receive, send)
+                await self._http(scope, receive, send, trusted)
             else:
-                await self._websocket(scope, receive, send)
+                await self._websocket(scope, receive, send, trusted)
         finally:
             request_id.reset(outer)
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _http(self, scope: Scope, receive: Receive, send: Send, trusted: bool) -> None:
         answering, began = _Answering(send, self._own_origin), time.perf_counter()
         try:
-            await self._answered(scope, receive, answering)
+            await self._answered(scope, receive, answering, trusted)
         finally:
             self._log.answered(scope["method"], scope["path"], answering.status, began)
 
-    async def _answered(self, scope: Scope, receive: Receive, answering: _Answering) -> None:
+    async def _answered(self, scope: Scope, receive: Receive, answering: _Answering, trusted: bool) -> None:
         send = answering.send
         host = host_of(scope["headers"], scope.get("http_version", "1.1"))
         refused = self._refusal(scope, host)
         if refused is not None:
             await _answer(send, scope["method"], *refused)
             return
-        ready = self._ready(scope, host or "")
+        ready = self._ready(scope, host or "", trusted)
         reader = self._reader(ready)
         if self._of_reader.get(reader, 0) >= self._settings.max_requests_of_reader and reader is not None:
             self._metrics.error(ErrorKind.OVERLOAD)
@@ -120,7 +120,7 @@ class Gateway:
             if not self._of_reader[reader]:
                 del self._of_reader[reader]
 
-    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send, trusted: bool) -> None:
         host = host_of(scope["headers"], scope.get("http_version", "1.1"))
         if self._refusal({**scope, "method": "GET"}, host) is not None:
             await receive()
@@ -128,7 +128,7 @@ class Gateway:
             return
         self._requests += 1
         try:
-            await self._app({**scope, "headers": self._ready(scope, host or "")}, receive, send)
+            await self._app({**scope, "headers": self._ready(scope, host or "", trusted)}, receive, send)
         except UpstreamError as failure:
             self._metrics.error(failure.kind)
             log.warning("a WebSocket of %r ended: %s", scope["path"][:200], failure)
@@ -163,15 +163,15 @@ class Gateway:
             return 503, _FAILURES[ErrorKind.OVERLOAD][2], _busy()
         return None
 
-    def _ready(self, scope: Scope, host: str) -> HeaderList:
-        """The headers that the upstream gets."""
+    def _ready(self, scope: Scope, host: str, trusted: bool) -> HeaderList:
+        """The headers that the upstream gets. `trusted`: whether the peer's word is believed."""
         headers: RawHeaders = scope["headers"]
         version = scope.get("http_version", "1.1")
         client = scope.get("client")
         scheme = "https" if scope.get("scheme") in ("https", "wss") else "http"
         # the server has answered an Expect by the time that it hands a body on
         ready = [(name, value) for name, value in hops.end_to_end(headers) if name not in _REPLACED]
-        ready = self._peers.forwarded(ready, client[0] if client else None, scheme, host)
+        ready = self._peers.forwarded(ready, client[0] if client else None, scheme, host, trusted=trusted)
         left = hops.max_forwards(headers) if scope.get("method") == "OPTIONS" else None
         if left is not None:
             ready = hops.counted_down(ready, left - 1)

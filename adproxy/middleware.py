@@ -44,7 +44,7 @@ from adproxy.quarantine import Hands
 from adproxy.rewrite_pool import RewritePool
 from adproxy.rollout import takes_part
 from adproxy.root_files import root_answer
-from adproxy.rules.match import choose
+from adproxy.rules.match import policy_for
 from adproxy.rules.ruleset import Policy, RuleBook
 from adproxy.settings import Settings
 from adproxy.signing_keys import load_keys
@@ -193,9 +193,9 @@ class AdMiddleware:
     async def _explain(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The page as it is, with the account of its slots; nothing of it is counted."""
         book = self._book()
-        policy = choose(
+        policy = policy_for(
             book, next(iter(values(scope["headers"], b"host")), ""), _raw_path(scope).decode("utf-8", "replace")
-        ).policy
+        )
         if policy is not None:
             self._own.remember(policy)  # a style sheet of its own may be asked for
         view = DebugView(scope, send, book, self.settings, self.pool)
@@ -211,7 +211,7 @@ class AdMiddleware:
 
     def _judge(self, method: str, raw_path: bytes, path: str, request: RawHeaders) -> _Judgement:
         book = self._book()
-        policy = choose(book, next(iter(values(request, b"host")), ""), path).policy
+        policy = policy_for(book, next(iter(values(request, b"host")), ""), path)
         if policy is None:
             return _Judgement(None, Skip(SkipReason.PATH if book.rule_sets else SkipReason.NO_RULES))
         refused = request_skip(method, request)

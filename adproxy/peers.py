@@ -58,13 +58,16 @@ class Peers:
             address = address.ipv4_mapped
         return any(address in network for network in self._networks)
 
-    def forwarded(self, headers: RawHeaders, peer: str | None, scheme: str, host: str) -> HeaderList:
+    def forwarded(
+        self, headers: RawHeaders, peer: str | None, scheme: str, host: str, *, trusted: bool | None = None
+    ) -> HeaderList:
         """`headers` with the fields that tell the upstream who asks.
 
         `peer`: the address of the connection's other end; None for a Unix socket, which only a local server reaches.
-        `scheme`, `host`: of the request as it came to us.
+        `scheme`, `host`: of the request as it came to us. `trusted`: `is_front` of the peer, where it is known already.
         """
-        trusted = self.is_front(peer)
+        if trusted is None:
+            trusted = self.is_front(peer)
         gone = _REPLACED if trusted else _TOLD
         kept = [
             (name, value)

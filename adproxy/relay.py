@@ -73,7 +73,7 @@ class Relay:
             watch.end()
 
     async def _exchange(self, scope: Scope, body: _Body, send: Send, watch: _Watch) -> None:
-        chunks = None if body.whole.is_set() else body.chunks()
+        chunks = None if body.whole else body.chunks()
         watch.waits_for_head = True
         watch.expect(self._settings.head_seconds)
         answer = await self._upstream.exchange(scope["method"], raw_target(scope), list(scope["headers"]), chunks)
@@ -227,8 +227,10 @@ class _Body:
         self._seconds = settings.idle_seconds
         self._head_seconds = settings.head_seconds
         self._first: Message = {}
-        self.whole = asyncio.Event()
+        self.whole = False
         """Nothing more of the body will be read."""
+        self._read_whole: asyncio.Event | None = None
+        """Told then; None as long as nobody waits for it."""
         self.left = False
         self.watch: _Watch | None = None
         """Its deadline for the upstream's answer moves on while the body is on its way."""
@@ -240,7 +242,12 @@ class _Body:
             self.watch.expect(self._seconds)
         self._first = self._heard(await self._receive())
         if not self._first.get("body") and not self._first.get("more_body"):
-            self.whole.set()
+            self._end()
+
+    def _end(self) -> None:
+        self.whole = True
+        if self._read_whole is not None:
+            self._read_whole.set()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body. Raises `Left` where the reader leaves or goes silent before its end."""
@@ -254,7 +261,7 @@ class _Body:
                     return
                 message = await self._next()
         finally:
-            self.whole.set()
+            self._end()
 
     async def _next(self) -> Message:
         try:
@@ -276,7 +283,9 @@ class _Body:
 
     async def until_left(self) -> None:
         """Returns once the reader is gone."""
-        await self.whole.wait()
+        if not self.whole:
+            self._read_whole = asyncio.Event()
+            await self._read_whole.wait()
         while not self.left:
             self.left = (await self._receive())["type"] == "http.disconnect"
 

@@ -54,10 +54,10 @@ class Answer:
 
     def __init__(self, response: aiohttp.ClientResponse, release: Callable[[aiohttp.ClientResponse], None]) -> None:
         self.status = response.status
-        self.headers: HeaderList = [
-            field for field in end_to_end(response.raw_headers) if not _CONTROLS.search(field[1])
-        ]
+        self.headers: HeaderList = end_to_end(response.raw_headers)
         """End-to-end fields, in order, names in lower case."""
+        if _CONTROLS.search(b"".join([value for _, value in self.headers])):
+            self.headers = [field for field in self.headers if not _CONTROLS.search(field[1])]
         self._content = response.content
         self._release = partial(release, response)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
-from adproxy.rules.ruleset import Choice, PageRule, RuleBook, RuleSet, Shown
+from adproxy.rules.ruleset import Choice, PageRule, Policy, RuleBook, RuleSet, Shown
 
 MAX_HOST = 253
 """Characters: what DNS allows. A longer one belongs to nobody."""
@@ -24,6 +24,13 @@ def choose(book: RuleBook, host: str, path: str) -> Choice:
     if page is None:
         return Choice(None, f"no entry of 'pages' in {rule_set.file} matches {_printable(path)}")
     return Choice(page.policy, f"{page.where}: {page.glob}" + ("" if page.policy else " has no ads"))
+
+
+def policy_for(book: RuleBook, host: str, path: str) -> Policy | None:
+    """The policy that `choose` gives, for whoever does not ask why."""
+    rule_set = find_rule_set(book, host)
+    page = find_page(rule_set, path) if rule_set is not None else None
+    return page.policy if page is not None else None
 
 
 def find_rule_set(book: RuleBook, host: str) -> RuleSet | None:
