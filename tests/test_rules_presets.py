@@ -93,6 +93,15 @@ def test_live_blog_has_fewer_ads_than_news_and_they_thin_out() -> None:
     assert "end" not in [slot.name for slot in live.slots]
 
 
+@pytest.mark.parametrize("name", preset_names())
+def test_what_stands_in_for_another_slot_keeps_as_far_away_in_every_preset(name: str) -> None:
+    slots = {slot.name: slot for slot in policy_of(RULES / f"{name}.yaml").slots}
+    for slot in slots.values():
+        other = slots[slot.instead_of or slot.name]
+        assert (slot.place, slot.article_min) == (other.place, other.article_min)
+        assert (slot.first_after, slot.before_end) == (other.first_after, other.before_end)
+
+
 def test_every_commented_line_of_the_starting_point_is_valid(tmp_path: Path) -> None:
     lines = (RULES / "site.yaml").read_text("utf-8").splitlines()[5:]
     switched_on = [re.sub(r"^# (?=\s*(- |[a-z_-]+:))", "", line) for line in lines]
