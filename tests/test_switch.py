@@ -162,7 +162,7 @@ def test_a_failure_of_ours_changes_nothing_while_it_is_off(monkeypatch: pytest.M
     def fails(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("adproxy.middleware.choose", fails)
+    monkeypatch.setattr("adproxy.middleware.policy_for", fails)
     with serving(middleware(Newspaper(), off=True), lifespan="off") as server:
         assert is_plain(server.ask("/story"))
 
