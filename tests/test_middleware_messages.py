@@ -291,7 +291,7 @@ def test_a7_a_bug_in_the_rewrite_gives_the_original_counted_and_logged_once(
     assert record.exc_info[0] is ZeroDivisionError
 
 
-STEPS = ["choose", "request_skip", "deciding_field", "response_skip", "content_codings", "head.forward"]
+STEPS = ["policy_for", "request_skip", "deciding_field", "response_skip", "content_codings", "head.forward"]
 STEPS += ["head.forward_unsafe", "head.planned", "head.not_modified", "head.head_of_page", "head.vary"]
 STEPS += ["head.failed_open", "head.gives_nothing_up", "WholePage.asked", "WholePage.kind", "WholePage.decide"]
 OF_THE_PAGE = ["sniff", "decode", "plan_page", "write_page", "encode"]
