@@ -203,6 +203,8 @@ def test_a_slot_at_a_selector_is_shown_at_the_first_places_where_a_device_may_ha
     several = replace(TEN, named=MappingProxyType({where.key: tuple(spot(2000 + i) for i in range(3))}))
     found = plan(several, policy(slot(where, max=3, max_on=Counts(1, 3))))
     assert devices_of(found) == [("phone", "desktop"), ("desktop",), ("desktop",)]
+    for_phones = slot(where, sizes=PHONE_ONLY, max=3, max_on=Counts(1, 3))
+    assert devices_of(plan(several, policy(for_phones))) == [("phone",)]
 
 
 FLAT = SizeMap(((0, (Size(320, 50),)),))

@@ -43,7 +43,8 @@ def choose(state: State, contenders: Sequence[Contender]) -> Chosen:
     chosen = _in_parts(state, rivals, headline) if _falls_apart(rivals) else _searched(state, rivals, headline)
     for contender in free:
         for n, anchor in enumerate(contender.anchors[: contender.most]):
-            chosen.take(contender, anchor, tuple(d for d in contender.devices if n < contender.most_on(d)))
+            if shown := tuple(device for device in contender.devices if n < contender.most_on(device)):
+                chosen.take(contender, anchor, shown)
     return chosen
 
 
