@@ -16,7 +16,7 @@ from adproxy.plan.density import lighthouse_density
 from adproxy.plan.ruler import is_heading, is_media
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rules.match import choose
-from adproxy.rules.ruleset import Choice, FixedPlace, MidArticle, Place, Policy, RuleBook, SelectorPlace, Unit
+from adproxy.rules.ruleset import Choice, FixedPlace, MidArticle, Place, Policy, RuleBook, SelectorPlace, Slot, Unit
 from adproxy.settings import Settings
 
 FORMAT = 1
@@ -306,7 +306,7 @@ def _slots(policy: Policy, plan: Plan, page: Page, html: bytes) -> list[SlotAcco
                 PlacementAccount(
                     n=placement.n,
                     gap=placement.anchor.gap,
-                    where=_where(placement.anchor.gap, page),
+                    where=_where(placement.anchor.gap, page) or _shifted(slot, placement, page),
                     offset=placement.anchor.offset,
                     line=_line(html, placement.anchor.offset),
                     devices=list(placement.devices),
@@ -453,6 +453,14 @@ def _where(gap: int, page: Page) -> str | None:
     if gap >= len(page.blocks):
         return f"after block {len(page.blocks)}"
     return f"between blocks {gap} and {gap + 1}"
+
+
+def _shifted(slot: Slot, placement: Placement, page: Page) -> str | None:
+    """How far from the headline a slot stands that the rules want right below it."""
+    if slot.place is not FixedPlace.BELOW_HEADLINE or placement.anchor == page.below_headline.anchor:
+        return None
+    passed = next((n for n, s in enumerate(page.further_below, 1) if s and s.anchor == placement.anchor), 0)
+    return f"shifted by {count(passed, 'block')}" if passed else None
 
 
 def _place(place: Place) -> str:

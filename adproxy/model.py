@@ -175,6 +175,9 @@ class Page:
     """Why there is no article to place in, else None."""
     above_headline: Spot = NO_SPOT
     below_headline: Spot = NO_SPOT
+    further_below: tuple[Spot | None, ...] = ()
+    """Where that spot isn't clear: the n-th of these lies behind n elements that follow the headline, such as a
+    standfirst or a byline, and before the article. None where no slot may stand."""
     end_of_article: Spot = NO_SPOT
     sidebar: tuple[Spot | None, ...] = ()
     """Before each widget in order, then after the last; None where no slot's place is near. Empty: no sidebar."""

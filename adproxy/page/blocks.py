@@ -295,7 +295,7 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
         good = False
     kind = _ASIDE if linked else _PARAGRAPH
     if words <= _CAPTION_WORDS and walk.pieces and walk.pieces[-1].block.kind is BlockKind.MEDIA:
-        if _is_caption(node, text):
+        if is_caption(node, text):
             kind, good, flags = BlockKind.CAPTION, False, BlockFlag.NONE
     media = walk.contents.media.get(node.mem_id) if node is not None else None
     width = width_of(text, words)
@@ -315,7 +315,7 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
     _add(walk, node, kind, tag, text, height, words, flags, good=good)
 
 
-def _is_caption(node: LexborNode | None, text: str) -> bool:
+def is_caption(node: LexborNode | None, text: str) -> bool:
     """True for a line right below a picture that names its author, is called a caption, or is all in italics."""
     if _CREDIT.match(text) or _AGENCY.search(text, max(0, len(text) - _AGENCY_REACH)):
         return True

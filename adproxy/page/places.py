@@ -199,20 +199,20 @@ def above_headline(tree: Tree, heading: LexborNode | None) -> Spot:
     """The spot before the outermost element that is nothing but the headline."""
     if heading is None:
         return Spot(None, Reason.NO_SUCH_PLACE.value)
-    return _spot_before(tree, _outermost(tree, heading))
+    return _spot_before(tree, outermost(tree, heading))
 
 
 def below_headline(tree: Tree, heading: LexborNode | None) -> Spot:
     """The spot after that element; what stands before it is the headline itself, and nothing to keep clear of."""
     if heading is None:
         return Spot(None, Reason.NO_SUCH_PLACE.value)
-    node = _outermost(tree, heading)
+    node = outermost(tree, heading)
     if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
     return spot(tree, tree.after(node), None, step(node, forward=True))
 
 
-def _outermost(tree: Tree, heading: LexborNode) -> LexborNode:
+def outermost(tree: Tree, heading: LexborNode) -> LexborNode:
     """The headline, or what wraps it and nothing else: a header of its own, a link, an hgroup."""
     node = heading
     for _ in range(8):
@@ -283,9 +283,9 @@ def sidebar(
             for i in sorted(range(max(0, ideal - _SHIFT), min(last, ideal + _SHIFT) + 1), key=lambda i: abs(i - ideal)):
                 found = spots[i]
                 if found is None:
-                    found = _spot_before(tree, widgets[i]) if i < last else _spot_after(tree, widgets[-1])
+                    found = _spot_before(tree, widgets[i]) if i < last else spot_after(tree, widgets[-1])
                     spots[i] = found
-                if _is_clear(found):
+                if is_clear(found):
                     break  # nothing would make a slot shift on from here
         if selector is None and all(s is None or s.anchor is None for s in spots):
             continue
@@ -301,10 +301,12 @@ def sidebar_element(tree: Tree, article: LexborNode | None) -> LexborNode | None
     return next(found, None)
 
 
-def _is_clear(spot: Spot) -> bool:
-    """True for a spot that no rule about its surroundings can forbid."""
+def is_clear(spot: Spot, *, settled: bool = False) -> bool:
+    """True for a spot that no rule about its surroundings can forbid; `settled`: to a slot with text of its own too."""
     near = spot.ad_before is not None or spot.ad_after is not None or spot.media_before or spot.media_after
-    return spot.anchor is not None and not (near or spot.heading_before or spot.lead_in_before)
+    if spot.anchor is None or (settled and not spot.anchor.settled):
+        return False
+    return not (near or spot.heading_before or spot.lead_in_before)
 
 
 def _spot_before(tree: Tree, node: LexborNode) -> Spot:
@@ -313,7 +315,8 @@ def _spot_before(tree: Tree, node: LexborNode) -> Spot:
     return spot(tree, tree.before(node), step(node, forward=False), node)
 
 
-def _spot_after(tree: Tree, node: LexborNode) -> Spot:
+def spot_after(tree: Tree, node: LexborNode) -> Spot:
+    """The spot behind an element's end."""
     if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
     return spot(tree, tree.after(node), node, step(node, forward=True))
@@ -374,8 +377,8 @@ def at_element(tree: Tree, edge: Literal["before", "after", "prepend", "append"]
     if edge == "before":
         return _spot_before(tree, node)
     if edge == "after":
-        return _spot_after(tree, node)
+        return spot_after(tree, node)
     children = [c for c in node.iter() if c.is_element_node and c.tag not in _SKIPPED]
     if not children or node.tag in _NEVER_INSIDE:
         return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
-    return _spot_before(tree, children[0]) if edge == "prepend" else _spot_after(tree, children[-1])
+    return _spot_before(tree, children[0]) if edge == "prepend" else spot_after(tree, children[-1])

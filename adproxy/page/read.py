@@ -9,7 +9,7 @@ from typing import Literal
 
 from adproxy.model import NO_SPOT, Page, Reason, Spot
 from adproxy.page import article as articles
-from adproxy.page import blocks, facts, landmarks, markers, places
+from adproxy.page import blocks, facts, headline_company, landmarks, markers, places
 from adproxy.page.heights import USUAL, Heights, heights_for
 from adproxy.page.marks import mark
 from adproxy.page.scan import Scanned
@@ -38,6 +38,8 @@ class Wanted:
     """A selector, or None for auto."""
     above_headline: bool = False
     below_headline: bool = False
+    further_below: int = 0
+    """Behind how many elements more, where the spot right below the headline isn't clear."""
     end: bool = False
     settled: bool = False
     """Whether a slot has text, links or pictures of its own, which must not stand where formatting is pending."""
@@ -61,6 +63,7 @@ class Wanted:
 def compile_wanted(policy: Policy) -> Wanted:
     """What `read` has to find for a policy."""
     places_of = [slot.place for slot in policy.slots]
+    below = FixedPlace.BELOW_HEADLINE
     ids: list[str] = []
     for slot in policy.slots:
         if isinstance(slot.creative, ByPage) and slot.creative.id:
@@ -72,7 +75,8 @@ def compile_wanted(policy: Policy) -> Wanted:
     return Wanted(
         article=policy.article,
         above_headline=FixedPlace.ABOVE_HEADLINE in places_of,
-        below_headline=FixedPlace.BELOW_HEADLINE in places_of,
+        below_headline=below in places_of,
+        further_below=max((int(s.shift.amount) for s in policy.slots if s.place is below), default=0),
         end=FixedPlace.END_OF_ARTICLE in places_of,
         settled=any(needs_settled(slot) for slot in policy.slots),
         sidebar=tuple(p.widget for p in places_of if isinstance(p, SidebarPlace)),
@@ -133,12 +137,15 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
             problem = Reason.NO_ARTICLE.value
     root = found.root if found is not None else None
     above = below = end = NO_SPOT
+    further: tuple[Spot | None, ...] = ()
     if with_headline:
         heading = places.headline(tree, outline, root)
         if wanted.above_headline:
             above = places.above_headline(tree, heading)
         if wanted.below_headline:
             below = places.below_headline(tree, heading)
+            if heading is not None and wanted.further_below and not places.is_clear(below, settled=wanted.settled):
+                further = headline_company.further_below(tree, outline, heading, wanted.further_below)
     if wanted.end:
         end = places.end_of_article(tree, outline, root)
     sidebar: tuple[Spot | None, ...] = ()
@@ -155,6 +162,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
         article_problem=problem,
         above_headline=above,
         below_headline=below,
+        further_below=further,
         end_of_article=end,
         sidebar=sidebar,
         named=MappingProxyType(named),

@@ -25,13 +25,16 @@ def contender(state: State, slot: Slot, devices: tuple[Device, ...]) -> Contende
         return None
     anchors: dict[int, Anchor] = {}
     for spot in spots:
-        verdict = _forbidden(state, slot, spot)
+        shifted = where is FixedPlace.BELOW_HEADLINE and spot is not spots[0]
+        verdict = _forbidden(state, slot, spot, shifted=shifted)
         if verdict is not None or spot.anchor is None:
             reason, required, actual = verdict or (Reason.NO_LEGAL_ANCHOR, "a place where a div may stand", "none")
             state.refuse(slot, reason, required, actual, anchor=spot.anchor)
             continue
         gap = _gap_at(state.page, spot.anchor.offset) if isinstance(where, SelectorPlace) else -1
         anchors.setdefault(spot.anchor.offset, spot.anchor._replace(gap=gap))
+        if where is FixedPlace.BELOW_HEADLINE:
+            break  # it shifts no farther than it has to
     if not anchors:
         return None
     most = slot.max if isinstance(where, SelectorPlace) else 1
@@ -44,7 +47,8 @@ def _spots(page: Page, slot: Slot) -> list[Spot]:
     if where is FixedPlace.ABOVE_HEADLINE:
         return [page.above_headline]
     if where is FixedPlace.BELOW_HEADLINE:
-        return [page.below_headline]
+        within = page.further_below[: int(slot.shift.amount)]
+        return [page.below_headline, *(spot for spot in within if spot is not None)]
     if where is FixedPlace.END_OF_ARTICLE:
         return [page.end_of_article]
     if isinstance(where, SidebarPlace):
@@ -66,8 +70,11 @@ def _gap_at(page: Page, offset: int) -> int:
     return known[bisect_left(known, (offset, -1))][1]
 
 
-def _forbidden(state: State, slot: Slot, spot: Spot) -> Verdict | None:
-    """Why a slot can't stand at a spot, whatever else is placed; None if it can."""
+def _forbidden(state: State, slot: Slot, spot: Spot, *, shifted: bool) -> Verdict | None:
+    """Why a slot can't stand at a spot, whatever else is placed; None if it can.
+
+    `shifted`: the rules don't name the spot, so a slot there touches neither media nor an ad, whatever they keep clear.
+    """
     keep = state.policy.keep_clear
     if spot.anchor is None:
         reason = Reason(spot.problem) if spot.problem else Reason.NO_LEGAL_ANCHOR
@@ -82,8 +89,11 @@ def _forbidden(state: State, slot: Slot, spot: Spot) -> Verdict | None:
         enough = distance.amount if distance.unit == "words" else math.inf
         if words is not None and distance.amount > 0 and words < enough:
             return Reason.NEAR_EXISTING_AD, f"{distance} from the page's own ads", f"{words} words"
+        if shifted and words == 0:
+            return Reason.NEAR_EXISTING_AD, "text between slot and ad", "an ad of the page directly beside it"
     media = sides(keep.around_media)
-    if (spot.media_before and media.above.amount > 0) or (spot.media_after and media.below.amount > 0):
+    above, below = shifted or media.above.amount > 0, shifted or media.below.amount > 0
+    if (spot.media_before and above) or (spot.media_after and below):
         return Reason.NEAR_MEDIA, "text between slot and media", "media directly beside it"
     if spot.lead_in_before:
         return Reason.AFTER_LEAD_IN, "no text that ends in a colon before", "one directly before"

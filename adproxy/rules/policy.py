@@ -21,12 +21,14 @@ from adproxy.rules.ruleset import (
     ALWAYS,
     LAYOUT,
     NO_DISTANCE,
+    SHIFT,
     AdsenseCreative,
     ByPage,
     Counts,
     Creative,
     Distance,
     DistancePerDevice,
+    FixedPlace,
     GptCreative,
     HtmlCreative,
     IframeCreative,
@@ -225,10 +227,11 @@ class PolicyMaker:
         if place is None:
             self._missing(where, "place", "place: mid-article")
         elif not isinstance(place, MidArticle):
-            for word in ("after", "every", "at", "shift", "first_after", "before_end"):
+            for word in ("after", "every", "at", "first_after", "before_end"):
                 if getattr(stated, word) is not None:
                     found = f"'{word}' with another place than mid-article"
                     self._problem_at(self._key_at((*where, word)), found, "'place: mid-article', or no such key")
+            self._check_shift(where, stated, place)
         place = self._narrowed(where, stated, place)
         repeats = isinstance(place, MidArticle) and place.after_paragraph is None and place.at is None
         usual = max(1, limits.in_article) if repeats else 1
@@ -251,6 +254,7 @@ class PolicyMaker:
             creative=creative,
             priority=stated.priority or 0,
             max=maximum,
+            shift=SHIFT if stated.shift is None or isinstance(place, MidArticle) else stated.shift,
             max_on=_if_they_differ(counts),
             article_min=stated.article_min or NO_DISTANCE,
             first_after=stated.first_after or NO_DISTANCE,
@@ -262,6 +266,17 @@ class PolicyMaker:
             fallback=fallback,
             instead_of=self._stands_in_for(where, stated.instead_of),
         )
+
+    def _check_shift(self, where: tuple[str, ...], stated: schema.Slot, place: Place) -> None:
+        if stated.shift is None:
+            return
+        if place is not FixedPlace.BELOW_HEADLINE:
+            found = "'shift' with another place than mid-article and below-headline"
+            self._problem_at(self._key_at((*where, "shift")), found, "one of the two, or no such key")
+        elif stated.shift.unit != "blocks":
+            expected = "a number of blocks such as '2 blocks'"
+            hint = "Below the headline a block is what stands between it and the article: a standfirst, a byline"
+            self._problem((*where, "shift"), f"'{stated.shift}' with below-headline", expected, hint)
 
     def _stands_in_for(self, where: tuple[str, ...], other: str | None) -> str:
         """The name of the slot that one stands in for; another one that stands for itself."""

@@ -29,6 +29,8 @@ class Distance:
 
 
 NO_DISTANCE = Distance(0, "words")
+SHIFT = Distance(4, "blocks")
+"""How far a slot stands from the place that the rules name, where that is forbidden and they say nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class MidArticle:
     every: Distance | None = None
     at: float | None = None
     """Share of the article's words that should lie before it, 0 to 1."""
-    shift: Distance = Distance(4, "blocks")
+    shift: Distance = SHIFT
     """With `after_paragraph` or `at`: how far it may stand from there, to either side, where that gap is forbidden."""
 
 
@@ -331,6 +333,9 @@ class Slot:
     instead_of: str = ""
     """The slot that it stands in for: it is placed only where that one has a place, and the limits leave no room for
     it. Empty: it stands for itself."""
+    shift: Distance = SHIFT
+    """Below the headline: behind how many elements that follow it (a standfirst, a byline) it may stand, where the spot
+    right there is forbidden; blocks. That of a slot in the article is its place's."""
     max_on: Counts | None = None
     """How many are shown on each device, where that differs; the larger is `max`."""
 

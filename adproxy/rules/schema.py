@@ -204,7 +204,7 @@ PLACE = Notation(
     {
         "anyOf": [
             _told({"const": "above-headline"}, "Above the headline, and what stands with it."),
-            _told({"const": "below-headline"}, "Right below the headline."),
+            _told({"const": "below-headline"}, "Right below the headline, or behind what goes with it."),
             _told({"const": "mid-article"}, "Between the article's paragraphs, as often as `max` and `limits` allow."),
             _told({"const": "end-of-article"}, "After the article's last paragraph."),
             {
@@ -648,7 +648,9 @@ class Slot(Section):
         "In the article: where this share of its words has passed.", "50%"
     )
     shift: Annotated[Distance | None, DISTANCE] = key(
-        "With `after` or `at`: how far it may stand from there, to either side, where that spot isn't good.", "4 blocks"
+        "With `after` or `at`: how far it may stand from there, to either side, where that spot isn't good. With "
+        "`below-headline`: behind how many blocks that follow the headline, such as a standfirst or a byline.",
+        "4 blocks",
     )
     when: When | None = key(
         "Only on pages of which this holds.", "{words: {at_least: 800}, json_ld: {isAccessibleForFree: true}}"
