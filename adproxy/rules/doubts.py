@@ -11,7 +11,16 @@ from typing import NamedTuple
 from adproxy.errors import Problem
 from adproxy.model import DESKTOP_WIDTH, PHONE_WIDTH
 from adproxy.rules import schema
-from adproxy.rules.ruleset import Distance, FixedPlace, ImageCreative, MidArticle, Policy, SelectorPlace, Slot
+from adproxy.rules.ruleset import (
+    Distance,
+    FixedPlace,
+    ImageCreative,
+    MidArticle,
+    Policy,
+    SelectorPlace,
+    Slot,
+    needs_settled,
+)
 from adproxy.rules.selectors import MAX_WALKS, walks_of
 from adproxy.rules.strict_yaml import Map, Mark, Scalar, Seq, quoted
 
@@ -33,6 +42,7 @@ def doubts_of(kinds: Sequence[Kind]) -> Iterator[Problem]:
     for _, merged, policy in kinds:
         for slot in policy.slots:
             yield from _never_placed(merged, policy, slot)
+            yield from _never_needed(merged, policy, slot)
             yield from _max_without_effect(merged, policy, slot)
             yield from _too_wide(merged, policy, slot)
         yield from _costly(merged, policy)
@@ -100,6 +110,42 @@ def _never_placed(merged: Map, policy: Policy, slot: Slot) -> Iterator[Problem]:
             found = f"{quoted(slot.name)} with {first:g} words before it and {last:g} after it, in articles of at most"
             hint = "It is never placed" + (", save where an editor's mark names it" if _markable(policy, slot) else "")
             yield _doubt(merged, key, f"{found} {most}", f"{most} words in sum at most", hint)
+
+
+def _never_needed(merged: Map, policy: Policy, slot: Slot) -> Iterator[Problem]:
+    """A slot that stands in for another on no page: wherever it may stand, that one has no place or has room too."""
+    other = next((other for other in policy.slots if other.name == slot.instead_of), None)
+    if other is None:
+        return
+    where: Where = ("slots", slot.name, "instead_of")
+    marked = _markable(policy, slot) or _markable(policy, other)
+    hint = "It is never placed" + (", save where an editor's mark names one of the two" if marked else "")
+    for asks, bound in ((slot, other), (other, slot)):
+        least, most = max(asks.when.min_words, _words(asks.article_min)), bound.when.max_words
+        if most is not None and least > most:
+            lengths = f"of {least:g} words at least, {quoted(bound.name)} of {most} at most"
+            found = f"{quoted(asks.name)} in articles {lengths}"
+            yield _doubt(merged, where, found, "a length of article that both slots are for", hint)
+            return
+    if _takes_as_much(slot, other):
+        found = f"{quoted(slot.name)} with the place of {quoted(other.name)}, and at least as tall on each device"
+        yield _doubt(merged, where, found, f"sizes that are flatter than those of {quoted(other.name)}", hint)
+
+
+def _takes_as_much(slot: Slot, other: Slot) -> bool:
+    """Whether a slot fits nowhere that another one does not fit as well, and is worth no more."""
+    widths = (PHONE_WIDTH, DESKTOP_WIDTH)
+    heights = [(slot.height_at(width), other.height_at(width)) for width in widths]
+    apart = ((slot.first_after, other.first_after), (slot.before_end, other.before_end))
+    return (
+        slot.place == other.place
+        and all(bool(own) == bool(others) and own >= others for own, others in heights)
+        and all(own.amount >= others.amount and (own.unit == others.unit or not others.amount) for own, others in apart)
+        and slot.priority <= other.priority
+        and slot.max <= other.max
+        and other.max_on in (None, slot.max_on)
+        and (needs_settled(slot) or not needs_settled(other))
+    )
 
 
 def _words(distance: Distance | None) -> float:
