@@ -57,7 +57,7 @@ def test_a_placement_is_completed_with_what_it_means(server: YamlLanguageServer)
     file = edited(server, HEAD + "slots:\n  top:\n    place: \n")
     offered = server.completions(file, LINES + 2, len("    place: "))
     assert {"above-headline", "below-headline", "mid-article", "end-of-article"} <= set(offered)
-    assert offered["below-headline"] == "Right below the headline."
+    assert offered["below-headline"] == "Right below the headline, or behind what goes with it."
 
 
 def test_a_key_is_completed_with_its_sentence(server: YamlLanguageServer) -> None:
