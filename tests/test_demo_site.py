@@ -309,8 +309,7 @@ class Demo:
 
     def close(self) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate(timeout=10)
+            self.end(signal.SIGTERM)  # killed, it would leave its state behind
 
 
 @pytest.fixture

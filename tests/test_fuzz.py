@@ -32,13 +32,13 @@ def test_a_kept_input_is_a_line_that_gives_its_bytes_back(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_few_seconds_find_nothing(target: str) -> None:
+def test_a_few_seconds_find_nothing(target: str, tmp_path: Path) -> None:
     if find_spec("atheris") is None:
         missing("atheris is not installed: it fuzzes")
     # the same inputs each time: what is new is looked for by `make fuzz`, and does not stop an unrelated change here
     run = [sys.executable, "-m", "fuzz", "--seconds", str(SECONDS), "--runs", "1500", "--seed", "1", "--only", target]
     said = subprocess.run(
-        run, cwd=Path(__file__).parent, env={**os.environ, "PYTHONHASHSEED": "0"},
+        run, cwd=Path(__file__).parent, env={**os.environ, "PYTHONHASHSEED": "0", "TMPDIR": str(tmp_path)},
         capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
     assert said.returncode == 0, said.stdout + said.stderr
