@@ -53,7 +53,6 @@ def _answers(html: bytes, one: Scanned, other: Scanned) -> Iterator[tuple[str, o
     yield both("less_than", lambda scan: scan.less_than)
     yield both("behind_body", lambda scan: scan.behind_body)
     yield both("holds_adproxy", lambda scan: scan.holds_adproxy())
-    yield both("holds_ads_here", lambda scan: scan.holds_ads_here())
     yield both("count", lambda scan: [scan.count((kind,)) for kind in sorted(KNOWN)])
     yield both("count_swallowed", lambda scan: [scan.count_swallowed((kind,)) for kind in sorted(KNOWN)])
     yield both("distinct", lambda scan: (scan.distinct(FORMATTING), scan.distinct(KNOWN)))

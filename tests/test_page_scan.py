@@ -93,17 +93,14 @@ def test_of_every_bomb_both_say_the_same(native: Scan, name: str, html: bytes) -
     assert differences(html, native(html), scan_pure.scan(html)) == []
 
 
-@pytest.mark.parametrize("needle", [b"adproxy", b"data-ads-here"])
-def test_a_needle_is_found_wherever_it_lies(native: Scan, needle: bytes) -> None:
+def test_a_needle_is_found_wherever_it_lies(native: Scan) -> None:
+    needle = b"adproxy"
     for before in [*range(20), *range(2_030, 2_060), *range(4_085, 4_110)]:
         for behind in (0, 1, 3, 50):
             page = b"." * before + needle + b"." * behind
-            found = native(page)
-            assert found.holds_adproxy() == (needle == b"adproxy")
-            assert found.holds_ads_here() == (needle == b"data-ads-here")
+            assert native(page).holds_adproxy()
             for cut in (page.replace(needle, needle[:-1]), page.replace(needle, needle[1:])):
                 assert not native(cut).holds_adproxy()
-                assert not native(cut).holds_ads_here()
 
 
 def test_every_kind_is_told_from_every_other_and_in_any_case(native: Scan) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 from soup import pages
 
-from adproxy.page import ads, contents, glance, landmarks, places, stride, walk
+from adproxy.page import ads, blocks, children, contents, glance, landmarks, places, stride, walk
 from adproxy.page.glance import Glance
 from adproxy.page.stride import Ordinary, Stride
 from adproxy.page.walk import Find, Lists, Sought
@@ -77,6 +77,7 @@ def check(html: str | bytes) -> None:
     check_glances(nodes)
     check_values(nodes)
     check_strides(nodes)
+    check_children(nodes)
 
 
 def check_glances(nodes: list[LexborNode]) -> None:
@@ -105,6 +106,19 @@ def check_strides(nodes: list[LexborNode]) -> None:
         for i, node in enumerate(nodes):
             enter, forward = (None, True, False)[i % 3], i % 2 == 0
             assert strides(quick, node, enter, forward) == strides(slow, node, enter, forward)
+
+
+def check_children(nodes: list[LexborNode]) -> None:
+    """What they hold is the same, however much of it is asked for."""
+    quick = native().Children(blocks._IGNORED, blocks._USUAL)
+    slow = children.pure(blocks._IGNORED, blocks._USUAL)
+    for node in nodes:
+        for most in (0, 1, 3, 5_000):
+            (found, left_out), (expected, left_out_too) = quick(node, most), slow(node, most)
+            assert [(at.mem_id if at is not None else None, said) for at, said in found] == [
+                (at.mem_id if at is not None else None, said) for at, said in expected
+            ]
+            assert left_out == left_out_too
 
 
 def strides(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
@@ -18,6 +19,8 @@ from adproxy.page.names import tokens
 
 # Elements within an ad that are looked at, itself first: wrappers, label, the unit, its frame.
 _LOOKED_AT = 12
+# Among so many elements and comments.
+_MET = 100
 
 _PHONE = frozenset("mobile mobil phone phones smartphone handheld".split())
 _DESKTOP = frozenset(["desktop"])
@@ -75,7 +78,9 @@ def _parts(node: LexborNode) -> list[dict[str, str | None]]:
     """Attributes of an ad's elements, its own first."""
     parts = [node.attributes]
     if node.first_child is not None:
-        parts.extend(child.attributes for child in node.css("*")[:_LOOKED_AT] if child.mem_id != node.mem_id)
+        inside = islice(node.traverse(), 1, _MET)
+        elements = (child.attributes for child in inside if child.is_element_node)
+        parts.extend(islice(elements, _LOOKED_AT - 1))
     return parts
 
 

@@ -26,7 +26,7 @@ from adproxy.page import teasers, walk
 from adproxy.page.glance import glance_for
 from adproxy.page.landmarks import Paragraphs, paragraphs_in
 from adproxy.page.names import Says, says, tokens
-from adproxy.page.walk import Sought
+from adproxy.page.walk import Sought, all_of
 from adproxy.page.words import count_words, fold
 
 # A paragraph of fewer words is a caption, a byline or a teaser more often than text.
@@ -59,6 +59,7 @@ _NOT_ARTICLE = Says.NOT_ARTICLE | Says.AD | Says.CAPTION | Says.SIDEBAR
 _NOT_ARTICLE_ROLES = frozenset("navigation complementary contentinfo dialog search".split())
 # Without any of these, only its names and its kind tell that an element is no part of an article.
 _glance = glance_for(("hidden", "role", "style"))
+_links = all_of("a")
 _NEVER_ARTICLE_TAGS = frozenset(["footer", "nav", "dialog"])
 _NOT_ARTICLE_TAGS = frozenset("a nav aside footer form figure figcaption button dialog menu details template".split())
 
@@ -114,7 +115,7 @@ def _is_mostly_linked(node: LexborNode, text: str) -> bool:
         return False
     if len(node.text(deep=False)) * 2 >= len(text):  # at least half stands in the element itself
         return False
-    return sum(len(link.text()) for link in node.css("a")) * 2 > len(text)
+    return sum(len(link.text()) for link in _links(node)) * 2 > len(text)
 
 
 def _around(nodes: list[LexborNode]) -> set[int]:

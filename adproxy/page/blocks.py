@@ -17,10 +17,12 @@ from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Gap, PerDevice, R
 from adproxy.page import ads
 from adproxy.page.ad_room import likely_room
 from adproxy.page.article import GOOD_WORDS, Article, Folded
+from adproxy.page.children import children_without
 from adproxy.page.contents import Contents, contents
 from adproxy.page.heights import USUAL, Heights, plus, width_of
 from adproxy.page.names import Says, says
 from adproxy.page.tree import Tree, holds_words, visible_text
+from adproxy.page.walk import all_of
 from adproxy.page.words import count_words, fold
 
 # Looking a member up in its enum takes longer than most of what is done with it here, and so does a named tuple's own
@@ -59,6 +61,12 @@ _TEXT_INSTEAD = frozenset(["svg", "iframe", "object", "video", "audio"])
 _BESIDE = Says.NOT_ARTICLE | Says.PULL_QUOTE | Says.SIDEBAR
 _ASIDES = frozenset("nav aside footer form details dialog button fieldset".split())
 _CONTAINERS = frozenset("div section article main header center hgroup address td tr tbody thead tfoot body".split())
+_BOXES = frozenset("div section article main center".split())
+"""Of these the containers that mean nothing else by what they are."""
+_USUAL = _INLINE | _HEADINGS | _LISTS | _ASIDES | _CONTAINERS | {"p", "br", "img", "figure"}
+_children = children_without(_IGNORED, _USUAL)
+_links, _items, _cells, _rows = all_of("a"), all_of("li", "dt", "dd"), all_of("td", "th"), all_of("tr")
+_blocks_in = all_of("p", "div", "ul", "ol", "table", "h2", "h3", "h4", "figure", "section", "article")
 _SENTENCE_ENDS = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS = frozenset(":：")
 _ENDS = _SENTENCE_ENDS - _COLONS
@@ -231,20 +239,19 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
     pieces = walk.pieces
     before = len(pieces)
     run = _Run()
-    child = container.first_child
-    while child is not None and len(pieces) < MAX_BLOCKS and walk.visited < MAX_VISITED:
+    found, left_out = _children(container, MAX_VISITED - walk.visited)
+    walk.visited += left_out
+    for node, said in found:  # of a text what it says, of an element its name
+        if len(pieces) >= MAX_BLOCKS or walk.visited >= MAX_VISITED:
+            break
         walk.visited += 1
-        node, child = child, child.next
-        if node.is_text_node:
-            text = "" if node.is_empty_text_node else node.text_content or ""
-            if text and not text.isspace():
-                run.add(walk, text)
+        if node is None:
+            if said and not said.isspace():
+                run.add(walk, said)
             elif run.parts:
                 run.parts.append(" ")
             continue
-        tag = node.tag or "-"
-        if tag in _IGNORED or tag[0] == "-":
-            continue
+        tag = said
         if tag == "br":
             run.breaks += 1
             run.last_break = node
@@ -273,7 +280,7 @@ def _is_plain(node: LexborNode) -> bool:
 
 
 def _holds_blocks(node: LexborNode) -> bool:
-    return not _is_plain(node) and node.css_first("p,div,ul,ol,table,h2,h3,h4,figure,section,article") is not None
+    return not _is_plain(node) and bool(_blocks_in(node))
 
 
 def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words: int, linked: bool = False) -> None:
@@ -415,12 +422,15 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if tag == "p":
         _paragraph(walk, node, depth)
         return
+    said = says(*(names or (attributes.get("class") or "", attributes.get("id") or "")))
+    if not said and names is not None and tag in _BOXES and depth < _MAX_DEPTH:
+        _container(walk, node, tag, depth)  # what most are, so asked first
+        return
     if tag in _HEADINGS or attributes.get("role") == "heading":
         text, words = walk.read(node)
         if text:
             _add(walk, node, BlockKind.HEADING, tag, text, walk.heights.heading(width_of(text, words), tag), words)
         return
-    said = says(*(names or (attributes.get("class") or "", attributes.get("id") or "")))
     size = walk.contents.media.get(node.mem_id)
     if names is None and (said & Says.AD or ads.is_ad(tag, attributes)) and not walk.holds_good(node):
         # asked first, because ads may stand in ads, with much text in them all
@@ -438,7 +448,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if tag in _LISTS:
         text, words = walk.read(node)
         if text or size is not None:
-            count = len(node.css("li,dt,dd")) or 1
+            count = len(_items(node)) or 1
             words = _apart(node, words, count)
             kind = BlockKind.MEDIA if size is not None else BlockKind.LIST
             kind = BlockKind.ASIDE if _linked(node, len(text)) else kind
@@ -451,7 +461,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             _visit(walk, node, depth + 1)
             return
         text, words = walk.read(node)
-        words = _apart(node, words, len(node.css("td,th")))
+        words = _apart(node, words, len(_cells(node)))
         if size is not None and words < _CAPTION_WORDS:  # a picture with its caption, set as a table
             _add(walk, node, BlockKind.MEDIA, tag, text, walk.heights.media(*size), words)
         else:
@@ -539,7 +549,7 @@ def _apart(node: LexborNode, words: int, parts: int) -> int:
 
 
 def _linked(node: LexborNode, characters: int) -> bool:
-    return not _is_plain(node) and sum(len(a.text()) for a in node.css("a")) * 2 > characters
+    return not _is_plain(node) and sum(len(a.text()) for a in _links(node)) * 2 > characters
 
 
 def _leaf(walk: _Walk, node: LexborNode, tag: str, kind: BlockKind) -> None:
@@ -557,7 +567,7 @@ def _leaf(walk: _Walk, node: LexborNode, tag: str, kind: BlockKind) -> None:
 
 
 def _table(walk: _Walk, node: LexborNode, text: str, words: int) -> PerDevice:
-    return walk.heights.table(len(node.css("tr")), width_of(text, words))
+    return walk.heights.table(len(_rows(node)), width_of(text, words))
 
 
 # --- from pieces to the article ---------------------------------------------------------------

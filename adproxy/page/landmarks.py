@@ -12,6 +12,9 @@ from selectolax.lexbor import LexborNode
 from adproxy.page import walk
 from adproxy.page.walk import Sought
 
+MARKING = "data-ads-here"
+"""The attribute by which editors say where a slot is to stand."""
+
 _P = frozenset(["p"])
 _PARAGRAPHS: walk.Lists = (
     (Sought(_P),),
@@ -69,10 +72,12 @@ class Landmarks(NamedTuple):
     """What may hold a policy, or a nonce."""
     identified: list[LexborNode]
     """Elements with an id, if any is asked for; those whose id can't be one of these may be left out."""
+    marked: list[LexborNode]
+    """Those with an editor's attribute (`MARKING`)."""
     paragraphs: Paragraphs
 
 
-NOTHING = Landmarks([], [], [], [], [], [], Paragraphs([], [], []))
+NOTHING = Landmarks([], [], [], [], [], [], [], Paragraphs([], [], []))
 
 
 @lru_cache(maxsize=256)
@@ -88,13 +93,14 @@ def finder(*, headlines: bool, sidebars: bool, ids: tuple[str, ...]) -> Callable
             _SIDEBARS if sidebars else (),
             (Sought(frozenset(["meta"]), "http-equiv"), Sought(attribute="nonce")),
             (identified,) if ids else (),
+            (Sought(attribute=MARKING),),
             *_PARAGRAPHS,
         )
     )
 
     def found(root: LexborNode) -> Landmarks:
-        tables, noscripts, h1, boxes, policies, with_id, *paragraphs = find(root)
-        return Landmarks(tables, noscripts, h1, boxes, policies, with_id, Paragraphs(*paragraphs))
+        tables, noscripts, h1, boxes, policies, with_id, marked, *paragraphs = find(root)
+        return Landmarks(tables, noscripts, h1, boxes, policies, with_id, marked, Paragraphs(*paragraphs))
 
     return found
 

@@ -17,9 +17,9 @@ from selectolax.lexbor import LexborNode
 
 from adproxy.model import Reason, Spot
 from adproxy.page import places
+from adproxy.page.landmarks import MARKING
 from adproxy.page.tree import Tree
 
-ATTRIBUTE = "data-ads-here"
 MAX_MARKS = 40
 """Of all slots together: as many as a selector's spots. What follows is not looked at."""
 
@@ -55,9 +55,8 @@ def find(tree: Tree) -> Marks:
             if left > 0:
                 found.setdefault(match[2], []).append(node)
                 left -= 1
-    if tree.marked.scanned.holds_ads_here():
-        for node in tree.css(f"[{ATTRIBUTE}]")[:left]:
-            found.setdefault((node.attributes.get(ATTRIBUTE) or "").strip(), []).append(node)
+    for node in tree.landmarks.marked[:left]:
+        found.setdefault((node.attributes.get(MARKING) or "").strip(), []).append(node)
     return Marks(False, {name: tuple(nodes) for name, nodes in found.items()}) if found else NONE
 
 

@@ -71,9 +71,6 @@ class Scanned(Protocol):
     def holds_adproxy(self) -> bool:
         """Whether ``adproxy`` is among the bytes, as our marks and an editor's comments have it."""
 
-    def holds_ads_here(self) -> bool:
-        """Whether ``data-ads-here`` is, an editor's attribute."""
-
     def offset(self, number: str | None, name: str) -> int:
         """Where the tag with that number begins if that is its name; else, or if the scan is not clear, -1."""
 

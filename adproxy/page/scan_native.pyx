@@ -272,10 +272,6 @@ cdef class Scanned:
             )
         return self._holds_adproxy == 1
 
-    def holds_ads_here(self):
-        """Whether ``data-ads-here`` is among the bytes."""
-        return _has(<Bytes> PyBytes_AS_STRING(self.html), PyBytes_GET_SIZE(self.html), b"data-ads-here", 13, 6)
-
     def offset(self, str number, str name not None):
         """Where the start tag with that number begins, if its name is that one; else -1."""
         cdef Bytes page = <Bytes> PyBytes_AS_STRING(self.html)

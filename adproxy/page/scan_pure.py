@@ -90,9 +90,6 @@ class Scanned:
     def holds_adproxy(self) -> bool:
         return b"adproxy" in self.html
 
-    def holds_ads_here(self) -> bool:
-        return b"data-ads-here" in self.html
-
     def has_few_attributes(self, most: int) -> bool:
         return follow_pure.has_few_attributes(self.html, most)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 from selectolax.lexbor import LexborNode
 
+from adproxy.page.walk import all_of
+
 # A text of more words is no teaser but a post that is shown whole.
 MOST_WORDS = 90
 # Two boxes of the kind stand in many an article ("read also"); a list has more.
@@ -19,7 +21,9 @@ FEWEST = 3
 _MOSTLY = 0.6
 
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
-_ANY_HEADING = "h1,h2,h3,h4,h5,h6"
+_headings = all_of(*_HEADINGS)
+_links = all_of("a", attribute="href")
+_pictures = all_of("img", "picture")
 # Between a headline and its text: a date, a byline, a picture.
 _BETWEEN = 3
 # Boxes between a headline and the link that is around it.
@@ -42,19 +46,19 @@ def own_host(body: LexborNode) -> str:
 
 def is_teaser(node: LexborNode, host: Callable[[], str]) -> bool:
     """True for a box of few words below a linked headline or picture; `host`: tells the site's own."""
-    heading = node.css_first(_ANY_HEADING)
-    return _is_card(node, host) if heading is None else _leads_on(heading, host)
+    headings = _headings(node)
+    return _leads_on(headings[0], host) if headings else _is_card(node, host)
 
 
 def _is_card(node: LexborNode, host: Callable[[], str]) -> bool:
     """True if a picture and a text lead to the same other page of the site."""
-    if node.css_first("img,picture") is None:
+    if not _pictures(node):
         return False
     pictured: set[str] = set()
     titled: set[str] = set()
-    for link in node.css("a[href]"):
+    for link in _links(node):
         target = (link.attributes.get("href") or "").strip()
-        (pictured if link.css_first("img,picture") is not None else titled).add(target)
+        (pictured if _pictures(link) else titled).add(target)
     return any(_is_other_page(target, host) for target in pictured & titled)
 
 
@@ -85,7 +89,8 @@ def _heading_before(node: LexborNode) -> LexborNode | None:
 
 def _leads_on(heading: LexborNode, host: Callable[[], str]) -> bool:
     """True if a link in a heading, or around it, leads to another page of the site and is most of what it says."""
-    link = heading.css_first("a[href]")
+    links = _links(heading)
+    link = links[0] if links else None
     if link is None:
         link = heading.parent
         for _ in range(_AROUND):

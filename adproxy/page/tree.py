@@ -16,6 +16,7 @@ from adproxy.page.ends import Patience, end_of, end_of_tag, is_balanced, keeps_f
 from adproxy.page.glance import value_for
 from adproxy.page.landmarks import Landmarks
 from adproxy.page.marks import ATTRIBUTE, BEFORE_START, MARKED, Marked
+from adproxy.page.walk import all_of
 from adproxy.page.words import count_words
 
 # Elements that are nothing but boxes to a parser: no formatting, no scope of their own, no table part.
@@ -46,6 +47,7 @@ _REOPENS = frozenset("area br embed img input wbr".split())
 
 # Python 3.11 looks members of an enum up slowly, and there is an anchor for every gap.
 _BEFORE_START, _AFTER_END = Edge.BEFORE_START, Edge.AFTER_END
+_new = tuple.__new__  # as for blocks: a named tuple's own constructor takes longer
 
 # Tables, and what stands before them until something is known to have been written there.
 _MAX_MOVED = 5_000
@@ -59,13 +61,14 @@ _MAX_DEPTH = 256
 _AS_WRITTEN = LexborDocumentOptions.WO_EVENTS
 
 _SILENT = frozenset(["script", "style", "noscript", "template"])
+_silent_in = all_of(*_SILENT)
 _mark_of = value_for(ATTRIBUTE)
 _EVERYTHING = landmarks.finder(headlines=True, sidebars=True, ids=())
 
 
 def visible_text(node: LexborNode) -> str:
     """What readers see of an element's text, white space folded: no scripts, no style sheets."""
-    if node.css_first("script,style,noscript,template") is None:
+    if not _silent_in(node):
         return " ".join(node.text().split())
     parts = [
         child.text()
@@ -261,9 +264,9 @@ class Tree:
         if not (self.legal_container(parent) if legal is None else legal):
             return None
         offset = self.marked.offset(_mark_of(node), tag)
-        if offset < 0 or not self._allowed(offset, offset):
+        if offset < self._first_offset or (self._two_opinions and not self._allowed(offset, offset)):
             return None
-        return Anchor(offset, _BEFORE_START, gap, self._ask_settled and self._settled(offset, node))
+        return _new(Anchor, (offset, _BEFORE_START, gap, self._ask_settled and self._settled(offset, node)))
 
     def after(self, node: LexborNode, gap: int = -1) -> Anchor | None:
         """The anchor behind an element's end tag, if there is a legal one."""

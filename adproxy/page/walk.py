@@ -79,3 +79,14 @@ def _best() -> tuple[Callable[[Lists], Find], bool]:
 
 finder, IS_COMPILED = _best()
 """Makes what finds; once, not for each page."""
+
+
+def all_of(*tags: str, attribute: str = "") -> Callable[[LexborNode], list[LexborNode]]:
+    """Finds the elements of some names, with an attribute if one is given, in an element, itself included; in document
+    order. For what many small elements are asked: a selector would be read anew each time."""
+    find = finder(((Sought(frozenset(tags), attribute),),))
+
+    def found(root: LexborNode) -> list[LexborNode]:
+        return find(root)[0]
+
+    return found

@@ -2,6 +2,7 @@ from collections.abc import Collection
 
 from selectolax.lexbor import LexborNode
 
+from adproxy.page.children import Child
 from adproxy.page.stride import Ordinary
 from adproxy.page.walk import Lists
 
@@ -14,6 +15,10 @@ class Walk:
 class Glance:
     def __init__(self, telling: Collection[str]) -> None: ...
     def __call__(self, node: LexborNode) -> tuple[str, str] | None: ...
+
+class Children:
+    def __init__(self, ignored: Collection[str], usual: Collection[str]) -> None: ...
+    def __call__(self, node: LexborNode, most: int) -> tuple[list[Child], int]: ...
 
 class Stride:
     def __init__(

@@ -406,6 +406,55 @@ cdef class Value:
         return None
 
 
+cdef class Children:
+    """`children.pure`: the texts and elements that a container holds."""
+
+    cdef uint8_t[TAGS] _ignored
+    cdef list _names        # by a tag's number; None for what the parser is asked for each time
+
+    def __init__(self, ignored, usual):
+        cdef Py_ssize_t number
+        memset(self._ignored, 0, sizeof(self._ignored))
+        self._names = [None] * TAGS
+        for tag in ignored:
+            number = _known_number_of(tag)
+            self._ignored[number] = 1
+        for tag in usual:
+            number = _known_number_of(tag)
+            self._names[number] = tag
+
+    def __call__(self, node not None, Py_ssize_t most):
+        cdef Node at
+        cdef uintptr_t name
+        cdef size_t size
+        cdef Bytes text
+        cdef int kind
+        cdef Py_ssize_t left_out = 0
+        cdef list found = []
+        if type(node) is not LexborNode:
+            raise TypeError(f"{node!r} is no node of the parser")
+        parser = node.parser
+        at = first_child((<adproxy_node *> <PyObject *> node).node)
+        while at != NULL and len(found) + left_out < most:
+            kind = type_of(at)
+            if kind == TEXT:
+                size = 0
+                text = text_of(at, &size)
+                found.append(_BLANK if text == NULL or _is_blank(text, size) else (None, _text(text, size)))
+            elif kind == ELEMENT:
+                name = name_of(at)
+                if name < TAGS and self._ignored[name]:
+                    left_out += 1
+                else:
+                    child = _node(at, parser)
+                    tag = self._names[<Py_ssize_t> name] if name < TAGS else None
+                    found.append((child, tag if tag is not None else child.tag or "-"))
+            else:
+                left_out += 1
+            at = following(at)
+        return found, left_out
+
+
 cdef class Stride:
     """`stride.pure`: from node to node past all that says nothing."""
 
@@ -515,6 +564,7 @@ cdef object _known_number_of(str tag):
 cdef uintptr_t BODY = _known_number_of("body")
 cdef uintptr_t HTML = _known_number_of("html")
 cdef tuple _NAMELESS = ("", "")
+cdef tuple _BLANK = (None, "")
 
 
 cdef inline str _text(Bytes text, size_t size):
