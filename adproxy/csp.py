@@ -62,6 +62,8 @@ class Csp:
     @classmethod
     def parse(cls, headers: Sequence[str], metas: Sequence[str] = ()) -> Csp:
         """From the values of the page's enforced headers, and of its ``<meta http-equiv>`` policies."""
+        if not headers and not metas:
+            return _NONE
         texts = [(text, False) for value in headers for text in value.split(",")]
         texts += [(text, True) for text in metas]
         parsed = (_directives(text, in_meta) for text, in_meta in texts)
@@ -134,8 +136,13 @@ class Csp:
 
     def _lists(self, chain: tuple[str, ...]) -> list[tuple[str, ...]]:
         """For each policy that has a say, the source list that decides."""
+        if not self.policies:  # most pages have none
+            return []
         deciding = (next((name for name in chain if name in policy), None) for policy in self.policies)
         return [policy[name] for policy, name in zip(self.policies, deciding, strict=True) if name is not None]
+
+
+_NONE = Csp()
 
 
 def _directives(text: str, in_meta: bool) -> dict[str, tuple[str, ...]]:

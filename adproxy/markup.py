@@ -163,8 +163,19 @@ def _values(slot: Slot, number: int, page: Page, policy: Policy) -> dict[str, st
             values[name] = page.facts.meta.get(source.name, "")
         else:
             values[name] = fill(source, values)
-    values["ad_unit"] = ad_unit(slot, values)
+    if slot.name in _with_ad_unit(policy):
+        values["ad_unit"] = ad_unit(slot, values)
     return values
+
+
+_with_ad_unit = PerRevision(
+    lambda policy: frozenset(
+        slot.name
+        for slot in policy.slots
+        if isinstance(slot.creative, GptCreative) or "{ad_unit}" in repr(slot.creative)
+    )
+)
+"""The slots whose ads are asked for by the unit's name."""
 
 
 def fill(template: str, values: Mapping[str, str], change: Callable[[str], str] = str) -> str:

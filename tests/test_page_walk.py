@@ -113,6 +113,8 @@ def check_children(nodes: list[LexborNode]) -> None:
     quick = native().Children(blocks._IGNORED, blocks._USUAL)
     slow = children.pure(blocks._IGNORED, blocks._USUAL)
     for node in nodes:
+        if node.is_element_node:
+            assert native().text_in(node) == walk.pure_text(node)
         for most in (0, 1, 3, 5_000):
             (found, left_out), (expected, left_out_too) = quick(node, most), slow(node, most)
             assert [(at.mem_id if at is not None else None, said) for at, said in found] == [

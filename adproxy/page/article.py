@@ -26,7 +26,7 @@ from adproxy.page import teasers, walk
 from adproxy.page.glance import glance_for
 from adproxy.page.landmarks import Paragraphs, paragraphs_in
 from adproxy.page.names import Says, says, tokens
-from adproxy.page.walk import Sought, all_of
+from adproxy.page.walk import Sought, all_of, text_in
 from adproxy.page.words import count_words, fold
 
 # A paragraph of fewer words is a caption, a byline or a teaser more often than text.
@@ -140,7 +140,7 @@ def _paragraphs(all_p: Paragraphs) -> tuple[dict[int, Group], dict[int, Folded]]
     for node in all_p.every:
         if left_out and node.mem_id in left_out:
             continue
-        text = node.text()
+        text = text_in(node)
         if len(text) < 24:
             continue
         folded = fold(text)

@@ -90,6 +90,10 @@ _AGENCY = re.compile(
     |file\sphoto)[)\]\s.]*$""",
     re.I | re.X,
 )
+# Each of these matches ends with one of these words: a search through each line takes longer than to ask for them.
+_AGENCY_ENDS = tuple(
+    "getty images reuters ap photo afp epa dpa shutterstock istock alamy unsplash flickr wikimedia commons".split()
+)
 _AGENCY_REACH = 40
 """Characters from the end on in which an agency's name begins."""
 # A box with a picture and a linked title that holds no more words than this is a card, which leads to another page.
@@ -131,8 +135,6 @@ class _Walk:
     heights: Heights
     pieces: list[_Piece] = field(default_factory=list)
     visited: int = 0
-    unusual: frozenset[int] = frozenset()
-    """`mem_id`s of elements in which there is more than text."""
     good_in: dict[int, int] | None = None
     """By `mem_id`: how many of the article's good paragraphs an element holds; None: nothing has asked yet."""
 
@@ -173,8 +175,7 @@ def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = (), heights: 
     inside = contents(article.root, avoid)
     if inside is None:
         return Outline((), (), ())
-    unusual = frozenset().union(inside.silent, inside.media, inside.ads, inside.avoided)
-    walk = _Walk(article, inside, heights, unusual=unusual)
+    walk = _Walk(article, inside, heights)
     _visit(walk, article.root, 0)
     pieces = _trimmed(walk.pieces)
     gaps = [_gap(tree, pieces, i) for i in range(len(pieces) + 1)] if pieces else []
@@ -324,8 +325,11 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
 
 def is_caption(node: LexborNode | None, text: str) -> bool:
     """True for a line right below a picture that names its author, is called a caption, or is all in italics."""
-    if _CREDIT.match(text) or _AGENCY.search(text, max(0, len(text) - _AGENCY_REACH)):
+    if _CREDIT.match(text):
         return True
+    if text[-_AGENCY_REACH:].rstrip(")] .").lower().endswith(_AGENCY_ENDS):
+        if _AGENCY.search(text, max(0, len(text) - _AGENCY_REACH)):
+            return True
     if node is None:
         return False
     attributes = node.attributes
@@ -400,7 +404,7 @@ def _is_ordinary(walk: _Walk, mem_id: int, text: str, words: int) -> bool:
         and len(text) > _LABEL
         and text[-1] in _ENDS
         and text[0] != "["
-        and mem_id not in walk.unusual
+        and walk.contents.nothing_in(mem_id)
         and (words > _CAPTION_WORDS or not walk.pieces or walk.pieces[-1].block.kind is not _MEDIA_BLOCK)
     )
 

@@ -46,6 +46,10 @@ class Contents:
     matched: Mapping[int, tuple[int, ...]]
     """Which of the rules' own selectors match themselves."""
 
+    def nothing_in(self, mem_id: int) -> bool:
+        """True of an element in which there is nothing but text."""
+        return not (mem_id in self.media or mem_id in self.ads or mem_id in self.silent or mem_id in self.avoided)
+
 
 def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents | None:
     """What the elements within `root` hold; None where that is more than articles do. `avoid`: selectors whose matches

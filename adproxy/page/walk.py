@@ -66,19 +66,25 @@ def pure(lists: Lists) -> Find:
     return find
 
 
-def _best() -> tuple[Callable[[Lists], Find], bool]:
+def pure_text(node: LexborNode) -> str:
+    """All text in an element, scripts' too."""
+    return node.text()
+
+
+def _best() -> tuple[Callable[[Lists], Find], Callable[[LexborNode], str], bool]:
     if os.environ.get("ADPROXY_PURE_PYTHON") != "1":
         try:
             from adproxy.page import walk_native
 
-            return walk_native.Walk, True
+            return walk_native.Walk, walk_native.text_in, True
         except ImportError:
             pass
-    return pure, False
+    return pure, pure_text, False
 
 
-finder, IS_COMPILED = _best()
-"""Makes what finds; once, not for each page."""
+finder, text_in, IS_COMPILED = _best()
+"""Makes what finds; once, not for each page. And what reads all text in an element once: the compiled one leaves a copy
+of it in the tree's memory each time."""
 
 
 def all_of(*tags: str, attribute: str = "") -> Callable[[LexborNode], list[LexborNode]]:

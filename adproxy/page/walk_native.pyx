@@ -406,6 +406,16 @@ cdef class Value:
         return None
 
 
+def text_in(node not None):
+    """`walk.text_in`"""
+    cdef size_t size = 0
+    cdef Bytes text
+    if type(node) is not LexborNode:
+        raise TypeError(f"{node!r} is no node of the parser")
+    text = text_of((<adproxy_node *> <PyObject *> node).node, &size)
+    return _text(text, size) if text != NULL else ""
+
+
 cdef class Children:
     """`children.pure`: the texts and elements that a container holds."""
 
