@@ -21,6 +21,10 @@ JUDGES = {
 
 
 def main(tools: Path, names: list[str]) -> int:
+    unknown = [name for name in names if name not in JUDGES]
+    if unknown:
+        print(f"no judge is called {' or '.join(unknown)}: there are {', '.join(JUDGES)}", file=sys.stderr)
+        return 2
     failed = False
     for name in names or JUDGES:
         said, breaches = JUDGES[name](tools)
