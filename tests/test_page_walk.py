@@ -116,11 +116,12 @@ def check_children(nodes: list[LexborNode]) -> None:
         if node.is_element_node:
             assert native().text_in(node) == walk.pure_text(node)
         for most in (0, 1, 3, 5_000):
-            (found, left_out), (expected, left_out_too) = quick(node, most), slow(node, most)
+            (found, left_out, rest), (expected, left_out_too, rest_too) = quick(node, most), slow(node, most)
             assert [(at.mem_id if at is not None else None, said) for at, said in found] == [
                 (at.mem_id if at is not None else None, said) for at, said in expected
             ]
             assert left_out == left_out_too
+            assert (rest and rest.mem_id) == (rest_too and rest_too.mem_id)
 
 
 def strides(

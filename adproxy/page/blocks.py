@@ -17,7 +17,7 @@ from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Gap, PerDevice, R
 from adproxy.page import ads
 from adproxy.page.ad_room import likely_room
 from adproxy.page.article import GOOD_WORDS, Article, Folded
-from adproxy.page.children import children_without
+from adproxy.page.children import Child, children_without
 from adproxy.page.contents import Contents, contents
 from adproxy.page.heights import USUAL, Heights, plus, width_of
 from adproxy.page.names import Says, says
@@ -38,8 +38,10 @@ _UNREAD: Folded = ("", 0)
 # More blocks than any article has, and more elements and texts beside each other, empty ones too; what follows is not
 # looked at.
 MAX_BLOCKS = 1_000
-MAX_VISITED = 5_000
+MAX_VISITED = 4_000
 _MAX_DEPTH = 60
+_AT_ONCE = 256
+"""Children that are listed before the first of them is gone into."""
 
 # What readers do not read: nothing that is shown, what a form is filled with, what old parsers saw in place of a frame.
 _IGNORED = frozenset(
@@ -240,8 +242,21 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
     pieces = walk.pieces
     before = len(pieces)
     run = _Run()
-    found, left_out = _children(container, MAX_VISITED - walk.visited)
-    walk.visited += left_out
+    child = container.first_child
+    while child is not None and len(pieces) < MAX_BLOCKS and walk.visited < MAX_VISITED:
+        found, left_out, child = _children(child, min(_AT_ONCE, MAX_VISITED - walk.visited))
+        walk.visited += left_out
+        _append(walk, found, run, depth)
+    run.flush(walk)
+    avoided = walk.contents.matched.get(container.mem_id, ()) if depth else ()
+    if avoided:  # what a match dissolves into is avoided as the match is
+        for piece in pieces[before:]:
+            piece.block = piece.block._replace(avoided=tuple({*piece.block.avoided, *avoided}))
+
+
+def _append(walk: _Walk, found: list[Child], run: _Run, depth: int) -> None:
+    """Append the blocks of some children; the text that ends them stays in the run."""
+    pieces = walk.pieces
     for node, said in found:  # of a text what it says, of an element its name
         if len(pieces) >= MAX_BLOCKS or walk.visited >= MAX_VISITED:
             break
@@ -265,11 +280,6 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
         if run.parts or run.breaks:
             run.flush(walk)
         _block(walk, node, tag, depth)
-    run.flush(walk)
-    avoided = walk.contents.matched.get(container.mem_id, ()) if depth else ()
-    if avoided:  # what a match dissolves into is avoided as the match is
-        for piece in pieces[before:]:
-            piece.block = piece.block._replace(avoided=tuple({*piece.block.avoided, *avoided}))
 
 
 def _is_plain(node: LexborNode) -> bool:

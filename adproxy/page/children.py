@@ -15,8 +15,9 @@ from adproxy.page import walk
 Child = tuple[LexborNode | None, str]
 """An element with its name; None with a text, empty if it is all white space."""
 
-Children = Callable[[LexborNode, int], tuple[list[Child], int]]
-"""`children(container, most)`: its children in their order, no more than that many, and how many were left out."""
+Children = Callable[[LexborNode, int], tuple[list[Child], int, LexborNode | None]]
+"""`children(first, most)`: a container's children from one on, no more than that many; how many of them were left out;
+and the first that was not looked at, None where all were."""
 
 
 def pure(ignored: Collection[str], usual: Collection[str] = ()) -> Children:
@@ -24,10 +25,10 @@ def pure(ignored: Collection[str], usual: Collection[str] = ()) -> Children:
     spelled alike wherever an element stands."""
     silent = frozenset(ignored)
 
-    def children(container: LexborNode, most: int) -> tuple[list[Child], int]:
+    def children(first: LexborNode, most: int) -> tuple[list[Child], int, LexborNode | None]:
         found: list[Child] = []
         left_out = 0
-        at = container.first_child
+        at: LexborNode | None = first
         while at is not None and len(found) + left_out < most:
             if at.is_text_node:
                 found.append((None, "" if at.is_empty_text_node else at.text_content or ""))
@@ -36,7 +37,7 @@ def pure(ignored: Collection[str], usual: Collection[str] = ()) -> Children:
             else:
                 found.append((at, tag))
             at = at.next
-        return found, left_out
+        return found, left_out, at
 
     return children
 

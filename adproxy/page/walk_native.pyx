@@ -444,7 +444,7 @@ cdef class Children:
         if type(node) is not LexborNode:
             raise TypeError(f"{node!r} is no node of the parser")
         parser = node.parser
-        at = first_child((<adproxy_node *> <PyObject *> node).node)
+        at = (<adproxy_node *> <PyObject *> node).node
         while at != NULL and len(found) + left_out < most:
             kind = type_of(at)
             if kind == TEXT:
@@ -462,7 +462,7 @@ cdef class Children:
             else:
                 left_out += 1
             at = following(at)
-        return found, left_out
+        return found, left_out, _node(at, parser) if at != NULL else None
 
 
 cdef class Stride:
