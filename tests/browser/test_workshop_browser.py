@@ -270,6 +270,7 @@ def test_a_login_leads_to_the_page_that_was_wanted(
         page.keyboard.type("wrong")
         page.keyboard.press("Enter")
         expect(page.get_by_role("alert")).to_contain_text("That is not the token")
+        expect(page.get_by_label("Token")).to_be_focused()  # the answer may be seen before its field has the focus
         page.keyboard.type(TOKEN)
         page.keyboard.press("Enter")
         expect(page.locator("h3").first).to_contain_text(f"Ads on {FIRST_STORY}")
