@@ -108,14 +108,26 @@ class _Branch:
     """Words of the good paragraphs in it that are not ignored."""
 
 
+def is_plain(node: LexborNode) -> bool:
+    """True for an element that holds nothing but text: there is nothing to search for in it."""
+    child = node.first_child
+    while child is not None and child.is_text_node:
+        child = child.next
+    return child is None
+
+
+def linked_characters(node: LexborNode) -> int:
+    """How much of an element's text is within links."""
+    return sum(len(link.text()) for link in _links(node))
+
+
 def _is_mostly_linked(node: LexborNode, text: str) -> bool:
     """True if more than half of an element's text is within links."""
-    first = node.first_child
-    if first is not None and first.is_text_node and first.next is None:  # nothing but text
+    if is_plain(node):
         return False
     if len(node.text(deep=False)) * 2 >= len(text):  # at least half stands in the element itself
         return False
-    return sum(len(link.text()) for link in _links(node)) * 2 > len(text)
+    return linked_characters(node) * 2 > len(text)
 
 
 def _around(nodes: list[LexborNode]) -> set[int]:

@@ -16,7 +16,7 @@ from adproxy.labels import is_label
 from adproxy.model import Anchor, Block, BlockFlag, BlockKind, Gap, PerDevice, Reason
 from adproxy.page import ads
 from adproxy.page.ad_room import likely_room
-from adproxy.page.article import GOOD_WORDS, Article, Folded
+from adproxy.page.article import GOOD_WORDS, Article, Folded, is_plain, linked_characters
 from adproxy.page.children import Child, children_without
 from adproxy.page.contents import Contents, contents
 from adproxy.page.heights import USUAL, Heights, plus, width_of
@@ -55,7 +55,7 @@ _INLINE = frozenset(
 _HEADERS = frozenset(["header", "hgroup"])
 _HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _LISTS = frozenset(["ul", "ol", "dl", "menu", "dir"])
-_MEDIA = frozenset(
+MEDIA = frozenset(
     """img picture video audio iframe embed object figure canvas svg amp-img amp-video amp-youtube""".split()
 )
 # Their text stands in for them where they can't be shown.
@@ -67,7 +67,7 @@ _BOXES = frozenset("div section article main center".split())
 """Of these the containers that mean nothing else by what they are."""
 _USUAL = _INLINE | _HEADINGS | _LISTS | _ASIDES | _CONTAINERS | {"p", "br", "img", "figure"}
 _children = children_without(_IGNORED, _USUAL)
-_links, _items, _cells, _rows = all_of("a"), all_of("li", "dt", "dd"), all_of("td", "th"), all_of("tr")
+_items, _cells, _rows = all_of("li", "dt", "dd"), all_of("td", "th"), all_of("tr")
 _blocks_in = all_of("p", "div", "ul", "ol", "table", "h2", "h3", "h4", "figure", "section", "article")
 _SENTENCE_ENDS = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS = frozenset(":：")
@@ -282,16 +282,8 @@ def _append(walk: _Walk, found: list[Child], run: _Run, depth: int) -> None:
         _block(walk, node, tag, depth)
 
 
-def _is_plain(node: LexborNode) -> bool:
-    """True for an element that holds nothing but text: there is nothing to search for in it."""
-    child = node.first_child
-    while child is not None and child.is_text_node:
-        child = child.next
-    return child is None
-
-
 def _holds_blocks(node: LexborNode) -> bool:
-    return not _is_plain(node) and bool(_blocks_in(node))
+    return not is_plain(node) and bool(_blocks_in(node))
 
 
 def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words: int, linked: bool = False) -> None:
@@ -503,7 +495,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             text, words = walk.read(node)
             _add(walk, node, BlockKind.TABLE, tag, text, _table(walk, node, text, words), words)
         return
-    if tag in _MEDIA or (said & Says.MEDIA and size is not None and not walk.holds_good(node)):
+    if tag in MEDIA or (said & Says.MEDIA and size is not None and not walk.holds_good(node)):
         if tag in ("img", "iframe", "picture", "video", "audio", "embed", "object") and size is None:
             return  # a tracking pixel or an icon
         if tag == "svg" and "width" not in node.attributes:
@@ -563,7 +555,7 @@ def _apart(node: LexborNode, words: int, parts: int) -> int:
 
 
 def _linked(node: LexborNode, characters: int) -> bool:
-    return not _is_plain(node) and sum(len(a.text()) for a in _links(node)) * 2 > characters
+    return not is_plain(node) and linked_characters(node) * 2 > characters
 
 
 def _leaf(walk: _Walk, node: LexborNode, tag: str, kind: BlockKind) -> None:

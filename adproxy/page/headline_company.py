@@ -13,10 +13,11 @@ from selectolax.lexbor import LexborNode
 
 from adproxy.model import Spot
 from adproxy.page import ads
-from adproxy.page.blocks import Outline, is_caption, is_hidden
+from adproxy.page.blocks import MEDIA, Outline, is_caption, is_hidden
 from adproxy.page.names import Says, says, tokens
 from adproxy.page.places import outermost, spot_after
 from adproxy.page.tree import Tree, holds_words, visible_text
+from adproxy.page.walk import all_of
 from adproxy.page.words import count_words
 
 # More nodes behind a headline are not looked at; a longer text is no standfirst.
@@ -31,10 +32,7 @@ _BOXES = frozenset("div span section header hgroup ul dl".split())
 _FOREIGN_TAGS = frozenset("aside nav form footer dialog details".split())
 _FOREIGN = Says.NOT_ARTICLE | Says.SIDEBAR | Says.AD
 _SILENT = frozenset("script style template noscript link meta base title hr br wbr".split())
-_MEDIA = frozenset(
-    "img picture video audio iframe embed object figure canvas svg amp-img amp-video amp-youtube".split()
-)
-_ANY_MEDIA = ",".join(sorted(_MEDIA))
+_media_in = all_of(*MEDIA)
 # Names that sites give it, by whole words: who wrote the article and when, and what it says in a sentence.
 _BY_AND_WHEN = frozenset(
     """byline author authors contributor dateline date time timestamp published posted submitted updated meta metadata
@@ -90,10 +88,10 @@ class _Under:
             return _Kind.FOREIGN
         if holds_words(node, _MOST_WORDS + 1):
             return _Kind.UNKNOWN
-        text = " ".join(visible_text(node).split())
+        text = visible_text(node)
         count = count_words(text)
-        has_media = tag in _MEDIA or node.css_first(_ANY_MEDIA) is not None
-        if has_media and (tag in _MEDIA or not by_and_when):
+        has_media = bool(_media_in(node))
+        if has_media and (tag in MEDIA or not by_and_when):
             self._picture, self._captioned = True, count > 1
             return _Kind.PICTURE
         if not count and not has_media:
