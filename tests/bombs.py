@@ -49,12 +49,21 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "attributes", ARTICLE + b"<div " + b" ".join(b"a%d=1" % i for i in range(200_000)) + b">"
     yield (
         "attributes below the bound",
-        (ARTICLE + (b"<p " + b" ".join(b"a%d" % i for i in range(500)) + b">x</p>") * 79),
+        (ARTICLE + (b"<p " + b" ".join(b"a%d" % i for i in range(500)) + b">x</p>") * 55),
     )
     yield "tags in an attribute", ARTICLE + b'<a title="' + b"<p " * 680_000 + b'">x</a>'
     yield "tags in many attributes", _filled(b"<a title='" + b"<p " * 900 + b"'>")
     yield "tags in a comment", ARTICLE + b"<!--" + b"<p>" * 680_000 + b"-->"
     yield "tags in a script", ARTICLE + b"<script>" + b"<p>" * 15_000 + b"</script>"
+    # parsed twice: what looks like a script stands in a comment that begins too far before it to be seen
+    unproven = b"<!--" + b"x" * 600 + b"<script>" + b"x" * 99 + b"</script>-->"
+    yield "an unproven script, many bytes", _filled(b"<p>" + b"word " * 122, unproven, 3_300)
+    yield "an unproven script, many tags", ARTICLE + b"<p>x<b>y</b>" * 1_100 + unproven
+    yield "an unproven script, deep", ARTICLE + b"<div>" * 1_400 + b"<i></i>" * 300 + unproven
+    yield (
+        "an unproven script, attributes",
+        ARTICLE + (b"<p " + b" ".join(b"a%d" % i for i in range(500)) + b">x") * 7 + unproven,
+    )
     yield "templates", _filled(b"<template>")
     yield "templates with content", _filled(b"<template><p></template>")
     yield "tables in tables", _filled(b"<table>")
@@ -62,21 +71,21 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "tables in tables around many tags", ARTICLE + b"<table>" * 1_400 + b"<wbr>" * 4_700 + PARAGRAPH * 20
     yield "cells in tables in cells", _filled(b"<table><tr><td>", PARAGRAPH * 20, 480)
     yield "foster parenting", _filled(b"<table><p>x</p>", PARAGRAPH, 1_300)
-    yield "foster parenting in one table", ARTICLE + b"<table>" + b"<p>x</p>" * 24_000
-    yield "many tables", _filled(b"<table></table><div></div>", count=12_000)
+    yield "foster parenting in one table", ARTICLE + b"<table>" + b"<p>x</p>" * 17_500
+    yield "many tables", _filled(b"<table></table><div></div>", count=8_700)
     yield "selects", _filled(b"<select><option>")
     yield "lists", _filled(b"<ul><li>")
     yield "definitions", _filled(b"<dd><dt>")
     yield "svg in svg", _filled(b"<svg><g>")
-    yield "links in svg", _filled(b"<a>", b"</x>" * 29_000, 20_000).replace(b"<a>", b"<svg><a>", 1)
-    yield "void elements in svg", _filled(b"<link>", b"</x>" * 29_000, 20_000).replace(b"<link>", b"<svg><link>", 1)
-    yield "shapes whose slash closes nothing", (ARTICLE + b"<svg>" + b"<g x=/>" * 20_000 + b"</x>" * 29_000)
+    yield "links in svg", _filled(b"<a>", b"</x>" * 19_500, 17_500).replace(b"<a>", b"<svg><a>", 1)
+    yield "void elements in svg", _filled(b"<link>", b"</x>" * 19_500, 17_500).replace(b"<link>", b"<svg><link>", 1)
+    yield "shapes whose slash closes nothing", (ARTICLE + b"<svg>" + b"<g x=/>" * 17_500 + b"</x>" * 19_500)
     yield "end tags in svg below the bound", _filled(b"<svg>", b"</x>" * 5_000, 1_300)
     yield "end tags in spans below the bound", _filled(b"<span>", b"</x>" * 5_000, 1_300)
     yield "list items in spans below the bound", _filled(b"<span>", b"<li>" * 5_000, 1_300)
     yield (
         "selected options that the parser would copy",
-        ARTICLE + b"<select><button><selectedcontent></button>" + b"<option selected><p>x</option>" * 12_000,
+        ARTICLE + b"<select><button><selectedcontent></button>" + b"<option selected><p>x</option>" * 8_700,
     )
     many = b" ".join(b"a%d" % i for i in range(30_000))
     yield (
@@ -89,8 +98,8 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "unclosed comments", _filled(b"<!--")
     yield "bogus comments", _filled(b"<?")
     yield "short bogus comments", _filled(b"<?>")
-    yield "short bogus comments below the bound", _filled(b"<?>", count=74_000)
-    yield "end tags below the bound", _filled(b"</p>", count=29_000)
+    yield "short bogus comments below the bound", _filled(b"<?>", count=53_000)
+    yield "end tags below the bound", _filled(b"</p>", count=19_500)
     yield "less-than signs", _filled(b"<")
     yield "end tags", _filled(b"</p>")
     yield "end tags of the unknown", _filled(b"</x>")
@@ -99,25 +108,25 @@ def bombs() -> Iterator[tuple[str, bytes]]:
     yield "noscripts", _filled(b"<noscript><p></noscript>")
     yield "unclosed noscripts", _filled(b"<noscript>")
     yield "unclosed noscripts below the bound", _filled(b"<noscript>", count=1_490)
-    yield "noscripts within a tag", _filled(b"<noscript ", b"</noscript>", 24_000)
+    yield "noscripts within a tag", _filled(b"<noscript ", b"</noscript>", 17_500)
     yield "unclosed comments in noscript", ARTICLE + b"<p>" * 1_500 + b"<noscript>" + b"<!--" * 40_000 + b"</noscript>"
     yield "unclosed scripts", _filled(b"<script><!--")
     yield "nulls", _filled(b"\0")
     yield "nulls below the bound", _filled(b"word \0", count=9_000)
     yield "entities", _filled(b"&NotEqualTilde")
-    yield "small paragraphs", _filled(b"<p>x ", count=24_000)
+    yield "small paragraphs", _filled(b"<p>x ", count=17_500)
     yield "paragraphs in paragraphs", _filled(b"<p><object>", b" word" * 360_000, 1_400)
-    yield "ads in ads", _filled(b"<div class=ad>", b"<p>some words" * 24_000, 58)
-    yield "line breaks", _filled(b"x<br><br>", count=12_000)
+    yield "ads in ads", _filled(b"<div class=ad>", b"<p>some words" * 17_500, 58)
+    yield "line breaks", _filled(b"x<br><br>", count=8_700)
     yield "one long paragraph", _filled(b"word ")
-    yield "headings", _filled(b"<h1><span>x</span></h1>", count=12_000)
+    yield "headings", _filled(b"<h1><span>x</span></h1>", count=8_700)
     yield "unclosed headings", _filled(b"<h1>", PARAGRAPH, 1_400)
     yield "JSON-LD", ARTICLE + b'<script type="application/ld+json">' + b"[" * 1_500_000 + b"</script>"
-    yield "metas", _filled(b"<meta name=a content=b>", count=24_000)
-    yield "ids", _filled(b"<i id=x></i>", count=24_000)
-    yield "ads", _filled(b"<div class=ad></div>", count=24_000)
+    yield "metas", _filled(b"<meta name=a content=b>", count=17_500)
+    yield "ids", _filled(b"<i id=x></i>", count=17_500)
+    yield "ads", _filled(b"<div class=ad></div>", count=17_500)
     yield "sidebars", _filled(b"<div class=sidebar><p>", count=1_400)
-    yield "sidebars beside each other", _filled(b"<aside class=sidebar></aside>", count=24_000)
+    yield "sidebars beside each other", _filled(b"<aside class=sidebar></aside>", count=17_500)
     yield "deep sidebar", _filled(b"<aside class=sidebar>" + b"<div>" * 1_000, count=1)
 
 

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from adproxy.charset import sniff
 from adproxy.model import Skip, SkipReason
 from adproxy.page import scan_pure
 from adproxy.page.guard import hostile
+from adproxy.page.marks import mark
+from adproxy.page.read import compile_wanted, read
 from adproxy.rewrite import Rewritten, rewrite
 from adproxy.rules.compile import load_rules
 from adproxy.rules.ruleset import Policy
@@ -96,8 +99,21 @@ def test_the_compiled_scan_says_of_each_page_and_of_a_damaged_copy_what_the_one_
     native = compiled()
     for page in pages():
         html = page.read_bytes()
-        for read in (html, MUTATIONS[number(page) % len(MUTATIONS)](html)):
-            assert differences(read, native(read), scan_pure.scan(read)) == [], page.name
+        for given in (html, MUTATIONS[number(page) % len(MUTATIONS)](html)):
+            assert differences(given, native(given), scan_pure.scan(given)) == [], page.name
+
+
+def test_each_page_and_a_damaged_copy_is_read_without_its_scripts_as_it_is_with_them() -> None:
+    wanted = compile_wanted(policy())
+    left_out = 0
+    for page in pages():
+        html = page.read_bytes()
+        encoding = sniff(html, "text/html") or "utf-8"
+        for given in (html, MUTATIONS[number(page) % len(MUTATIONS)](html)):
+            left_out += bool(mark(given, whole=False).left_out)
+            if hostile(given) is None:
+                assert read(given, wanted, encoding) == read(given, replace(wanted, whole=True), encoding), page.name
+    assert left_out > 0
 
 
 def test_only_pages_that_say_so_are_left_alone() -> None:

@@ -115,6 +115,9 @@ def check_children(nodes: list[LexborNode]) -> None:
     for node in nodes:
         if node.is_element_node:
             assert native().text_in(node) == walk.pure_text(node)
+            assert [native().text_in(node, enough) for enough in (1, 9)] == [
+                walk.pure_text(node, enough) for enough in (1, 9)
+            ]
         for most in (0, 1, 3, 5_000):
             (found, left_out, rest), (expected, left_out_too, rest_too) = quick(node, most), slow(node, most)
             assert [(at.mem_id if at is not None else None, said) for at, said in found] == [

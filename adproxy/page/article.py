@@ -86,7 +86,7 @@ class Article:
     paragraphs: frozenset[int]
     """Their `mem_id`s."""
     texts: Mapping[int, Folded]
-    """By `mem_id`: the whole text of the page's good p elements, scripts in them included."""
+    """By `mem_id`: what readers see of the text of the page's good p elements."""
     posts: frozenset[int] = frozenset()
     """`mem_id`s of the elements in it that are posts, one below the other."""
 
@@ -118,7 +118,7 @@ def is_plain(node: LexborNode) -> bool:
 
 def linked_characters(node: LexborNode) -> int:
     """How much of an element's text is within links."""
-    return sum(len(link.text()) for link in _links(node))
+    return sum(len(text_in(link)) for link in _links(node))
 
 
 def _is_mostly_linked(node: LexborNode, text: str) -> bool:

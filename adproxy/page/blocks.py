@@ -21,8 +21,8 @@ from adproxy.page.children import Child, children_without
 from adproxy.page.contents import Contents, contents
 from adproxy.page.heights import USUAL, Heights, plus, width_of
 from adproxy.page.names import Says, says
-from adproxy.page.tree import Tree, holds_words, visible_text
-from adproxy.page.walk import all_of
+from adproxy.page.tree import Tree, holds_words
+from adproxy.page.walk import all_of, text_in
 from adproxy.page.words import count_words, fold
 
 # Looking a member up in its enum takes longer than most of what is done with it here, and so does a named tuple's own
@@ -38,7 +38,7 @@ _UNREAD: Folded = ("", 0)
 # More blocks than any article has, and more elements and texts beside each other, empty ones too; what follows is not
 # looked at.
 MAX_BLOCKS = 1_000
-MAX_VISITED = 4_000
+MAX_VISITED = 3_000
 _MAX_DEPTH = 60
 _AT_ONCE = 256
 """Children that are listed before the first of them is gone into."""
@@ -142,10 +142,7 @@ class _Walk:
 
     def read(self, node: LexborNode) -> Folded:
         """What readers see of an element's text, and its words."""
-        mem_id = node.mem_id
-        if mem_id in self.contents.silent:
-            return fold(visible_text(node))
-        return self.article.texts.get(mem_id) or fold(node.text())
+        return self.article.texts.get(node.mem_id) or fold(text_in(node))
 
     def holds_good(self, node: LexborNode) -> bool:
         """True if an element holds at least half of the article's good paragraphs, and no less than two."""
@@ -274,7 +271,7 @@ def _append(walk: _Walk, found: list[Child], run: _Run, depth: int) -> None:
             continue
         if tag in _INLINE and node.mem_id not in walk.contents.media and node.mem_id not in walk.contents.ads:
             if not _holds_blocks(node):
-                text = visible_text(node) if node.mem_id in walk.contents.silent else node.text()
+                text = text_in(node)
                 run.add(walk, text, len(text) if tag == "a" else 0)
                 continue
         if run.parts or run.breaks:

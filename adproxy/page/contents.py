@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from selectolax.lexbor import LexborNode
 
 from adproxy.page import ads, walk
+from adproxy.page.kinds import SILENT
 from adproxy.page.walk import Sought
 
-_SILENT = frozenset("script style noscript template".split())
 _MEDIA = frozenset("img picture video audio iframe embed object amp-img amp-video amp-youtube".split())
-_NOTABLE = (Sought(_SILENT | _MEDIA | ads.TAGS),)
+_NOTABLE = (Sought(SILENT | _MEDIA | ads.TAGS),)
 _find = walk.finder((_NOTABLE, ads.NAMED))
 _PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
 # So much advertising, media and scripts no article has: a hundred pictures are many.
@@ -62,7 +62,7 @@ def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents | None:
         return None
     for node in notable:
         tag = node.tag or ""
-        if tag in _SILENT:
+        if tag in SILENT:
             silent.update(_up(node, root, silent))
         elif tag in _MEDIA and (size := _visible_size(node.attributes, tag)) is not None:
             media.update(dict.fromkeys(_up(node, root, media), size))

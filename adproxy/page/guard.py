@@ -16,9 +16,9 @@ from adproxy.page.scan import Scanned, scan
 
 MAX_BYTES = 2 * 1024 * 1024
 # A megabyte of an encyclopedia's largest pages has 10,000.
-MAX_TAGS = 25_000
+MAX_TAGS = 18_000
 # Nothing may be open any more for them to close: each "</p>" is an element then.
-MAX_END_TAGS = 30_000
+MAX_END_TAGS = 20_000
 # No page has one that its author meant; the parser keeps 24 bytes for each, as an error. Smaller pages can't have so
 # many that it matters.
 MAX_NULS = 10_000
@@ -31,12 +31,19 @@ MAX_REOPENED = 40_000
 MAX_ATTRIBUTES = 512
 # Each of a tag's attributes is compared with all before it: the sum over the page of their squares, halved, is what
 # that costs, at 2.7 ns each.
-MAX_COMPARISONS = 10_000_000
+MAX_COMPARISONS = 7_000_000
 MAX_TEMPLATES = 64
 # A tag may walk all open elements to find what it closes, at 3 to 5 ns each: the sum over the page.
 MAX_WALKED = 8_000_000
 # Smaller pages can't reach the bound of the comparisons.
 _LARGE = 200 * 1024
+
+# Of a page that may be parsed twice: a second time is at most 10 to 20 ms then.
+_LIGHT_TAGS = 4_000
+_LIGHT_WALKED = 6_000_000
+_LIGHT_COMPARISONS = 1_000_000
+# Tags within others, each of which may have as many attributes as any.
+_LIGHT_SWALLOWED = 32
 
 BOUNDS = Bounds(MAX_ATTRIBUTES, MAX_COMPARISONS, MAX_DEPTH, MAX_REOPENED, MAX_TEMPLATES, MAX_WALKED)
 
@@ -93,6 +100,16 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
         if (3 * scanned.distinct(FORMATTING) + scanned.count_swallowed(FORMATTING)) * tags > MAX_REOPENED:
             return _followed(scanned)
     return None
+
+
+def is_light(scanned: Scanned) -> bool:
+    """Whether a page that is let pass may be parsed twice, and be within these bounds all the same."""
+    return (
+        scanned.tags <= _LIGHT_TAGS
+        and scanned.tags * scanned.less_than <= _LIGHT_WALKED
+        and scanned.swallowed <= _LIGHT_SWALLOWED
+        and not scanned.comparisons_exceed(_LIGHT_COMPARISONS, MAX_ATTRIBUTES)
+    )
 
 
 def _is_flat(scanned: Scanned, tags: int, count: int) -> bool:

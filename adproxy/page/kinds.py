@@ -46,7 +46,25 @@ BEFORE_START = frozenset(
 # a table is looked for from its start; where an author separates paragraphs by line breaks, a slot may follow a break.
 MARKED = BEFORE_START | {b"table", b"br"}
 
+# What they hold is no text for readers.
+SILENT = frozenset("script style noscript template".split())
+# What they hold is nothing that a page is read for, and half of many pages.
+BULK = frozenset((b"script", b"style"))
+# A script or style sheet in one of these is seldom an element of the page's own.
+HIDING = (RAW | {b"noscript", b"template", b"svg", b"math"}) - BULK
+
 KNOWN = (
-    VOID | FORMATTING | FOREIGN | LEAVES_SVG | NEVER_OPEN | STOPS | WRITTEN_CLOSED | SHAPES | RAW | MARKED | {b"script"}
+    VOID
+    | FORMATTING
+    | FOREIGN
+    | LEAVES_SVG
+    | NEVER_OPEN
+    | STOPS
+    | WRITTEN_CLOSED
+    | SHAPES
+    | RAW
+    | MARKED
+    | BULK
+    | HIDING
 )
 """All that may be asked of a scan."""

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from selectolax.lexbor import LexborNode
 
 from adproxy.page import walk
+from adproxy.page.marks import ATTRIBUTE, BULK
+from adproxy.page.syntax import LEFT_OUT
 from adproxy.page.walk import Sought
 
 MARKING = "data-ads-here"
@@ -74,10 +76,12 @@ class Landmarks(NamedTuple):
     """Elements with an id, if any is asked for; those whose id can't be one of these may be left out."""
     marked: list[LexborNode]
     """Those with an editor's attribute (`MARKING`)."""
+    bulk: list[LexborNode]
+    """Scripts and style sheets with a mark of ours, in which at least so much text stands as for what is left out."""
     paragraphs: Paragraphs
 
 
-NOTHING = Landmarks([], [], [], [], [], [], [], Paragraphs([], [], []))
+NOTHING = Landmarks([], [], [], [], [], [], [], [], Paragraphs([], [], []))
 
 
 @lru_cache(maxsize=256)
@@ -94,13 +98,14 @@ def finder(*, headlines: bool, sidebars: bool, ids: tuple[str, ...]) -> Callable
             (Sought(frozenset(["meta"]), "http-equiv"), Sought(attribute="nonce")),
             (identified,) if ids else (),
             (Sought(attribute=MARKING),),
+            (Sought(BULK, ATTRIBUTE, own_text=len(LEFT_OUT)),),
             *_PARAGRAPHS,
         )
     )
 
     def found(root: LexborNode) -> Landmarks:
-        tables, noscripts, h1, boxes, policies, with_id, marked, *paragraphs = find(root)
-        return Landmarks(tables, noscripts, h1, boxes, policies, with_id, marked, Paragraphs(*paragraphs))
+        tables, noscripts, h1, boxes, policies, with_id, marked, bulk, *paragraphs = find(root)
+        return Landmarks(tables, noscripts, h1, boxes, policies, with_id, marked, bulk, Paragraphs(*paragraphs))
 
     return found
 

@@ -17,6 +17,7 @@ from adproxy.page.blocks import Outline, is_hidden
 from adproxy.page.names import Says, says, tokens
 from adproxy.page.stride import Ordinary, step, stride_past
 from adproxy.page.tree import Tree, holds_words
+from adproxy.page.walk import text_in
 from adproxy.page.words import count_words
 
 # So many words around a spot are looked at: an ad farther away is no neighbour.
@@ -227,7 +228,7 @@ def outermost(tree: Tree, heading: LexborNode) -> LexborNode:
 
 def _heads_little(header: LexborNode, heading: LexborNode) -> bool:
     """True for a header that holds the headline and its company, not the site's masthead."""
-    return header.css_first("nav,form,ul,aside") is None and len(header.text()) < len(heading.text()) + 1200
+    return header.css_first("nav,form,ul,aside") is None and len(text_in(header)) < len(text_in(heading)) + 1200
 
 
 # --- after the article ------------------------------------------------------------------------

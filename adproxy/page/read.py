@@ -10,9 +10,10 @@ from typing import Literal
 from adproxy.model import NO_SPOT, Page, Reason, Spot
 from adproxy.page import article as articles
 from adproxy.page import blocks, facts, headline_company, landmarks, markers, places
+from adproxy.page.guard import is_light
 from adproxy.page.heights import USUAL, Heights, heights_for
 from adproxy.page.marks import mark
-from adproxy.page.scan import Scanned
+from adproxy.page.scan import Scanned, scan
 from adproxy.page.tree import Tree
 from adproxy.rules.ruleset import (
     ALWAYS,
@@ -56,6 +57,8 @@ class Wanted:
     """Selectors of which conditions ask whether anything matches."""
     marked: frozenset[str] | None = None
     """Slots that the page's own markers may place; None: markers mean nothing."""
+    whole: bool = False
+    """Whether a selector may ask what is written in scripts and style sheets."""
     heights: Heights = USUAL
     """How high blocks are in the site's layout."""
 
@@ -72,6 +75,10 @@ def compile_wanted(policy: Policy) -> Wanted:
     values = [value for _, value in policy.key_values]
     conditions = [when for when in (policy.when, *(slot.when for slot in policy.slots)) if when is not ALWAYS]
     names = frozenset(slot.name for slot in policy.slots)
+    at_selectors = tuple(p for p in places_of if isinstance(p, SelectorPlace))
+    avoid = tuple(selector for selector, _ in policy.keep_clear.around)
+    asked = tuple(selector for when in conditions for selector in when.has + when.has_not)
+    own = (policy.article, policy.sidebar, *(place.selector for place in at_selectors))
     return Wanted(
         article=policy.article,
         above_headline=FixedPlace.ABOVE_HEADLINE in places_of,
@@ -81,7 +88,7 @@ def compile_wanted(policy: Policy) -> Wanted:
         settled=any(needs_settled(slot) for slot in policy.slots),
         sidebar=tuple(p.widget for p in places_of if isinstance(p, SidebarPlace)),
         sidebar_selector=policy.sidebar,
-        selectors=tuple(p for p in places_of if isinstance(p, SelectorPlace)),
+        selectors=at_selectors,
         metas=(
             *(v.name for v in values if isinstance(v, FromMeta)),
             *(name for when in conditions for name, _ in when.meta),
@@ -91,9 +98,11 @@ def compile_wanted(policy: Policy) -> Wanted:
             *(name for when in conditions for name, _ in when.json_ld),
         ),
         ids=tuple(ids),
-        avoid=tuple(selector for selector, _ in policy.keep_clear.around),
-        asked=tuple(selector for when in conditions for selector in when.has + when.has_not),
+        avoid=avoid,
+        asked=asked,
         marked=None if policy.markers == () else names if policy.markers is None else names & {*policy.markers},
+        # of all that selectors can say, one pseudo-class asks for text; an escape may spell it
+        whole=any("contains" in selector or "\\" in selector for selector in (*avoid, *asked, *filter(None, own))),
         heights=heights_for(policy.layout),
     )
 
@@ -104,14 +113,18 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     `encoding`: a Python codec in which ASCII bytes mean ASCII (`charset.sniff`). Offsets are bytes of `html`.
     `scanned`: its scan, if it was made already.
     """
-    marked = mark(html, scanned)
-    text: str | bytes = marked.copy
-    if codecs.lookup(encoding).name != "utf-8":
-        text = marked.copy.decode(encoding, "replace")
+    scanned = scanned or scan(html)
+    is_utf8 = codecs.lookup(encoding).name == "utf-8"
+    marked = mark(html, scanned, whole=wanted.whole or not is_utf8 or not is_light(scanned))
     with_headline = wanted.above_headline or wanted.below_headline
     with_sidebar = bool(wanted.sidebar) and wanted.sidebar_selector is None
     find = landmarks.finder(headlines=with_headline, sidebars=with_sidebar, ids=wanted.ids)
+    text = marked.copy if is_utf8 else marked.copy.decode(encoding, "replace")
     tree = Tree(html, marked, text, settled=wanted.settled, find=find)
+    if not tree.is_proven:
+        del tree  # its memory before that of the next
+        marked = mark(html, scanned)
+        tree = Tree(html, marked, marked.copy, settled=wanted.settled, find=find)
     if tree.body is None:
         return Page(article_problem=Reason.NO_ARTICLE.value, facts=facts.read(tree))
     if marked.scanned.holds_adproxy() and tree.css(_OURS):

@@ -10,10 +10,11 @@ hand, else by `page.scan_pure`. Both say the same of every page.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from adproxy.page.bounds import Bounds, Problem
+from adproxy.page.syntax import Stretch
 
 
 class Scanned(Protocol):
@@ -74,9 +75,16 @@ class Scanned(Protocol):
     def offset(self, number: str | None, name: str) -> int:
         """Where the tag with that number begins if that is its name; else, or if the scan is not clear, -1."""
 
-    def marked(self, attribute: bytes, kinds: Collection[bytes]) -> bytes:
+    def bulk(self, least: int) -> list[Stretch]:
+        """The texts of so many bytes at least, in their order, of what look like scripts and style sheets; without
+        JSON-LD, and where there is no comment in one nor, as far as a glance tells, around it."""
+
+    def marked(self, attribute: bytes, kinds: Collection[bytes], left_out: Sequence[Stretch] = ()) -> bytes:
         """A copy with `` attribute=number `` behind the name of each tag of some kinds; unchanged if the scan is not
-        clear. The numbers count all tags, from 0."""
+        clear. The numbers count all tags, from 0.
+
+        `left_out`: of `bulk`; each has `LEFT_OUT` in its place, and its tag is marked too.
+        """
 
 
 def _best() -> tuple[Callable[[bytes], Scanned], bool]:

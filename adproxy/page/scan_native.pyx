@@ -14,8 +14,10 @@ from libc.string cimport memchr, memcmp, memcpy, memset
 
 from adproxy.page.bounds import Problem
 from adproxy.page.kinds import (
-    CLOSE_ALL, FOREIGN, FORMATTING, KNOWN, LEAVES_SVG, NEVER_OPEN, RAW, SCOPES, SHAPES, STOPS, VOID, WRITTEN_CLOSED
+    BULK, CLOSE_ALL, FOREIGN, FORMATTING, HIDING, KNOWN, LEAVES_SVG, NEVER_OPEN, RAW, SCOPES, SHAPES, STOPS, VOID,
+    WRITTEN_CLOSED
 )
+from adproxy.page.syntax import LEFT_OUT, LOOKED_BACK
 from adproxy.page.syntax import NOTABLE as NOTABLE_BYTES
 
 cdef extern from *:
@@ -30,6 +32,8 @@ SOURCE = ADPROXY_SOURCE.decode()
 """The SHA-256 of the sources that this was made from: this file, and then those it includes."""
 
 cdef Py_ssize_t NOTABLE = NOTABLE_BYTES
+cdef Py_ssize_t LOOKED_BACK_BYTES = LOOKED_BACK
+cdef bytes _INSTEAD = LEFT_OUT
 
 include "markup_native.pxi"
 include "follow_native.pxi"
@@ -42,6 +46,12 @@ cdef struct Tag:
     uint32_t attributes
     uint8_t kind
     uint8_t swallows     # something in it looks like a start tag
+
+
+cdef struct Text:        # of a script or a style sheet
+    uint32_t tag         # its number
+    uint32_t start
+    uint32_t end
 
 
 cdef bint _may_be_left(Bytes page, Py_ssize_t start, Py_ssize_t end, uint8_t quote) noexcept nogil:
@@ -89,6 +99,13 @@ cdef class Scanned:
     cdef readonly Py_ssize_t behind_body
     cdef Tag *_tags
     cdef Py_ssize_t _room
+    cdef Text *_texts
+    cdef Py_ssize_t _texts_found
+    cdef Py_ssize_t _texts_room
+    cdef uint8_t _open          # of what kind the element is that is open whose text is of no interest; 0: none
+    cdef uint32_t _open_tag
+    cdef Py_ssize_t _text_start
+    cdef Py_ssize_t _comment    # where the last one begins; -1: nowhere
     cdef Py_ssize_t _longest
     cdef int _holds_adproxy     # -1 until somebody asks
     cdef uint32_t[KINDS] _kinds
@@ -99,13 +116,14 @@ cdef class Scanned:
             raise ValueError("a page of 4 GiB")
         self.html = html
         self.is_clear = True
-        self._holds_adproxy = -1
+        self._holds_adproxy = self._comment = -1
         memset(self._kinds, 0, sizeof(self._kinds))
         memset(self._swallowed_kinds, 0, sizeof(self._swallowed_kinds))
         self._read(<Bytes> PyBytes_AS_STRING(html), PyBytes_GET_SIZE(html))
 
     def __dealloc__(self):
         PyMem_Free(self._tags)
+        PyMem_Free(self._texts)
 
     cdef int _make_room(self) except -1:
         cdef Py_ssize_t room = 2 * self._room if self._room else 1024
@@ -128,6 +146,44 @@ cdef class Scanned:
             and CLASS[page[position + 5]] & ENDS_NAME
         ):
             self.behind_body = position + 5
+        if position + 3 < size:
+            if page[position + 1] == c"!" and page[position + 2] == page[position + 3] == c"-":
+                self._comment = position
+            elif page[position + 1] == c"/" and self._open and position >= self._text_start:
+                self._end_text(page, position, size)
+
+    cdef void _end_text(self, Bytes page, Py_ssize_t position, Py_ssize_t size) noexcept:
+        """Takes note of the end of an element whose text is of no interest, if it is there."""
+        cdef Py_ssize_t room
+        cdef Text *more
+        cdef Tag *tag = &self._tags[self._open_tag]
+        cdef Py_ssize_t length = <Py_ssize_t> tag.name_end - <Py_ssize_t> tag.start - 1
+        if position + 2 + length >= size or not CLASS[page[position + 2 + length]] & ENDS_NAME:
+            return
+        if _kind(page + position + 2, length) != self._open:
+            return
+        self._open = 0
+        if not OF_BULK[tag.kind] or self._may_be_comment(page, tag.start):
+            return
+        if self._texts_found == self._texts_room:
+            room = 2 * self._texts_room if self._texts_room else 64
+            more = <Text *> PyMem_Realloc(self._texts, room * sizeof(Text))
+            if more == NULL:
+                return  # one text more in the copy is no harm
+            self._texts, self._texts_room = more, room
+        more = &self._texts[self._texts_found]
+        more.tag, more.start, more.end = self._open_tag, self._text_start, position
+        self._texts_found += 1
+
+    cdef bint _may_be_comment(self, Bytes page, Py_ssize_t start) noexcept nogil:
+        """Whether a comment begins in the element that begins there, or shortly before it and goes on."""
+        cdef Py_ssize_t at
+        if self._comment < max(0, start - LOOKED_BACK_BYTES):
+            return False
+        for at in range(self._comment + 2, start - 2):
+            if page[at] == c"-" and page[at + 1] == c"-" and page[at + 2] == c">":
+                return False
+        return True
 
     cdef int _read(self, Bytes page, Py_ssize_t size) except -1:
         cdef Py_ssize_t position = 0, start, last_end
@@ -158,6 +214,8 @@ cdef class Scanned:
             tag.end = position
             self._longest = max(self._longest, position - <Py_ssize_t> tag.name_end)
             self._look_within(page, tag, size)
+            if not self._open and PASSED_BY[tag.kind] and position < size and page[position] == c">":
+                self._open, self._open_tag, self._text_start = tag.kind, self.tags - 1, position + 1
 
     cdef void _look_within(self, Bytes page, Tag *tag, Py_ssize_t size) noexcept:
         """Counts what looks like start tags in the attributes of one."""
@@ -297,48 +355,114 @@ cdef class Scanned:
                 return -1
         return tag.start
 
-    def marked(self, bytes attribute not None, kinds):
-        """The page with `` attribute=number `` behind the name of each start tag of some kinds."""
-        cdef uint8_t[KINDS] asked
+    def bulk(self, Py_ssize_t least):
+        """The texts of so many bytes at least of what look like scripts and style sheets: number of the tag, start,
+        end."""
         cdef Bytes page = <Bytes> PyBytes_AS_STRING(self.html)
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(self.html), length = PyBytes_GET_SIZE(attribute)
-        cdef Py_ssize_t i, at, digits, left, taken = 0, more = 0, reach = 10
-        cdef char *out
+        cdef Py_ssize_t i
+        cdef Tag *tag
+        cdef Text *text
+        cdef list found = []
+        for i in range(self._texts_found):
+            text = &self._texts[i]
+            tag = &self._tags[text.tag]
+            if (
+                <Py_ssize_t> text.end - <Py_ssize_t> text.start >= least
+                and not _is_kept(page, tag.name_end, tag.end)
+            ):
+                found.append((text.tag, text.start, text.end))
+        return found
+
+    def marked(self, bytes attribute not None, kinds, left_out=()):
+        """The page with `` attribute=number `` behind the name of each start tag of some kinds, and of those whose text
+        is left out."""
+        cdef uint8_t[KINDS] asked
+        cdef Py_ssize_t size, past = 0
         cdef bytes copy
         if not self.is_clear:  # a mark might get into a tag, or a tag might go without its own
             return self.html
         self._ask(kinds, asked)
-        digits = 1
-        for i in range(self.tags):
-            if i == reach:
-                digits, reach = digits + 1, 10 * reach
-            if asked[self._tags[i].kind]:
-                more += length + digits + 3
-        copy = PyBytes_FromStringAndSize(NULL, size + more)
-        out = PyBytes_AS_STRING(copy)
-        digits, reach = 1, 10
-        for i in range(self.tags):
-            if i == reach:
-                digits, reach = digits + 1, 10 * reach
-            if not asked[self._tags[i].kind]:
-                continue
-            memcpy(out, page + taken, self._tags[i].name_end - taken)
-            out += self._tags[i].name_end - taken
-            taken = self._tags[i].name_end
-            out[0] = c" "
-            memcpy(out + 1, PyBytes_AS_STRING(attribute), length)
-            out += length + 1
-            out[0] = c"="
-            left = i
-            for at in range(digits, 0, -1):
-                out[at] = c"0" + left % 10
-                left //= 10
-            out[digits + 1] = c" "
-            out += digits + 2
-        memcpy(out, page + taken, size - taken)
+        for number, start, end in left_out:
+            if not (0 <= number < self.tags and past <= self._tags[<Py_ssize_t> number].end < start <= end):
+                raise ValueError(f"no text that could be left out: {number}, {start}, {end}")
+            past = end
+        if past > PyBytes_GET_SIZE(self.html):
+            raise ValueError(f"a text that ends at {past}, behind the page")
+        size = self._write(NULL, attribute, asked, left_out)
+        copy = PyBytes_FromStringAndSize(NULL, size)
+        self._write(PyBytes_AS_STRING(copy), attribute, asked, left_out)
         return copy
 
+    cdef Py_ssize_t _write(self, char *out, bytes attribute, uint8_t *asked, left_out) except -1:
+        """Writes the copy, if `out` is not NULL; how many bytes it has."""
+        cdef Bytes page = <Bytes> PyBytes_AS_STRING(self.html)
+        cdef const char *name = PyBytes_AS_STRING(attribute)
+        cdef Py_ssize_t length = PyBytes_GET_SIZE(attribute)
+        cdef Py_ssize_t i, at, left, digits = 1, reach = 10, taken = 0, written = 0
+        cdef Py_ssize_t number = -1, start = 0, end = 0     # of the next text that is left out
+        rest = iter(left_out)
+        number, start, end = next(rest, _NO_MORE)
+        for i in range(self.tags):
+            if i == reach:
+                digits, reach = digits + 1, 10 * reach
+            if <Py_ssize_t> self._tags[i].start < taken or not (asked[self._tags[i].kind] or i == number):
+                continue
+            at = self._tags[i].name_end
+            if out != NULL:
+                memcpy(out + written, page + taken, at - taken)
+                written += at - taken
+                out[written] = c" "
+                memcpy(out + written + 1, name, length)
+                out[written + length + 1] = c"="
+                out[written + length + digits + 2] = c" "
+                left = i
+                for at in range(written + length + digits + 1, written + length + 1, -1):
+                    out[at] = c"0" + left % 10
+                    left //= 10
+                written += length + digits + 3
+            else:
+                written += at - taken + length + digits + 3
+            taken = self._tags[i].name_end
+            if i == number:
+                if out != NULL:
+                    memcpy(out + written, page + taken, start - taken)
+                    memcpy(out + written + start - taken, PyBytes_AS_STRING(_INSTEAD), len(_INSTEAD))
+                written += start - taken + <Py_ssize_t> len(_INSTEAD)
+                taken = end
+                number, start, end = next(rest, _NO_MORE)
+        if out != NULL:
+            memcpy(out + written, page + taken, PyBytes_GET_SIZE(self.html) - taken)
+        return written + PyBytes_GET_SIZE(self.html) - taken
+
+
+cdef tuple _NO_MORE = (-1, 0, 0)
+cdef Bytes _JSON_LD = b"ld+json"
+
+
+cdef bint _is_kept(Bytes page, Py_ssize_t position, Py_ssize_t end) noexcept nogil:
+    """Whether a script's attributes say that it is JSON-LD, or may say so in other words."""
+    cdef Py_ssize_t i
+    for position in range(position, end):
+        if page[position] == c"&":
+            return True
+        if LOWER[page[position]] == c"l" and position + 7 <= end:
+            for i in range(1, 7):
+                if LOWER[page[position + i]] != _JSON_LD[i]:
+                    break
+            else:
+                return True
+    return False
+
+
+# By kind: whether its text is of no interest, and whether it may be left out.
+cdef uint8_t[KINDS] PASSED_BY
+cdef uint8_t[KINDS] OF_BULK
 
 _fill_tables()
+memset(PASSED_BY, 0, KINDS)
+memset(OF_BULK, 0, KINDS)
+for passed_by in BULK | HIDING:
+    PASSED_BY[<int> NUMBERS[passed_by]] = 1
+    OF_BULK[<int> NUMBERS[passed_by]] = passed_by in BULK
 _number_formatting()
 scan = Scanned

@@ -6,14 +6,24 @@ Taken apart by one regular expression, the page is a list of pieces; what is ask
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from itertools import accumulate
 
 from adproxy.page import follow_pure
 from adproxy.page.bounds import Bounds, Problem
-from adproxy.page.syntax import EACH_ATTRIBUTE, NOTABLE, REST_OF_TAG, has_more_attributes
+from adproxy.page.kinds import BULK, HIDING
+from adproxy.page.syntax import (
+    EACH_ATTRIBUTE,
+    LEFT_OUT,
+    LOOKED_BACK,
+    NOTABLE,
+    REST_OF_TAG,
+    Stretch,
+    has_more_attributes,
+)
 
 _START_TAG = re.compile(rb"(<[a-zA-Z][^\t\n\f\r />]*+)(" + REST_OF_TAG + rb")")
 _NAME = re.compile(rb"<[a-zA-Z][^\t\n\f\r />]*+")
@@ -21,6 +31,7 @@ _LESS_THAN = ord("<")  # a byte is found in bytes three times as fast by its num
 _WHITE = b"\t\n\f\r "
 # What a tag within another may have in front of each of its attributes.
 _SEPARATORS = (b" ", b"\t", b"\n", b"\f", b"\r", b"/", b'"', b"'")
+_ENDS = {kind: re.compile(rb"</" + kind + rb"(?=[\t\n\f\r />])", re.I) for kind in BULK | HIDING}
 _BODY = re.compile(rb"<[bB][oO][dD][yY](?=[\t\n\f\r />])")
 
 
@@ -105,7 +116,25 @@ class Scanned:
             return -1
         return self._offsets[i] if self._names[i][1:].lower() == name.encode() else -1
 
-    def marked(self, attribute: bytes, kinds: Collection[bytes]) -> bytes:
+    def bulk(self, least: int) -> list[Stretch]:
+        html, found, past = self.html, [], 0
+        for number, (name, rest, begins) in enumerate(zip(self._names, self._rests, self._offsets, strict=False)):
+            kind = name[1:].lower()
+            start = begins + len(name) + len(rest) + 1
+            if begins < past or kind not in _ENDS or html[start - 1 : start] != b">":
+                continue
+            end = _ENDS[kind].search(html, start)
+            if end is None:
+                break
+            past = end.start()
+            if kind in HIDING or past - start < least or b"&" in rest or b"ld+json" in rest.lower():
+                continue
+            before = html[max(0, begins - LOOKED_BACK) : begins]
+            if before.rfind(b"<!--") <= before.rfind(b"-->") and html.find(b"<!--", begins, past) < 0:
+                found.append((number, start, past))
+        return found
+
+    def marked(self, attribute: bytes, kinds: Collection[bytes], left_out: Sequence[Stretch] = ()) -> bytes:
         if not self.is_clear:  # a mark might get into a tag, or a tag might go without its own
             return self.html
         spelled = {name for name in set(self._names) if name[1:].lower() in kinds}
@@ -113,7 +142,21 @@ class Scanned:
         copy[1::3] = [
             name + b" %s=%d " % (attribute, i) if name in spelled else name for i, name in enumerate(self._names)
         ]
-        return b"".join(copy)
+        if not left_out:
+            return b"".join(copy)
+        parts: list[bytes] = []
+        taken = 0
+        for number, _, end in left_out:
+            tag = 3 * number
+            parts += copy[taken : tag + 1]
+            parts += (b"%s %s=%d " % (self._names[number], attribute, number), self._rests[number], b">", LEFT_OUT)
+            # the first tag behind it, with as much of the text before that as is not left out
+            following = bisect_left(self._offsets, end)
+            taken = 3 * following
+            behind = self._offsets[following] if following < self.tags else len(self.html)
+            parts.append(self.html[end:behind])
+            taken += 1
+        return b"".join((*parts, *copy[taken:]))
 
 
 def scan(html: bytes) -> Scanned:

@@ -1,4 +1,4 @@
-"""A tag behind its name, as regular expressions."""
+"""A tag behind its name, as regular expressions; and the text of a script or style sheet."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ REST_OF_TAG = _USUAL + rb"(?:" + ATTRIBUTE + rb")*+[\t\n\f\r /]*+"
 EACH_ATTRIBUTE = re.compile(ATTRIBUTE)
 NOTABLE = 128
 """Bytes of attributes; those of shorter tags are compared in no time."""
+
+Stretch = tuple[int, int, int]
+"""The number of a start tag, and where the text behind it begins and ends."""
+LEFT_OUT = b"&lt;"
+"""What stands for a text that is left out: four characters where a script's text is what the parser reads, one where
+it reads markup."""
+LOOKED_BACK = 512
+"""Bytes before a script in which a comment is looked for that would be around it."""
 
 
 def has_more_attributes(rest: bytes, most: int) -> bool:

@@ -14,9 +14,10 @@ from adproxy.model import Anchor, Edge
 from adproxy.page import landmarks
 from adproxy.page.ends import Patience, end_of, end_of_tag, is_balanced, keeps_formatting
 from adproxy.page.glance import value_for
+from adproxy.page.kinds import SILENT
 from adproxy.page.landmarks import Landmarks
 from adproxy.page.marks import ATTRIBUTE, BEFORE_START, MARKED, Marked
-from adproxy.page.walk import all_of
+from adproxy.page.walk import text_in
 from adproxy.page.words import count_words
 
 # Elements that are nothing but boxes to a parser: no formatting, no scope of their own, no table part.
@@ -50,7 +51,7 @@ _BEFORE_START, _AFTER_END = Edge.BEFORE_START, Edge.AFTER_END
 _new = tuple.__new__  # as for blocks: a named tuple's own constructor takes longer
 
 # Tables, and what stands before them until something is known to have been written there.
-_MAX_MOVED = 5_000
+_MAX_MOVED = 3_000
 
 # How deep a walk to the body goes before the place is called illegal.
 _MAX_DEPTH = 256
@@ -60,38 +61,25 @@ _MAX_DEPTH = 256
 # that are copied one after the other take seconds.
 _AS_WRITTEN = LexborDocumentOptions.WO_EVENTS
 
-_SILENT = frozenset(["script", "style", "noscript", "template"])
-_silent_in = all_of(*_SILENT)
 _mark_of = value_for(ATTRIBUTE)
 _EVERYTHING = landmarks.finder(headlines=True, sidebars=True, ids=())
 
 
 def visible_text(node: LexborNode) -> str:
     """What readers see of an element's text, white space folded: no scripts, no style sheets."""
-    if not _silent_in(node):
-        return " ".join(node.text().split())
-    parts = [
-        child.text()
-        for child in node.traverse(include_text=True)
-        if child.is_text_node and child.parent is not None and child.parent.tag not in _SILENT
-    ]
-    return " ".join("".join(parts).split())
+    return " ".join(text_in(node).split())
 
 
 def holds_words(node: LexborNode, words: int) -> bool:
-    """Whether an element's visible text has so many words, without reading more of it than that takes."""
-    parts: list[str] = []
-    length, enough = 0, words * 4
-    for child in node.traverse(include_text=True):
-        if not child.is_text_node or child.parent is None or child.parent.tag in _SILENT:
-            continue
-        parts.append(text := child.text())
-        length += len(text)
-        if length >= enough:  # the beginning of a text never has more words than the whole
-            if count_words(" ".join("".join(parts).split())) >= words:
-                return True
-            enough = length * 2
-    return count_words(" ".join("".join(parts).split())) >= words
+    """Whether an element's visible text has so many words, without reading much more of it than that takes."""
+    enough = words * 4
+    while True:
+        text = text_in(node, enough)
+        if count_words(" ".join(text.split())) >= words:  # the beginning of a text never has more words than the whole
+            return True
+        if len(text) < enough:
+            return False
+        enough = len(text) * 2
 
 
 def _leaves_nothing_behind(noscript: LexborNode) -> bool:
@@ -157,6 +145,12 @@ class Tree:
         self._moved = moved or frozenset()
         # A noscript whose content is not plain and balanced may change all that follows where scripting is off.
         self._two_opinions = not all(map(_leaves_nothing_behind, self.landmarks.noscripts))
+        # Each that was found is of another tag, since no mark gets into a tag that is not its own. Where scripting is
+        # off, these may be no scripts.
+        found = len(self.landmarks.bulk)
+        self.is_proven = not marked.left_out or (found == len(marked.left_out) and not self._two_opinions)
+        """Whether all that the copy goes without is text of scripts and style sheets, so that this is the tree of the
+        page; else nothing may be concluded from it."""
         self._text = text
         self._starts_without_scripting: frozenset[int] | None = None
 
@@ -327,7 +321,7 @@ class Tree:
                 return not self._in_formatting(at)
             if at.is_element_node and at.tag in FORMATTING:
                 return False
-            below = None if at.tag in _SILENT else at.first_child
+            below = None if at.tag in SILENT else at.first_child
             at = below or self._following(at)
         return False
 

@@ -9,11 +9,14 @@ was installed with a compiler at hand; elsewhere the parser's own CSS finds the 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from selectolax.lexbor import LexborNode
+
+from adproxy.page.kinds import SILENT
 
 Find = Callable[[LexborNode], list[list[LexborNode]]]
 """Finds elements in an element, itself included: a list for each that was asked for, each in document order."""
@@ -66,12 +69,30 @@ def pure(lists: Lists) -> Find:
     return find
 
 
-def pure_text(node: LexborNode) -> str:
-    """All text in an element, scripts' too."""
-    return node.text()
+def pure_text(node: LexborNode, enough: int = sys.maxsize) -> str:
+    """What readers see of an element's text, no scripts, no style sheets; the rest may be missing where it has so many
+    characters."""
+    parts: list[str] = []
+    length = 0
+    silent: set[int] = set()
+    for child in node.traverse(include_text=True):
+        unseen = child.parent is not None and child.parent.mem_id in silent
+        if not child.is_text_node:
+            if unseen or child.tag in SILENT:
+                silent.add(child.mem_id)
+        elif not unseen:
+            parts.append(text := child.text())
+            length += len(text)
+            if length >= enough:
+                break
+    return "".join(parts)
 
 
-def _best() -> tuple[Callable[[Lists], Find], Callable[[LexborNode], str], bool]:
+class Text(Protocol):
+    def __call__(self, node: LexborNode, enough: int = ..., /) -> str: ...
+
+
+def _best() -> tuple[Callable[[Lists], Find], Text, bool]:
     if os.environ.get("ADPROXY_PURE_PYTHON") != "1":
         try:
             from adproxy.page import walk_native
@@ -83,7 +104,7 @@ def _best() -> tuple[Callable[[Lists], Find], Callable[[LexborNode], str], bool]
 
 
 finder, text_in, IS_COMPILED = _best()
-"""Makes what finds; once, not for each page. And what reads all text in an element once: the compiled one leaves a copy
+"""Makes what finds; once, not for each page. And what reads the text in an element once: the compiled one leaves a copy
 of it in the tree's memory each time."""
 
 

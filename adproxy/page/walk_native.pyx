@@ -9,12 +9,15 @@ import ctypes
 
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.pyport cimport PY_SSIZE_T_MAX
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memset
 
 from selectolax import lexbor
 from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from adproxy.page.kinds import SILENT
 
 cdef extern from *:
     """
@@ -406,14 +409,44 @@ cdef class Value:
         return None
 
 
-def text_in(node not None):
+def text_in(node not None, Py_ssize_t enough=PY_SSIZE_T_MAX):
     """`walk.text_in`"""
-    cdef size_t size = 0
+    cdef Node top, at, below
+    cdef size_t size
     cdef Bytes text
+    cdef uintptr_t name
+    cdef int kind
+    cdef str part
+    cdef Py_ssize_t length = 0
+    cdef list parts = []
     if type(node) is not LexborNode:
         raise TypeError(f"{node!r} is no node of the parser")
-    text = text_of((<adproxy_node *> <PyObject *> node).node, &size)
-    return _text(text, size) if text != NULL else ""
+    top = at = (<adproxy_node *> <PyObject *> node).node
+    while True:
+        below = NULL
+        kind = type_of(at)
+        if kind == TEXT:
+            size = 0
+            text = text_of(at, &size)
+            if text != NULL:
+                part = _text(text, size)
+                parts.append(part)
+                length += len(part)
+                if length >= enough:
+                    return "".join(parts)
+        elif kind == ELEMENT:
+            name = name_of(at)
+            if name >= TAGS or not _SILENT[name]:
+                below = first_child(at)
+        while below == NULL:
+            if at == top:
+                return parts[0] if len(parts) == 1 else "".join(parts)
+            below = following(at)
+            if below == NULL:
+                at = parent_of(at)
+                if at == NULL:
+                    return "".join(parts)
+        at = below
 
 
 cdef class Children:
@@ -575,6 +608,10 @@ cdef uintptr_t BODY = _known_number_of("body")
 cdef uintptr_t HTML = _known_number_of("html")
 cdef tuple _NAMELESS = ("", "")
 cdef tuple _BLANK = (None, "")
+cdef uint8_t[TAGS] _SILENT
+memset(_SILENT, 0, sizeof(_SILENT))
+for silent in SILENT:
+    _SILENT[<Py_ssize_t> _known_number_of(silent)] = 1
 
 
 cdef inline str _text(Bytes text, size_t size):
