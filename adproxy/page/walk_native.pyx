@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=True, wraparound=False, initializedcheck=False
-"""`page.walk` as compiled code: one walk over the parser's own nodes, by the functions that the parser exports for that.
+"""`page.walk` as compiled code: one walk over the parser's own nodes.
 
-A node of Python's is the parser's own with an address in it. How it is laid out is private to selectolax; so it is
-tried when this module is imported, and where anything is other than expected the import fails, and CSS is used.
+A node of Python's is the parser's own with an address in it. How that is laid out is private to selectolax, and how the
+parser's is to lexbor, whose functions take three times as long as a look; so both are tried when this module is
+imported, and where anything is other than expected the import fails, and CSS is used.
 """
 
 import ctypes
@@ -26,12 +27,43 @@ cdef extern from *:
     #endif
     typedef struct { PyObject_HEAD void *methods; void *node; PyObject *parser; int rest[2]; } adproxy_node;
     #define adproxy_new_node(type, nothing) (((PyTypeObject *) type)->tp_new((PyTypeObject *) type, nothing, NULL))
+    typedef struct {
+        void *events;
+        uintptr_t name, prefix, space;
+        void *document, *next, *previous, *parent, *first_child, *last_child, *user;
+        int type;
+        const uint8_t *text;
+        size_t size;
+    } adproxy_tree_node;
+    typedef struct {
+        adproxy_tree_node node;
+        void *is, *first_attribute;
+    } adproxy_element;
+    typedef struct {
+        adproxy_tree_node node;
+        void *value, *owner, *next;
+    } adproxy_attribute;
     """
     const char *ADPROXY_SOURCE
     ctypedef struct adproxy_node:
         void *node
         PyObject *parser
     object adproxy_new_node(object type, object nothing)
+    # as lexbor lays it out; text and size are those of a text node
+    ctypedef struct adproxy_tree_node:
+        uintptr_t name
+        void *next
+        void *previous
+        void *parent
+        void *first_child
+        void *last_child
+        int type
+        const uint8_t *text
+        size_t size
+    ctypedef struct adproxy_element:
+        void *first_attribute
+    ctypedef struct adproxy_attribute:
+        void *next
 
 SOURCE = ADPROXY_SOURCE.decode()
 """The SHA-256 of the source that this was made from."""
@@ -53,19 +85,51 @@ cdef uintptr_t _address(str name) except 0:
         raise ImportError(f"the parser exports no {name}") from missing
 
 
-cdef Step first_child = <Step> _address("lxb_dom_node_first_child_noi")
-cdef Step following = <Step> _address("lxb_dom_node_next_noi")
-cdef Step preceding = <Step> _address("lxb_dom_node_prev_noi")
-cdef Step last_child = <Step> _address("lxb_dom_node_last_child_noi")
-cdef Step parent_of = <Step> _address("lxb_dom_node_parent_noi")
-cdef Name name_of = <Name> _address("lxb_dom_node_tag_id_noi")
-cdef Kind type_of = <Kind> _address("lxb_dom_node_type_noi")
+cdef inline Node first_child(Node node) noexcept nogil:
+    return (<adproxy_tree_node *> node).first_child
+
+
+cdef inline Node last_child(Node node) noexcept nogil:
+    return (<adproxy_tree_node *> node).last_child
+
+
+cdef inline Node following(Node node) noexcept nogil:
+    return (<adproxy_tree_node *> node).next
+
+
+cdef inline Node preceding(Node node) noexcept nogil:
+    return (<adproxy_tree_node *> node).previous
+
+
+cdef inline Node parent_of(Node node) noexcept nogil:
+    return (<adproxy_tree_node *> node).parent
+
+
+cdef inline uintptr_t name_of(Node node) noexcept nogil:
+    return (<adproxy_tree_node *> node).name
+
+
+cdef inline int type_of(Node node) noexcept nogil:
+    return (<adproxy_tree_node *> node).type
+
+
+cdef inline Bytes text_of(Node node, size_t *size) noexcept nogil:
+    """What a text node says."""
+    size[0] = (<adproxy_tree_node *> node).size
+    return (<adproxy_tree_node *> node).text
+
+
+cdef inline Node first_attribute(Node element) noexcept nogil:
+    return (<adproxy_element *> element).first_attribute
+
+
+cdef inline Node next_attribute(Node attribute) noexcept nogil:
+    return (<adproxy_attribute *> attribute).next
+
+
 cdef Text tag_text = <Text> _address("lxb_dom_element_local_name")
 cdef Text class_text = <Text> _address("lxb_dom_element_class_noi")
 cdef Text id_text = <Text> _address("lxb_dom_element_id_noi")
-cdef Step first_attribute = <Step> _address("lxb_dom_element_first_attribute_noi")
-cdef Step next_attribute = <Step> _address("lxb_dom_element_next_attribute_noi")
-cdef Text text_of = <Text> _address("lxb_dom_node_text_content")  # a copy that the tree keeps
 cdef Text attribute_name = <Text> _address("lxb_dom_attr_local_name_noi")
 cdef Text attribute_value = <Text> _address("lxb_dom_attr_value_noi")
 
@@ -77,6 +141,7 @@ cdef enum:
     CONDITIONS = 32
     NAMES_KEPT = 8192
     LISTS = 32
+    NAMES_SEEN = 256    # a power of two
 
 cdef enum:
     OF_CLASS = 1
@@ -121,6 +186,11 @@ cdef struct Condition:
     Bytes value
     size_t value_size
     uint8_t how         # 0: that there is one; 1: it is the value; 2: it holds it
+
+
+cdef struct Seen:
+    uintptr_t name      # of an attribute, as the tree numbers it
+    uint32_t asked      # the conditions that are on an attribute of that name
 
 
 cdef class Walk:
@@ -212,6 +282,8 @@ cdef class Walk:
         cdef uint32_t found, asked
         cdef Py_ssize_t n, around = 0   # how many elements are around that something is sought inside of
         cdef list result
+        cdef Seen[NAMES_SEEN] seen
+        memset(seen, 0, sizeof(seen))
         if type(root) is not LexborNode:
             raise TypeError(f"{root!r} is no node of the parser")
         top = at = (<adproxy_node *> <PyObject *> root).node
@@ -234,7 +306,7 @@ cdef class Walk:
                         found, asked = self._of_other_name(at)
                 asked |= self._asked_of_any
                 if asked:
-                    found |= self._tried(at, asked)
+                    found |= self._tried(at, asked, seen)
                 if not around:
                     found &= ~self._inside_only
                 if found & self._with_text:
@@ -283,15 +355,16 @@ cdef class Walk:
         known = self._other_names.get((<const char *> text)[:size]) if text != NULL else None
         return known if known is not None else (0, 0)
 
-    cdef uint32_t _tried(self, Node element, uint32_t asked) noexcept nogil:
-        """The lists that an element is in for its attributes; `asked`: the conditions that bear on it."""
-        cdef uint32_t found = 0, left = asked
+    cdef uint32_t _tried(self, Node element, uint32_t asked, Seen *seen) noexcept nogil:
+        """The lists that an element is in for its attributes; `asked`: the conditions that bear on it; `seen`: some of
+        the tree's names of attributes."""
+        cdef uint32_t found = 0, left = asked, named
         cdef Bytes text
-        cdef size_t size, length
+        cdef size_t size
         cdef Node attribute
         cdef int n
         cdef Condition *one
-        cdef Bytes name
+        cdef Seen *known
         for n in range(CONDITIONS):
             if not left >> n:
                 break
@@ -307,19 +380,33 @@ cdef class Walk:
             return found
         attribute = first_attribute(element)
         while attribute != NULL:
-            length = 0
-            name = attribute_name(attribute, &length)
+            known = &seen[(name_of(attribute) ^ name_of(attribute) >> 4) % NAMES_SEEN]
+            if known.name != name_of(attribute):
+                known.name, known.asked = name_of(attribute), self._of_name(attribute)
+            named = left & known.asked
             for n in range(CONDITIONS):
-                if not left >> n:
+                if not named >> n:
                     break
                 one = &self._conditions[n]
-                if not left >> n & 1 or one.name_size != length or memcmp(name, one.name, length) != 0:
+                if not named >> n & 1:
                     continue
                 size = 0
                 text = attribute_value(attribute, &size)
                 if one.how == 0 or (text != NULL and _meets(one, text, size)):
                     found |= one.found
             attribute = next_attribute(attribute)
+        return found
+
+
+    cdef uint32_t _of_name(self, Node attribute) noexcept nogil:
+        """The conditions that are on an attribute of such a name, be it class or id or another."""
+        cdef size_t length = 0
+        cdef Bytes name = attribute_name(attribute, &length)
+        cdef uint32_t found = 0
+        cdef int n
+        for n in range(CONDITIONS):
+            if self._conditions[n].name_size == length and memcmp(name, self._conditions[n].name, length) == 0:
+                found |= (<uint32_t> 1) << n
         return found
 
 
@@ -632,6 +719,10 @@ cdef object _node(Node node, object parser):
 
 cdef int _try() except -1:
     """Raises ImportError where nodes are not laid out as this module takes them to be."""
+    cdef Node at, below
+    cdef size_t size = 0, length = 0
+    cdef Bytes text
+    cdef int number
     if LexborNode.__basicsize__ != sizeof(adproxy_node):
         raise ImportError("nodes of this parser have another size")
     tree = LexborHTMLParser("<p class=a><b></b><i></i>")
@@ -643,6 +734,33 @@ cdef int _try() except -1:
     inner = _node(first_child((<adproxy_node *> <PyObject *> outer).node), tree)
     if inner.tag != "b" or inner.next.tag != "i" or inner.parent.attributes != {"class": "a"}:
         raise ImportError("nodes of this parser are made in another way")
+    tree = LexborHTMLParser("<title>t</title><p>a<b>c</b>d\xe9&amp;<!--e--><svg><g></g></svg><x-y z class=a b-c=d>f</x-y>")
+    for node in tree.root.traverse(include_text=True):
+        at = (<adproxy_node *> <PyObject *> node).node
+        text = NULL
+        if type_of(at) == TEXT:
+            text = (<Text> _address("lxb_dom_node_text_content"))(at, &length)
+            if text_of(at, &size) == NULL or size != length or memcmp(text_of(at, &size), text, size) != 0:
+                raise ImportError("texts of this parser are kept elsewhere")
+        if (
+            first_child(at) != (<Step> _address("lxb_dom_node_first_child_noi"))(at)
+            or last_child(at) != (<Step> _address("lxb_dom_node_last_child_noi"))(at)
+            or following(at) != (<Step> _address("lxb_dom_node_next_noi"))(at)
+            or preceding(at) != (<Step> _address("lxb_dom_node_prev_noi"))(at)
+            or parent_of(at) != (<Step> _address("lxb_dom_node_parent_noi"))(at)
+            or name_of(at) != (<Name> _address("lxb_dom_node_tag_id_noi"))(at)
+            or type_of(at) != (<Kind> _address("lxb_dom_node_type_noi"))(at)
+        ):
+            raise ImportError("nodes of this parser are laid out in another way")
+    outer = tree.css_first("x-y")
+    at = (<adproxy_node *> <PyObject *> outer).node
+    below = (<Step> _address("lxb_dom_element_first_attribute_noi"))(at)
+    at = first_attribute(at)
+    for number in range(4):  # of three attributes, and the end
+        if at != below or (at == NULL) != (number == 3):
+            raise ImportError("attributes of this parser are laid out in another way")
+        if at != NULL:
+            at, below = next_attribute(at), (<Step> _address("lxb_dom_element_next_attribute_noi"))(at)
     return 0
 
 
