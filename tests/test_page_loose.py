@@ -24,8 +24,18 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A la
 {text}</article></main>
 <form><input type="hidden" name="csrf" value='{a}'><input name=q value="{e}"></form>
 <script type="application/ld+json">{{"@type": "NewsArticle", "articleSection": "{f}"}}</script>
-</body></html>"""
-TOKENS = {"a": "k3Jd_9", "b": "Zm9vYmFy", "c": "req-0001", "d": "1700000000", "e": "search", "f": "Sports"}
+</body></html>
+<!-- Served from a cache @ {g} {h} by a plugin -->"""
+TOKENS = {
+    "g": "2026-11-26",
+    "h": "15:50:08",
+    "a": "k3Jd_9",
+    "b": "Zm9vYmFy",
+    "c": "req-0001",
+    "d": "1700000000",
+    "e": "search",
+    "f": "Sports",
+}
 
 
 def page(**tokens: str) -> bytes:
@@ -51,6 +61,7 @@ def proven(old: bytes, new: bytes) -> Loose | None:
         {"a": "a+/b=="},
         {"b": "/9+/AA=="},
         {"c": "/=/=/=+="},
+        {"g": "2026-11-27", "h": "09:00:59"},
     ],
     ids="+".join,
 )
@@ -130,6 +141,14 @@ def test_a_nonce_that_changes_in_one_place_only_fits_nothing() -> None:
         '<meta name="description" content="{}">',
         '<script type="application/json">"{}"</script>',
         '<input type="hidden" value={}>',
+        "<!-- {} is the first word -->",
+        "<!-- x {}>-->",
+        "<!-- x {}! -->",
+        "<!--> x {} -->",
+        "<!-- adproxy:slot {} -->",
+        "<script>'<!-- x {} -->'</script>",
+        "<textarea><!-- x {} --></textarea>",
+        "<p title='<!-- x {} -->'></p>",
     ],
 )
 def test_where_the_parser_or_the_rules_might_read_it_a_token_is_not_believed(around: str) -> None:
@@ -179,6 +198,7 @@ TOKEN_PLACES = (
     '<input type="hidden" value="{}">',
     '<meta name=token content="{}">',
     "<script>var a = '{}';</script>",
+    "<!-- made at {} {} -->",
 )
 SOUP = (
     *TOKEN_PLACES,
@@ -210,6 +230,7 @@ SOUP = (
         "</noscript>",
         "<h1>{}</h1>",
     ),
+    *("<!-- {} a -->", "<!-- a {}> b -->", "<!-- a -{}", "<!--a {}--!>", "<!-- adproxy:{} -->", "<!-- {}:off -->"),
     *("<table>", "</table>", "<template>", '"', "'", "<title>{}</title>", "\x80{}", "<input value='{}'>"),
     '<script type="application/ld+json">{{"a": "{}"}}</script>',
     "Twelve words of text that stand in a paragraph, so that it counts as good. ",
@@ -224,6 +245,8 @@ WORDS = (
     "x-",
     "Zm9v",
     "data-adproxy",
+    "adproxy",
+    "off",
     "advertisement",
     "a",
     "div",

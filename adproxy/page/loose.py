@@ -13,8 +13,9 @@ again. That has to be proven, not guessed: a difference counts only if
   the scan finds no tag within another, before and after, and which the guard lets pass anew;
 - the run lies within a quoted value that nobody reads (``nonce``, the ``value`` of a hidden input, the ``content`` of a
   meta tag that is named after a token), or within a script that holds no ``<!--``, is not JSON-LD, and stands in no
-  text;
-- a parser has seen the tag that it belongs to as a tag, told by a probe in a copy of the page (as `page.marks` does).
+  text, or in a comment behind its first word, which is none of ours, where no ``>`` or ``!`` follows (it could end the
+  comment with these): caches write there when they made the page;
+- a parser has seen the tag or comment that it belongs to, told by a probe in a copy of the page (as `page.marks` does).
 
 Structure, words, offsets, facts and the guard's verdict rest on none of these bytes. The page's own nonce alone is read
 for what we insert, so its place is told.
@@ -25,7 +26,7 @@ from __future__ import annotations
 import codecs
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -57,6 +58,8 @@ _ATTRIBUTE = re.compile(
     rb"[\t\n\f\r /]*+([^\t\n\f\r />\"'<=]++)"
     rb"(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"([^\"]*+)\"|'([^']*+)'|[^\t\n\f\r >\"'<=`][^\t\n\f\r >\"'<`]*+))?+"
 )
+_COMMENT = b"<!--"
+_COMMENT_END = re.compile(rb"--!?>")
 _SCRIPT_END = re.compile(rb"</script[\t\n\f\r />]", re.I)
 _TOKEN_NAMES = re.compile(r"csrf|xsrf|nonce|token", re.I)
 _READ = re.compile(r"\[\s*(?:[a-z*]+\s*\|\s*)?(?:nonce|value|content)\b", re.I)
@@ -191,7 +194,7 @@ class _Place:
     tag: int
     """Offset of the tag that it belongs to."""
     attribute: bytes
-    """In whose value it stands, in lower case; empty for a script's content."""
+    """In whose value it stands, in lower case; empty for a script's content, ``<!--`` for a comment's."""
     value: Span
     """The whole value, or the content."""
 
@@ -203,6 +206,8 @@ def _place(html: bytes, span: Span) -> _Place | None:
         named = _TAG_NAME.match(html, tag)
         if named is not None:
             break
+        if (comment := _in_comment(html, tag, span)) is not None:
+            return comment
         # "<" is an operator in a script; before the script's own tag comes nothing else that begins with it
         tag = html.rfind(b"<", 0, tag) if span[0] - tag < _SCRIPT_REACH else -1
     else:
@@ -226,16 +231,31 @@ def _place(html: bytes, span: Span) -> _Place | None:
     return _Place(span, tag, b"", (end, close.start()))
 
 
+def _in_comment(html: bytes, tag: int, span: Span) -> _Place | None:
+    """The comment at an offset, if a run seems to stand in it where nobody reads it."""
+    start = tag + len(_COMMENT)
+    if not html.startswith(_COMMENT, tag) or html.startswith((b">", b"->"), start):
+        return None
+    end = _COMMENT_END.search(html, start)
+    if end is None or end.start() <= span[1] or html[span[1]] in b">!":
+        return None
+    if not html[start : span[0]].strip() or b"adproxy" in html[start : end.start()]:
+        return None
+    return _Place(span, tag, _COMMENT, (start, end.start()))
+
+
 def _probe(html: bytes, encoding: str, tags: Sequence[int]) -> dict[int, LexborNode] | None:
-    """The elements whose start tags are at these offsets, as a parser sees them; None where it does not see all."""
+    """The comments, and the elements whose start tags are at these offsets, as a parser sees them; None where it does
+    not see all."""
     pieces: list[bytes] = []
     at = 0
+    comments = 0
     for number, tag in enumerate(tags):
         named = _TAG_NAME.match(html, tag)
-        if named is None:
-            return None
-        pieces += (html[at : named.end()], b" %s=%d " % (_PROBE.encode(), number))
-        at = named.end()
+        comments += named is None
+        behind = named.end() if named is not None else tag + len(_COMMENT)
+        pieces += (html[at:behind], b" %s=%d " % (_PROBE.encode(), number))
+        at = behind
     copy = b"".join((*pieces, html[at:]))
     text = copy if codecs.lookup(encoding).name == "utf-8" else copy.decode(encoding, "replace")
     parser = LexborHTMLParser(text, scripting=True)
@@ -248,13 +268,29 @@ def _probe(html: bytes, encoding: str, tags: Sequence[int]) -> dict[int, LexborN
         if (node.tag or "").encode() != html[tag + 1 : tag + 1 + len(node.tag or "")].lower():
             return None
         seen[tag] = node
+    for node in _comments(parser) if comments else ():
+        said = (node.comment_content or "").split(maxsplit=1)
+        told = said[0].removeprefix(_PROBE + "=") if said else ""
+        if told and told != said[0] and told.isascii() and told.isdigit() and int(told) < len(tags):
+            seen[tags[int(told)]] = node
     return seen if len(seen) == len(tags) else None
+
+
+def _comments(parser: LexborHTMLParser) -> Iterator[LexborNode]:
+    """All comments of a page, those around its html element too."""
+    root = parser.root
+    document = root.parent if root is not None else None
+    for node in document.traverse(include_text=True) if document is not None else ():
+        if node.is_comment_node:
+            yield node
 
 
 def _is_unread(place: _Place, node: LexborNode | None) -> bool:
     """True for a place that neither the parser's tree nor any rule depends on."""
     if node is None:
         return False
+    if place.attribute == _COMMENT or node.is_comment_node:
+        return place.attribute == _COMMENT and node.is_comment_node
     attributes = node.attributes
     if place.attribute == b"":
         kind = (attributes.get("type") or "").lower()
