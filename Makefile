@@ -29,7 +29,7 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 # The environment is made anew when pyproject.toml changes, or what is compiled.
-.venv/product: pyproject.toml tests/setup.sh hatch_build.py $(wildcard adproxy/page/*.pyx adproxy/page/*.pxi)
+.venv/product: pyproject.toml tests/setup.sh hatch_build.py $(wildcard adproxy/*.pyx adproxy/page/*.pyx adproxy/page/*.pxi)
 	@tests/setup.sh product
 	@touch $@
 

@@ -1,6 +1,6 @@
-"""Compiles the scan of pages, the walk through their trees, the search for the ends of elements and the counting of
-words when adproxy is built. Where there is no C compiler, or no headers of Python, adproxy is built all the same and
-does it in Python; `adproxy --version` tells which it is.
+"""Compiles the scan of pages, the walk through their trees, the search for the ends of elements, the counting of words
+and that of pages when adproxy is built. Where there is no C compiler, or no headers of Python, adproxy is built all the
+same and does it in Python; `adproxy --version` tells which it is.
 
 ``ADPROXY_COMPILE=required`` in the environment makes it an error not to compile, ``never`` leaves it.
 """
@@ -20,12 +20,13 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 from setuptools.errors import CCompilerError, CompileError, ExecError, LinkError, PlatformError
 
-# The modules of adproxy.page, each with its source and what that includes.
+# The modules by their paths in adproxy, each with its source and what that includes.
 MODULES = {
-    "scan_native": ("scan_native.pyx", "markup_native.pxi", "follow_native.pxi"),
-    "walk_native": ("walk_native.pyx",),
-    "words_native": ("words_native.pyx",),
-    "ends_native": ("ends_native.pyx",),
+    "page/scan_native": ("scan_native.pyx", "markup_native.pxi", "follow_native.pxi"),
+    "page/walk_native": ("walk_native.pyx",),
+    "page/words_native": ("words_native.pyx",),
+    "page/ends_native": ("ends_native.pyx",),
+    "cells_native": ("cells_native.pyx",),
 }
 
 
@@ -35,10 +36,10 @@ class CompilePages(BuildHookInterface):  # type: ignore[type-arg, unused-ignore]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
             return
-        folder = Path(self.root) / "adproxy" / "page"
+        folder = Path(self.root) / "adproxy"
         if version == "editable":
-            for name in MODULES:
-                for stale in folder.glob(f"{name}.*.so"):
+            for module in MODULES:
+                for stale in folder.glob(f"{module}.*.so"):
                     stale.unlink()
         wish = os.environ.get("ADPROXY_COMPILE", "")
         if wish not in ("", "never", "required"):
@@ -57,11 +58,12 @@ class CompilePages(BuildHookInterface):  # type: ignore[type-arg, unused-ignore]
                 file=sys.stderr,
             )
             return
-        for module in made:
+        for module, library in made.items():
+            place = (folder / module).with_name(library.name)
             if version == "editable":
-                shutil.copy2(module, folder / module.name)
+                shutil.copy2(library, place)
             else:
-                build_data["force_include"][str(module)] = f"adproxy/page/{module.name}"
+                build_data["force_include"][str(library)] = place.relative_to(self.root).as_posix()
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
@@ -70,18 +72,19 @@ class CompilePages(BuildHookInterface):  # type: ignore[type-arg, unused-ignore]
             self._directory.cleanup()
 
 
-def _compiled(folder: Path, directory: Path) -> list[Path]:
-    """The modules compiled from the sources in a folder, in another directory."""
+def _compiled(folder: Path, directory: Path) -> dict[str, Path]:
+    """The modules compiled from the sources in a folder, each in another directory."""
     extensions = []
     for module, sources in MODULES.items():
         digest = hashlib.sha256()
         for name in sources:
-            digest.update((folder / name).read_bytes())
+            source = (folder / module).with_name(name)
+            digest.update(source.read_bytes())
             # copied, so that the C that Cython makes lies in the directory too
-            shutil.copy2(folder / name, directory / name)
+            shutil.copy2(source, directory / name)
         extensions.append(
             Extension(
-                f"adproxy.page.{module}",
+                "adproxy." + module.replace("/", "."),
                 [str(directory / sources[0])],
                 # what the tests of these modules compare with the sources
                 define_macros=[("ADPROXY_SOURCE", f'"{digest.hexdigest()}"')],
@@ -93,4 +96,4 @@ def _compiled(folder: Path, directory: Path) -> list[Path]:
     build.build_lib, build.build_temp = str(directory / "lib"), str(directory / "temp")
     build.ensure_finalized()
     build.run()
-    return [next((directory / "lib").rglob(f"{module}*")) for module in MODULES]
+    return {module: next((directory / "lib" / "adproxy").glob(f"{module}*")) for module in MODULES}

@@ -553,8 +553,6 @@ class _Exchange:
         self._forget()
         await self._first(start)
         await self._send({"type": "http.response.body", "body": body[self._ahead :]})
-        metrics = self._middleware.metrics
-        metrics.page(self._policy.site, "rewritten")
         known.tally.count()
 
     async def _release(self, start: Message, skip: Skip, more: bool | None) -> None:

@@ -20,8 +20,7 @@ import logging
 import math
 import os
 import struct
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from adproxy.board import Board
+from adproxy.cells import adder, watch
 from adproxy.metrics import MAX_SERIES, OTHER, Exposition, Metrics, RulesListener, RulesState, cache_bytes
 from adproxy.rules.ruleset import RuleBook
 
@@ -169,8 +169,8 @@ def worker_metrics(directory: Path, slot: int) -> Metrics:
 
 def _cells(slot: int) -> type[Any]:
     """The library's values in files of a slot, but that counting writes eight bytes into the mapped file and does
-    nothing else: a page counts two dozen of them each time that it is sent, and no fork is to be looked for."""
-    lock = threading.Lock()
+    nothing else: a page counts two dozen of them each time that it is sent, and no fork is to be looked for. The mapped
+    file alone knows how much it is, and no other process writes there."""
     base: Any = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
 
     class Cell(base):  # type: ignore[misc]
@@ -180,11 +180,23 @@ def _cells(slot: int) -> type[Any]:
             # grows it is mapped anew, and the old mapping still shows the same pages.
             self._cells = memoryview(self._file._m).cast("d")
             self._at = self._file._positions[self._key] // 8
+            self._add_one = adder([(self._cells, self._at, 1.0)])
 
         def inc(self, amount: float) -> None:
-            with lock:
-                self._value += amount
-                self._cells[self._at] = self._value
+            add = self._add_one if amount == 1 else adder([(self._cells, self._at, amount)])
+            add()
+
+        def get(self) -> float:
+            return float(self._cells[self._at])
+
+        @staticmethod
+        def together(values: Sequence[tuple[Any, float]]) -> Callable[[], None]:
+            return adder([(cell._cells, cell._at, amount) for cell, amount in values])
+
+        @staticmethod
+        def watch(bounds: Sequence[float], total: Any, buckets: Sequence[Any]) -> Callable[[float], None]:
+            places = [(bucket._cells, bucket._at) for bucket in buckets]
+            return watch(bounds, (total._cells, total._at), places)
 
     return Cell
 

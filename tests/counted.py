@@ -93,7 +93,6 @@ class Counted:
     def view(self, traffic: str = "valid") -> None:
         """A page passed, and its reader saw it."""
         metrics = self.metrics
-        metrics.page(SITE, "rewritten", None)
         metrics.planned(SITE, POLICY, PLAN)
         metrics.observe_rewrite(0.0005)
         metrics.observe_added_first_byte(0.0007)

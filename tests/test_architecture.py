@@ -33,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "cache",
         ),
         *("target", "hops", "peers", "request_head", "beacon", "traffic", "rate_limit", "rollout", "cache_tags"),
-        "debug_links",
+        *("debug_links", "cells"),
     ),
     (
         *("metrics", "live_rules", "settings", "own_paths", "root_files", "rewrite_pool", "known_pages", "middleware"),

@@ -171,7 +171,6 @@ def test_f10_the_number_of_series_has_a_bound_however_many_sites_the_rules_name(
     metrics.rules_loaded(book_of(*sites))
     refusal = Refusal("top", Reason.DENSITY, "30 %", "31 %")
     for policy in sites:
-        metrics.page(policy.site, "rewritten", None)
         metrics.planned(policy.site, policy, plan_of("top", refusals=(refusal,)))
     seen = values(metrics)
     limits = [key for key in seen if key[0] == "adproxy_page_ad_density_limit_ratio"]

@@ -1,0 +1,13 @@
+from collections.abc import Sequence
+
+from adproxy.cells import Place
+
+SOURCE: str
+
+class Adder:
+    def __init__(self, cells: Sequence[tuple[memoryview[float], int, float]]) -> None: ...
+    def __call__(self) -> None: ...
+
+class Watch:
+    def __init__(self, bounds: Sequence[float], total: Place, buckets: Sequence[Place]) -> None: ...
+    def __call__(self, value: float, /) -> None: ...
