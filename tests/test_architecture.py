@@ -33,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "cache",
         ),
         *("target", "hops", "peers", "request_head", "beacon", "traffic", "rate_limit", "rollout", "cache_tags"),
-        *("debug_links", "cells"),
+        *("debug_links", "cells", "cells_native"),
     ),
     (
         *("metrics", "live_rules", "settings", "own_paths", "root_files", "rewrite_pool", "known_pages", "middleware"),
