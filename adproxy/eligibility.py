@@ -8,6 +8,7 @@ answer must tell caches so (``Vary``): see `deciding_field`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from adproxy.model import Skip, SkipReason
@@ -41,8 +42,14 @@ def said(headers: RawHeaders, wanted: frozenset[bytes]) -> dict[bytes, list[str]
     return found
 
 
-def split_list(value: str, separator: str = ",") -> Iterator[str]:
+def split_list(value: str, separator: str = ",") -> list[str]:
     """The elements of a list, trimmed, without empty ones; a separator inside a quoted string does not count."""
+    if '"' in value:
+        return list(_split_quoted(value, separator))
+    return [element for part in value.split(separator) if (element := part.strip())]
+
+
+def _split_quoted(value: str, separator: str) -> Iterator[str]:
     start, quoted, escaped = 0, False, False
     for index, char in enumerate(value):
         if escaped:
@@ -129,6 +136,10 @@ def _objection(headers: RawHeaders) -> tuple[Skip, str] | None:
 
 def accepts_html(accept: str) -> bool:
     """Whether an ``Accept`` value takes text/html, a wildcard included; ``q=0`` of the nearest range refuses it."""
+    return _usually_accepts(accept) if len(accept) <= _USUAL else _accepts(accept)
+
+
+def _accepts(accept: str) -> bool:
     quality: dict[str, bool] = {}
     for element in split_list(accept):
         # an element of nothing but separators is some media type that is not HTML
@@ -139,6 +150,11 @@ def accepts_html(accept: str) -> bool:
         if media in quality:
             return quality[media]
     return not quality
+
+
+# Browsers send a few dozen different ones.
+_USUAL = 256
+_usually_accepts = lru_cache(maxsize=512)(_accepts)
 
 
 def may_be_page(raw_path: bytes) -> bool:

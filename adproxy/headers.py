@@ -103,7 +103,7 @@ def forward(headers: RawHeaders, raw_path: bytes, revision: str) -> Forwarded:
     is most likely a page: a reader who asks for HTML or a document, by a path without a file's extension, or one that
     is a page's by its name. Other requests keep them, so films and downloads can be sought and resumed.
     """
-    if not any(name.lower() in _CONDITIONS for name, _ in headers):
+    if not any(name in _CONDITIONS or (not name.islower() and name.lower() in _CONDITIONS) for name, _ in headers):
         return Forwarded(None)
     dest = values(headers, b"sec-fetch-dest")
     accept = ", ".join(values(headers, b"accept"))
