@@ -14,6 +14,7 @@ import logging
 import stat
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +32,11 @@ file that no watch covers, such as one that `use` names and that did not exist y
 _IDLE_LOOKS = 50
 """After a look the watch rests at least so many times as long: a thousand files must not take more than 2 % of a core
 from each process. Their edits are in force some seconds later than those of a few."""
+_SETTLED_SECONDS = 2.0
+"""A file that changed later than so long ago may do so again without its times telling: they are as coarse as a second
+on some file systems."""
+_MOST_LOGGED = 40
+"""Lines of problems in one log record."""
 STOP_SECONDS = 5.0
 """How long `stop` waits for a load that is under way."""
 
@@ -83,6 +89,7 @@ class LiveRules:
         self._thread: threading.Thread | None = None
         self.book = RuleBook()
         self._status = LiveStatus(revision=self.book.revision, loaded_at=None, files=(), problem=None)
+        self._contents = _Contents()
         self._looked_for = 0.0
         """Seconds of processor time that the last look took."""
         self._seen = self._loaded = self._look(())
@@ -158,7 +165,7 @@ class LiveRules:
         """Hashes of the path's own files and of those that the rules in force were read from."""
         began = time.thread_time()
         own = _own_files(self.path)
-        seen = {name: _content(name) for name in {*own, *(source.path for source in used)}}
+        seen = self._contents.of({*own, *(source.path for source in used)})
         self._looked_for = time.thread_time() - began
         return seen
 
@@ -206,9 +213,18 @@ class LiveRules:
         if problem == was.problem:
             return  # said already
         if was.loaded_at is None:
-            log.error("no rules are in force, every page passes without ads, until this is mended:\n%s", problem)
+            log.error("no rules are in force, every page passes without ads, until this is mended:\n%s", _few(problem))
         else:
-            log.error("the rules were not taken, revision %s stays in force:\n%s", was.revision, problem)
+            log.error("the rules were not taken, revision %s stays in force:\n%s", was.revision, _few(problem))
+
+
+def _few(problem: str) -> str:
+    """The first of many problems, as a log can take them."""
+    lines = problem.splitlines()
+    if len(lines) <= _MOST_LOGGED:
+        return problem
+    rest = len(lines) - _MOST_LOGGED
+    return "\n".join([*lines[:_MOST_LOGGED], f"… and {rest} lines more: adproxy check shows all of them"])
 
 
 def _own_files(path: Path) -> list[str]:
@@ -224,13 +240,35 @@ def _own_files(path: Path) -> list[str]:
         return [str(path)]
 
 
-def _content(name: str) -> str:
-    """The SHA-256 of a file's content in hex, symlinks followed, or a word on why it can't be read."""
-    file = Path(name)
-    try:
-        if not stat.S_ISREG(file.stat().st_mode):
-            return "not a file"  # opening a pipe would wait for its writer
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError as error:
-        return type(error).__name__
+class _Contents:
+    """What files hold; read only where the file system says that they changed, or did so a moment ago."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[tuple[int, ...], str]] = {}
+        """By path: which file it was, how large and since when unchanged; and its content."""
+
+    def of(self, names: Iterable[str]) -> Fingerprint:
+        """By path the SHA-256 of a file's content in hex, symlinks followed, or a word on why it can't be read."""
+        seen = {name: self._of(name) for name in names}
+        for gone in self._known.keys() - seen.keys():
+            del self._known[gone]
+        return seen
+
+    def _of(self, name: str) -> str:
+        path = Path(name)
+        try:
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
+                return "not a file"  # opening a pipe would wait for its writer
+            # nobody can write to a file, or put another in its place, and leave all of these as they are
+            state = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            known = self._known.get(name)
+            if known is not None and known[0] == state:
+                return known[1]
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            return type(error).__name__
+        if time.time() - found.st_ctime > _SETTLED_SECONDS:
+            self._known[name] = (state, content)
+        return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -79,6 +81,19 @@ def watch() -> Iterator[Callable[..., LiveRules]]:
         live.stop()
 
 
+def files_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are read from now on, as they are."""
+    read: list[str] = []
+    digest = hashlib.file_digest
+
+    def told(file: BinaryIO, name: str) -> Any:
+        read.append(Path(file.name).name)
+        return digest(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", told)
+    return read
+
+
 def gauge(metrics: Metrics, name: str) -> float | None:
     return metrics.registry.get_sample_value(name)
 
@@ -115,6 +130,49 @@ def test_f11_a_change_that_keeps_size_and_modification_time_is_taken(
     os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     assert file.stat().st_size == stamp.st_size
     wait_for_slot(live, "third")
+
+
+def test_f11_of_files_that_lie_still_only_those_are_read_that_changed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_rules, "_SETTLED_SECONDS", -60.0)  # at once, and not after seconds
+    for n in range(9):
+        (folder / f"ads-{n}.txt").write_text("example.com, 1, DIRECT\n")
+    live = LiveRules(folder)
+    read = files_read(monkeypatch)
+    live.poll()
+    assert read == []
+    time.sleep(0.02)  # longer than the clock of file systems stands still
+    file = folder / "site.yaml"
+    stamp = file.stat()
+    file.write_text(rules("third"))
+    os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    live.poll()
+    assert read == ["site.yaml"]
+    live.poll()
+    assert slots_in(live.book) == {"third"}
+    assert set(read) == {"site.yaml"}
+
+
+def test_f11_a_file_that_changed_a_moment_ago_is_read_at_each_look(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = LiveRules(folder)
+    read = files_read(monkeypatch)
+    live.poll()
+    live.poll()
+    assert read == ["site.yaml", "site.yaml"]
+
+
+def test_of_very_many_problems_the_log_has_the_first(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for n in range(60):
+        (folder / f"bad-{n}.yaml").write_text("oops: 1\n")
+    with caplog.at_level(logging.ERROR):
+        live = LiveRules(folder)
+    assert live.problem is not None
+    assert len(live.problem.splitlines()) >= 60
+    assert len(caplog.text.splitlines()) < 50
+    assert "adproxy check shows all of them" in caplog.text
 
 
 def test_f11_a_rename_over_the_file_is_taken(folder: Path, watch: Callable[..., LiveRules]) -> None:
