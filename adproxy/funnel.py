@@ -7,7 +7,7 @@ store can't be read nothing is said of them, because a zero would be a lie that 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
@@ -19,6 +19,8 @@ from adproxy.traffic import InvalidReason
 
 log = logging.getLogger(__name__)
 
+MAX_ZEROS = 5_000
+"""Of one metric, samples that say zero; of a thousand sites each has its series from its first event on."""
 TRAFFIC = ("valid", "invalid")
 _OF_SLOTS = {
     EventKind.REQUEST: ("adproxy_slot_requests_total", "Times that a browser asked for an ad for a slot."),
@@ -110,7 +112,9 @@ class Funnel(RulesListener):
             "Share of advertising in the height of the main content as browsers measured it, valid traffic alone.",
             labels=("site", "device"),
         )
-        sites = {*slots, *(key.site for key in counters if key.name == EventKind.DENSITY.value)}
+        sites = {key.site for key in counters if key.name == EventKind.DENSITY.value}
+        if len(slots) * len(DEVICES) * (len(DENSITY_BUCKETS) + 3) <= MAX_ZEROS:
+            sites.update(slots)
         for site in sorted(sites):
             for device in DEVICES:
                 key = CounterKey(EventKind.DENSITY.value, site, device, "valid", "")
@@ -128,17 +132,22 @@ def _with_zeros(
     counters: Mapping[CounterKey, float],
     name: str,
     kinds: Iterable[tuple[str | None, str, str]],
-    slots: Mapping[str, Iterable[str]],
+    slots: Mapping[str, Collection[str]],
 ) -> dict[CounterKey, float]:
-    """The counters of one name, and zeros for each of `kinds` (slot, traffic, reason) in each site; a slot of None
-    stands for each of the site's."""
-    found = {
+    """The counters of one name, and zeros for each of `kinds` (slot, traffic, reason) in each site, unless these are
+    too many; a slot of None stands for each of the site's."""
+    own = {key: value for key, value in counters.items() if key.name == name}
+    kinds = tuple(kinds)
+    each = sum(which is None for which, _, _ in kinds)
+    if each * sum(map(len, slots.values())) + (len(kinds) - each) * len(slots) > MAX_ZEROS:
+        return own
+    zeros = {
         CounterKey(name, site, slot, traffic, reason): 0.0
         for (which, traffic, reason) in kinds
         for site, names in slots.items()
         for slot in (sorted(names) if which is None else (which,))
     }
-    return found | {key: value for key, value in counters.items() if key.name == name}
+    return zeros | own
 
 
 def _family(

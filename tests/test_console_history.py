@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -107,6 +109,39 @@ class Awaited(History):
     def add(self, sample: Sample) -> None:
         super().add(sample)
         self.has_one.set()
+
+
+class Costly(Exposition):
+    """Takes some processor time to be read; says when it is."""
+
+    def __init__(self, metrics: Exposition, seconds: float) -> None:
+        self._metrics, self._seconds = metrics, seconds
+        self.read: list[float] = []
+        self.twice = threading.Event()
+
+    def _collect(self) -> Iterable[Metric]:
+        self.read.append(time.monotonic())
+        if len(self.read) == 2:
+            self.twice.set()
+        end = time.thread_time() + self._seconds
+        while time.thread_time() < end:
+            pass
+        return self._metrics.families()
+
+
+def test_after_a_sample_that_took_long_none_is_taken_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adproxy.console.history.SAMPLE_SECONDS", 0.001)
+    costly = Costly(Counted().metrics, 0.01)
+
+    async def samples() -> None:
+        keeping = asyncio.create_task(History().keep(costly))
+        assert await asyncio.to_thread(costly.twice.wait, 20)
+        keeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
+
+    asyncio.run(samples())
+    assert costly.read[1] - costly.read[0] >= 0.01 * 100
 
 
 def test_metrics_that_cannot_be_read_are_said_once_and_read_again(

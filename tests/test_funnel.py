@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,9 +12,10 @@ from small_site import book
 
 from adproxy.beacon import Event
 from adproxy.event_store import DENSITY_BUCKETS
-from adproxy.funnel import Funnel
+from adproxy.funnel import MAX_ZEROS, Funnel
 from adproxy.metrics import Metrics
 from adproxy.model import EventKind
+from adproxy.rules.compile import load_rules
 from adproxy.sqlite_events import SqliteEvents
 from adproxy.tokens import PageFacts
 
@@ -55,6 +57,26 @@ def test_zeros_are_there_before_the_first_event(tmp_path: Path) -> None:
         'adproxy_measured_ad_density_ratio_count{device="phone",site="small-site"}',
     ):
         assert name in seen
+
+
+def test_very_many_sites_have_no_zeros_but_all_that_was_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    for n in range(300):
+        (folder / f"{n}.yaml").write_text(f"version: 1\nsite: site-{n}\nuse: [news]\nhosts: [host-{n}.example]\n")
+    metrics, store = metrics_of(tmp_path), SqliteEvents(tmp_path)
+    metrics.show_funnel(Funnel(store))
+    metrics.rules_loaded(load_rules(folder))
+    store.count([report(1, VIEW, RENDERED), report(2, Event(EventKind.DENSITY, share=0.2, device="phone"))])
+    by_metric = Counter(name.partition("{")[0] for name in funnel(metrics))
+    assert max(by_metric.values()) <= MAX_ZEROS
+    assert by_metric["adproxy_page_views_total"] > 600
+    seen = funnel(metrics)
+    assert seen['adproxy_page_views_total{site="asia-news",traffic="valid"}'] == 1
+    impressions = {name: n for name, n in seen.items() if n and name.startswith("adproxy_slot_impressions_total")}
+    assert list(impressions.values()) == [1]
+    assert by_metric["adproxy_slot_withheld_total"] == 0
+    assert seen['adproxy_measured_ad_density_ratio_count{device="phone",site="asia-news"}'] == 1
 
 
 def test_no_series_appears_with_the_first_events(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from adproxy.metrics import Exposition
 log = logging.getLogger(__name__)
 
 SAMPLE_SECONDS = 10.0
+_REST = 100
+"""So many times as long as a sample took, none is taken: very many series must not take more than 1 % of a core."""
 HOUR = 3600.0
 POINT_SECONDS = 60.0
 """What one point of a line stands for."""
@@ -153,14 +155,22 @@ class History:
 
     async def keep(self, metrics: Exposition) -> None:
         """Take samples until cancelled."""
-        said = False
+        said, took = False, 0.0
+
+        def read() -> Readings:
+            nonlocal took
+            began = time.thread_time()
+            found = Readings(metrics.families())
+            took = time.thread_time() - began
+            return found
+
         while True:
             try:
-                now = await run_in_threadpool(lambda: Readings(metrics.families()))
+                now = await run_in_threadpool(read)
                 self.add(sample_of(now, time.time()))
                 said = False
             except Exception:  # a figure less is no reason to stop: the next may be had again
                 if not said:
                     log.exception("the metrics could not be read; the console lacks what happens until they can")
                 said = True
-            await asyncio.sleep(SAMPLE_SECONDS)
+            await asyncio.sleep(max(SAMPLE_SECONDS, took * _REST))
