@@ -68,6 +68,7 @@ _BOXES = frozenset("div section article main center".split())
 _USUAL = _INLINE | _HEADINGS | _LISTS | _ASIDES | _CONTAINERS | {"p", "br", "img", "figure"}
 _children = children_without(_IGNORED, _USUAL)
 _items, _cells, _rows = all_of("li", "dt", "dd"), all_of("td", "th"), all_of("tr")
+_listings = all_of("pre")
 _blocks_in = all_of("p", "div", "ul", "ol", "table", "h2", "h3", "h4", "figure", "section", "article")
 _SENTENCE_ENDS = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS = frozenset(":：")
@@ -468,7 +469,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         if size is not None and words < _CAPTION_WORDS:  # a picture with its caption, set as a table
             _add(walk, node, BlockKind.MEDIA, tag, text, walk.heights.media(*size), words)
         else:
-            _add(walk, node, BlockKind.TABLE, tag, text, _table(walk, node, text, words), words)
+            _table(walk, node, tag, text, words)
         return
     if tag == "blockquote":
         kind = BlockKind.MEDIA if said & Says.MEDIA else BlockKind.QUOTE
@@ -489,8 +490,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         if inner.tag == "pre":
             _leaf(walk, node, tag, BlockKind.CODE)
         else:
-            text, words = walk.read(node)
-            _add(walk, node, BlockKind.TABLE, tag, text, _table(walk, node, text, words), words)
+            _table(walk, node, tag, *walk.read(node))
         return
     if tag in MEDIA or (said & Says.MEDIA and size is not None and not walk.holds_good(node)):
         if tag in ("img", "iframe", "picture", "video", "audio", "embed", "object") and size is None:
@@ -569,8 +569,14 @@ def _leaf(walk: _Walk, node: LexborNode, tag: str, kind: BlockKind) -> None:
     _add(walk, node, kind, tag, text, height, words)
 
 
-def _table(walk: _Walk, node: LexborNode, text: str, words: int) -> PerDevice:
-    return walk.heights.table(len(_rows(node)), width_of(text, words))
+def _table(walk: _Walk, node: LexborNode, tag: str, text: str, words: int) -> None:
+    """A table, or the one that many highlighters of code set code in, its lines' numbers beside it."""
+    code = [listing.text().strip("\n") for listing in _listings(node)]
+    if code and 10 * sum(len(" ".join(each.split())) for each in code) >= 9 * len(text):
+        height = walk.heights.code(max(each.count("\n") + 1 for each in code))
+        _add(walk, node, BlockKind.CODE, tag, text, height, words)
+    else:
+        _add(walk, node, BlockKind.TABLE, tag, text, walk.heights.table(len(_rows(node)), width_of(text, words)), words)
 
 
 # --- from pieces to the article ---------------------------------------------------------------
