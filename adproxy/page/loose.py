@@ -26,7 +26,7 @@ from __future__ import annotations
 import codecs
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -34,6 +34,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from adproxy.page.ends import end_of_tag
 from adproxy.page.guard import hostile
 from adproxy.page.scan import scan
+from adproxy.page.walk import comments_of
 
 MAX_SPANS = 64
 """More places than these are no tokens."""
@@ -268,21 +269,12 @@ def _probe(html: bytes, encoding: str, tags: Sequence[int]) -> dict[int, LexborN
         if (node.tag or "").encode() != html[tag + 1 : tag + 1 + len(node.tag or "")].lower():
             return None
         seen[tag] = node
-    for node in _comments(parser) if comments else ():
+    for node in comments_of(parser) if comments else ():
         said = (node.comment_content or "").split(maxsplit=1)
         told = said[0].removeprefix(_PROBE + "=") if said else ""
         if told and told != said[0] and told.isascii() and told.isdigit() and int(told) < len(tags):
             seen[tags[int(told)]] = node
     return seen if len(seen) == len(tags) else None
-
-
-def _comments(parser: LexborHTMLParser) -> Iterator[LexborNode]:
-    """All comments of a page, those around its html element too."""
-    root = parser.root
-    document = root.parent if root is not None else None
-    for node in document.traverse(include_text=True) if document is not None else ():
-        if node.is_comment_node:
-            yield node
 
 
 def _is_unread(place: _Place, node: LexborNode | None) -> bool:

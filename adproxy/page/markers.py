@@ -8,7 +8,7 @@ or an attribute is text. The spot is that of an element beside the mark, proven 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -19,6 +19,7 @@ from adproxy.model import Reason, Spot
 from adproxy.page import places
 from adproxy.page.landmarks import MARKING
 from adproxy.page.tree import Tree
+from adproxy.page.walk import comments_of
 
 MAX_MARKS = 40
 """Of all slots together: as many as a selector's spots. What follows is not looked at."""
@@ -46,7 +47,7 @@ def find(tree: Tree) -> Marks:
     found: dict[str, list[LexborNode]] = {}
     left = MAX_MARKS
     if tree.marked.scanned.holds_adproxy():
-        for node in _comments(tree):
+        for node in comments_of(tree.parser):
             match = _COMMENT.fullmatch(node.comment_content or "")
             if match is None:
                 continue
@@ -58,22 +59,6 @@ def find(tree: Tree) -> Marks:
     for node in tree.landmarks.marked[:left]:
         found.setdefault((node.attributes.get(MARKING) or "").strip(), []).append(node)
     return Marks(False, {name: tuple(nodes) for name, nodes in found.items()}) if found else NONE
-
-
-def _comments(tree: Tree) -> Iterator[LexborNode]:
-    """All comments of the tree, those around the html element too."""
-    root = tree.parser.root
-    if root is None:
-        return
-    for forward in (False, True):
-        at = root.next if forward else root.prev
-        while at is not None:
-            if at.is_comment_node:
-                yield at
-            at = at.next if forward else at.prev
-    for node in root.traverse(include_text=True):
-        if node.is_comment_node:
-            yield node
 
 
 def spots(tree: Tree, nodes: tuple[LexborNode, ...]) -> tuple[Spot, ...]:

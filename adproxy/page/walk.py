@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from selectolax.lexbor import LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from adproxy.page.kinds import SILENT
 
@@ -117,3 +117,12 @@ def all_of(*tags: str, attribute: str = "") -> Callable[[LexborNode], list[Lexbo
         return find(root)[0]
 
     return found
+
+
+def comments_of(parser: LexborHTMLParser) -> Iterator[LexborNode]:
+    """All comments of a page in document order, those around its html element too."""
+    root = parser.root
+    document = root.parent if root is not None else None
+    for node in document.traverse(include_text=True) if document is not None else ():
+        if node.is_comment_node:
+            yield node
