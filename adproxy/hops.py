@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from functools import cache
 
 from adproxy.eligibility import RawHeaders, said, split_list, values
@@ -42,11 +42,16 @@ _ESSENTIAL = frozenset(
 def end_to_end(headers: RawHeaders) -> HeaderList:
     """The fields that go further, names in lower case, values without the white space around them, which is none of
     theirs (RFC 9110, 5.5); order and duplicates kept."""
-    gone: Set[bytes] = _HOP_BY_HOP
-    if lines := values(headers, b"connection"):
-        named = {option.strip().lower().encode("latin-1") for line in lines for option in line.split(",")}
-        gone = gone | (named - _ESSENTIAL)
-    return [(lower, value.strip(b" \t")) for name, value in headers if (lower := name.lower()) not in gone]
+    kept: HeaderList = []
+    named: set[bytes] = set()
+    for name, value in headers:
+        lower = name.lower()
+        if lower not in _HOP_BY_HOP:
+            kept.append((lower, value.strip(b" \t")))
+        elif lower == b"connection":
+            named.update(option.strip().lower() for option in value.split(b","))
+    gone = named - _ESSENTIAL - _HOP_BY_HOP
+    return [field for field in kept if field[0] not in gone] if gone else kept
 
 
 _TRACES = frozenset({b"cdn-loop", b"via"})

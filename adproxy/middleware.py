@@ -30,7 +30,7 @@ from adproxy import headers as head
 from adproxy.cache_tags import tagged
 from adproxy.debug_links import is_good, taken_out
 from adproxy.debug_view import DebugView, asked_anew
-from adproxy.eligibility import RawHeaders, content_codings, deciding_field, request_skip, response_skip, values
+from adproxy.eligibility import RawHeaders, content_codings, deciding_field, request_skip, response_skip, said, values
 from adproxy.errors import SettingsError
 from adproxy.funnel import Funnel
 from adproxy.impressions import PATHS, Impressions, events_in, impressions_in
@@ -62,6 +62,8 @@ _CODED_SHARE = 4
 _INLINE_TAGS = 4_000
 """A page with more tags is rewritten in a thread, whatever its size: hostile ones of so many cost tens of milliseconds.
 Of real pages half have fewer than 1,500, one in twenty more than 3,200."""
+_OF_PAGES = frozenset({b"content-encoding", b"content-type", b"content-security-policy"})
+"""What a page's outcome depends on of its answer's head."""
 _MAX_LOGGED = 100
 """Kinds of failure that are logged with a traceback, each once; all of them are counted."""
 
@@ -483,11 +485,12 @@ class _Exchange:
         headers = start["headers"]
         began = time.perf_counter()
         try:
+            told = said(headers, _OF_PAGES)
             whole = WholePage(
                 body=b"".join(self._chunks),
-                coding=next(iter(content_codings(headers)), ""),
-                content_type=values(headers, b"content-type")[0],
-                csp=tuple(values(headers, b"content-security-policy")),
+                coding=next(iter(content_codings(headers)), "") if b"content-encoding" in told else "",
+                content_type=told[b"content-type"][0],
+                csp=tuple(told.get(b"content-security-policy", ())),
                 policy=self._policy,
                 path=self._path,
                 query=self._query,
