@@ -136,6 +136,8 @@ class ReaderConnection(HttpToolsProtocol):
         self._running: RequestResponseCycle | None = None
         """The request that is being answered. uvicorn's `cycle` is the one that was read last."""
         self._awaiting_head = True
+        self._in_head = False
+        """A head has begun: what comes next is not where it begins."""
         self._head_since: float | None = None
         self._head_bytes = 0
         self._spelled: bytes | None = None
@@ -174,7 +176,7 @@ class ReaderConnection(HttpToolsProtocol):
         if self._awaiting_head:
             if self._head_since is None:
                 self._head_since = self.loop.time()
-            if not self._head_bytes and not data.isascii():
+            if not self._in_head and not data.isascii():
                 data = self._readable(data)
             self._head_bytes += len(data)
         try:
@@ -211,10 +213,14 @@ class ReaderConnection(HttpToolsProtocol):
 
     # --- what the parser finds --------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         method, version = self.parser.get_method(), self.parser.get_http_version()
         settings, fields = self.config.settings, self.headers
-        self._awaiting_head, self._head_since = False, None
+        self._awaiting_head, self._in_head, self._head_since = False, False, None
         self._refusal = refusal_of(method, version, fields)
         if len(self.url) + sum(map(len, chain.from_iterable(fields))) > settings.max_head_bytes:
             self._refusal = self._too_long()

@@ -6,10 +6,12 @@ import sys
 import threading
 
 import pytest
+from fuzz.targets import _requests
 from oracles import Html5lib, LawBroken, Parse5, check_trees
 from soup import EVERYWHERE, INERT, TALKING, prose
 from test_laws import policy_with
 
+from adproxy.model import Skip, SkipReason
 from adproxy.page.ends import Patience, end_of
 from adproxy.page.marks import mark
 from adproxy.page.tree import Tree
@@ -111,3 +113,19 @@ def test_a_host_with_brackets_that_hold_no_address_is_a_wrong_host(host: str) ->
 def test_an_address_with_brackets_that_hold_no_address_is_a_wrong_address(address: str) -> None:
     with pytest.raises(Mismatch, match="an address that starts with"):
         parse_url(address)
+
+
+def test_what_begins_within_a_head_is_no_request_line() -> None:
+    # a piece of the connection that begins in a later request's head was taken for its first line
+    first = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
+    pieces = [first, b"abcGET /2 HTTP/1.0\r\nHost: b\r\nX: ", b"a /\xe1 b\r\n\r\n"]
+    seen, _ = _requests(pieces)
+    assert [(method, target) for method, target, *_ in seen] == [("POST", b"/"), ("GET", b"/2")]
+    assert (b"x", b"a /\xe1 b") in seen[1][2]
+
+
+def test_a_page_that_has_our_marks_where_scripting_is_off_is_left_alone() -> None:
+    ours = '<div data-adproxy-slot="top"></div>'
+    result = rewrite(f"<main>{TEXT}<noscript>{ours}</noscript>{TEXT}</main>".encode(), AFTER_BOXES)
+    assert isinstance(result, Skip)
+    assert result.reason is SkipReason.ALREADY_REWRITTEN

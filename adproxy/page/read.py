@@ -107,6 +107,11 @@ def compile_wanted(policy: Policy) -> Wanted:
     )
 
 
+def _ours_without_scripting(tree: Tree) -> bool:
+    """Whether what is text in a noscript would be elements of ours where scripting is off."""
+    return any("data-adproxy" in node.text() for node in tree.landmarks.noscripts)
+
+
 def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned | None = None) -> Page:
     """Read a page that `guard.hostile` has let pass.
 
@@ -127,7 +132,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
         tree = Tree(html, marked, marked.copy, settled=wanted.settled, find=find)
     if tree.body is None:
         return Page(article_problem=Reason.NO_ARTICLE.value, facts=facts.read(tree))
-    if marked.scanned.holds_adproxy() and tree.css(_OURS):
+    if marked.scanned.holds_adproxy() and (tree.css(_OURS) or _ours_without_scripting(tree)):
         return Page(already_rewritten=True, article_problem=Reason.NO_ARTICLE.value)
     marked_places = markers.NONE if wanted.marked is None else markers.find(tree)
     if marked_places.off:
