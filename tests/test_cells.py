@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import threading
+import weakref
 from math import inf
 from pathlib import Path
 from types import ModuleType
@@ -89,9 +90,16 @@ def test_threads_lose_nothing(compiled: bool) -> None:
 
 
 def test_memory_lives_as_long_as_somebody_adds_to_it() -> None:
-    add = native().Adder([(doubles(), 3, 2.0)])
-    for _ in range(3):
-        add()  # into memory that nothing else refers to
+    memory = doubles()
+    alive = weakref.ref(memory)
+    add = native().Adder([(memory, 3, 2.0)])
+    del memory
+    add()
+    kept = alive()
+    assert kept is not None
+    assert kept[3] == 2.0
+    del kept, add
+    assert alive() is None
 
 
 def test_the_compiled_module_is_made_from_this_source() -> None:

@@ -104,8 +104,7 @@ def _best() -> tuple[Callable[[Lists], Find], Text, bool]:
 
 
 finder, text_in, IS_COMPILED = _best()
-"""Makes what finds; once, not for each page. And what reads the text in an element once: the compiled one leaves a copy
-of it in the tree's memory each time."""
+"""Makes what finds; once, not for each page. And what reads the text in an element."""
 
 
 def all_of(*tags: str, attribute: str = "") -> Callable[[LexborNode], list[LexborNode]]:
