@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import codecs
 import re
+from typing import Final
 
 # WHATWG Encoding, "Names and labels": each line is a codec of Python and the labels that stand for it. Encodings that
 # browsers decode by a superset (ISO-8859-1 as windows-1252, GBK as GB18030 …) are listed under the superset.
-_LABELS = """
+_LABELS: Final = """
 utf-8: unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8
 cp866: 866 cp866 csibm866 ibm866
 iso8859-2: csisolatin2 iso-8859-2 iso-ir-101 iso8859-2 iso88592 iso_8859-2 iso_8859-2:1987 l2 latin2
@@ -53,21 +54,21 @@ cp932: csshiftjis ms932 ms_kanji shift-jis shift_jis sjis windows-31j x-sjis
 cp949: cseuckr csksc56011987 euc-kr iso-ir-149 korean ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601 windows-949
 """
 
-CODECS: dict[str, str] = {
+CODECS: Final[dict[str, str]] = {
     label: codec
     for codec, labels in (line.split(": ") for line in _LABELS.strip().splitlines())
     for label in labels.split()
 }
 """From a label as pages write it (lower case) to the name of a Python codec; ASCII-compatible encodings alone."""
 
-_UTF16_LABELS = frozenset(
+_UTF16_LABELS: Final = frozenset(
     ["csunicode", "iso-10646-ucs-2", "ucs-2", "unicode", "unicodefeff", "unicodefffe", "utf-16", "utf-16be", "utf-16le"]
 )
-_PRESCAN = 1024
+_PRESCAN: Final = 1024
 """Bytes in which browsers look for a ``<meta>``."""
-_PIECE = 8 * 1024
+_PIECE: Final = 8 * 1024
 """Bytes that are decoded at once to see whether they can be."""
-_SPACE = b"\t\n\x0c\r "
+_SPACE: Final = b"\t\n\x0c\r "
 
 
 def sniff(html: bytes, content_type: str) -> str | None:
@@ -104,7 +105,7 @@ def _is_utf8(html: bytes) -> bool:
     return True
 
 
-_PARAMETER = re.compile(r""";[ \t]*charset=(?:"((?:[^"\\]|\\.)*)"?|([^;]*))""", re.IGNORECASE)
+_PARAMETER: Final = re.compile(r""";[ \t]*charset=(?:"((?:[^"\\]|\\.)*)"?|([^;]*))""", re.IGNORECASE)
 
 
 def _charset_parameter(content_type: str) -> str | None:
@@ -116,7 +117,7 @@ def _charset_parameter(content_type: str) -> str | None:
     return label.strip("\t\n\x0c\r ").lower() or None
 
 
-_TAG = re.compile(rb"</?[A-Za-z][^\t\n\x0c\r >]*+")
+_TAG: Final = re.compile(rb"</?[A-Za-z][^\t\n\x0c\r >]*+")
 
 
 def _prescan(head: bytes) -> str | None:
@@ -176,7 +177,7 @@ def _meta_label(head: bytes, position: int) -> tuple[str | None, int]:
     return charset, position
 
 
-_CHARSET_IN_CONTENT = re.compile(
+_CHARSET_IN_CONTENT: Final = re.compile(
     r"""charset[\t\n\x0c\r ]*=[\t\n\x0c\r ]*(?:"([^"]*)"|'([^']*)'|([^"'\t\n\x0c\r ;][^\t\n\x0c\r ;]*))"""
 )
 
@@ -189,7 +190,7 @@ def _label_in_content(content: str) -> str | None:
 
 
 # White space and slashes, a name that may begin with "=", white space, and a value if there is one.
-_ATTRIBUTE = re.compile(
+_ATTRIBUTE: Final = re.compile(
     rb"[\t\n\x0c\r /]*+(?:([^\t\n\x0c\r />][^\t\n\x0c\r />=]*+)[\t\n\x0c\r ]*+"
     rb"(?:=[\t\n\x0c\r ]*+(?:\"([^\"]*+)\"|'([^']*+)'|(?![\"'])([^\t\n\x0c\r >]*+)))?+)?+"
 )

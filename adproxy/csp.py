@@ -9,31 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 StyleKind = Literal["inline", "nonce", "linked", "forbidden"]
 ScriptKind = Literal["plain", "nonce", "forbidden"]
 
-TRUSTED_TYPES_POLICY = "adproxy"
+TRUSTED_TYPES_POLICY: Final = "adproxy"
 """The name under which our script asks for leave to load another one, where the page requires Trusted Types."""
 
-_STYLE = ("style-src-elem", "style-src", "default-src")
-_SCRIPT = ("script-src-elem", "script-src", "default-src")
-_IMAGE = ("img-src", "default-src")
-_CONNECT = ("connect-src", "default-src")
-_FRAME = ("frame-src", "child-src", "default-src")
+_STYLE: Final = ("style-src-elem", "style-src", "default-src")
+_SCRIPT: Final = ("script-src-elem", "script-src", "default-src")
+_IMAGE: Final = ("img-src", "default-src")
+_CONNECT: Final = ("connect-src", "default-src")
+_FRAME: Final = ("frame-src", "child-src", "default-src")
 """Fallback chains: the first directive that a policy has is the one that decides."""
 
-_NOT_IN_META = frozenset({"report-uri", "frame-ancestors", "sandbox"})
-_NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
-_HASH = re.compile(r"'sha(?:256|384|512)-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
-_HOST_SOURCE = re.compile(
+_NOT_IN_META: Final = frozenset({"report-uri", "frame-ancestors", "sandbox"})
+_NONCE: Final = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
+_HASH: Final = re.compile(r"'sha(?:256|384|512)-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
+_HOST_SOURCE: Final = re.compile(
     r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?P<host>\*|(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*)"
     r"(?::(?P<port>\d+|\*))?(?P<path>/[^?#]*)?",
     re.IGNORECASE,
 )
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Csp:
         return [policy[name] for policy, name in zip(self.policies, deciding, strict=True) if name is not None]
 
 
-_NONE = Csp()
+_NONE: Final = Csp()
 
 
 def _directives(text: str, in_meta: bool) -> dict[str, tuple[str, ...]]:

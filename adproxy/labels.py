@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 # By primary language: the label that readers of that language see, as their press writes it.
-LABELS: dict[str, str] = {
+LABELS: Final[dict[str, str]] = {
     "ar": "إعلان", "bg": "Реклама", "bn": "বিজ্ঞাপন", "ca": "Publicitat", "cs": "Reklama", "da": "Annonce",
     "de": "Anzeige", "el": "Διαφήμιση", "en": "Advertisement", "es": "Publicidad", "et": "Reklaam", "fa": "تبلیغات",
     "fi": "Mainos", "fr": "Publicité", "he": "פרסומת", "hi": "विज्ञापन", "hr": "Oglas", "hu": "Hirdetés",
@@ -15,7 +17,7 @@ LABELS: dict[str, str] = {
 }  # fmt: skip
 
 # Further spellings, lower case, that stand over ads in the wild.
-_ALSO = """
+_ALSO: Final = """
 ad|ads|advert|adverts|advertising|advertisements|advertisement feature|paid advertisement|third party advertisement
 sponsored|sponsored content|sponsored link|sponsored links|promoted|promoted content|promoted links|promoted stories
 paid content|paid post|paid for|ad feature|advertorial
@@ -35,10 +37,10 @@ def _folded(text: str) -> str:
     return " ".join(text.lower().split()).strip("-–—*·•:.|[]()<>▼▽↓ ")
 
 
-_KNOWN = frozenset(_folded(label) for label in (*LABELS.values(), *_ALSO.replace("\n", "|").split("|")) if label)
-_LONGEST = max(map(len, _KNOWN)) + 12
+_KNOWN: Final = frozenset(_folded(label) for label in (*LABELS.values(), *_ALSO.replace("\n", "|").split("|")) if label)
+_LONGEST: Final = max(map(len, _KNOWN)) + 12
 # Nearly all texts begin otherwise, or with what may stand around a label.
-_BEGINNINGS = frozenset(label[:2] for label in _KNOWN)
+_BEGINNINGS: Final = frozenset(label[:2] for label in _KNOWN)
 
 
 def is_label(text: str) -> bool:

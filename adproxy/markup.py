@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from typing import Final
 from urllib.parse import quote
 
 from adproxy.csp import ScriptVerdict, StyleVerdict
@@ -39,14 +40,14 @@ from adproxy.rules.ruleset import (
 from adproxy.scripts import CLIENT, VISITOR
 from adproxy.tokens import PageMarks
 
-_FORBIDDEN = ScriptVerdict("forbidden")
-_OTHER_WIDTH = {"phone": DESKTOP_WIDTH, "desktop": PHONE_WIDTH}
-_NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_PLAIN = re.compile(r"[A-Za-z0-9 _./:-]*")
-_NOT_UNIT = re.compile(r"[^a-z0-9]+")
+_FORBIDDEN: Final = ScriptVerdict("forbidden")
+_OTHER_WIDTH: Final = {"phone": DESKTOP_WIDTH, "desktop": PHONE_WIDTH}
+_NAME: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9 _./:-]*")
+_NOT_UNIT: Final = re.compile(r"[^a-z0-9]+")
 
-_CONTENT = "[data-adproxy]:not(style,script,link,template,noscript)"
-_COMMON_CSS = (
+_CONTENT: Final = "[data-adproxy]:not(style,script,link,template,noscript)"
+_COMMON_CSS: Final = (
     "[data-adproxy-slot]{box-sizing:border-box;clear:both;width:auto;max-width:100%;margin:16px auto;padding:0;"
     "border:0;text-align:center;overflow:clip}"
     "[data-adproxy-slot][data-adproxy-label]::before{content:attr(data-adproxy-label);display:block;"
@@ -59,7 +60,7 @@ _COMMON_CSS = (
     # what it reports has no box: a picture of one pixel would be one, and a line with it
     "[data-adproxy=seen]{position:absolute}"
 )
-_AD_FREE_CSS = "[data-adproxy-off] [data-adproxy-slot]{display:none!important}"
+_AD_FREE_CSS: Final = "[data-adproxy-off] [data-adproxy-slot]{display:none!important}"
 
 
 def _text(value: str) -> str:
@@ -98,7 +99,7 @@ def _make_stylesheet(policy: Policy) -> bytes:
     return "".join(rules).encode("ascii")
 
 
-stylesheet = PerRevision(_make_stylesheet)
+stylesheet: Final = PerRevision(_make_stylesheet)
 """The styles of a policy's slots, ASCII: the same for every page that it holds for. Each slot's min-height is what is
 reserved at each breakpoint, label included; where it has no sizes it is not displayed."""
 
@@ -168,7 +169,7 @@ def _values(slot: Slot, number: int, page: Page, policy: Policy) -> dict[str, st
     return values
 
 
-_with_ad_unit = PerRevision(
+_with_ad_unit: Final = PerRevision(
     lambda policy: frozenset(
         slot.name
         for slot in policy.slots

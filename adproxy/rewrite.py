@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from adproxy.csp import Csp, ScriptVerdict
 from adproxy.markup import needs_client, render
@@ -21,17 +22,17 @@ from adproxy.rules.ruleset import AdsenseCreative, GptCreative, IframeCreative, 
 from adproxy.splice import splice
 from adproxy.tokens import PageMarks
 
-_BOM = b"\xef\xbb\xbf"
-_WHITE = b" \t\r\n\f"
-_AMP = re.compile(
+_BOM: Final = b"\xef\xbb\xbf"
+_WHITE: Final = b" \t\r\n\f"
+_AMP: Final = re.compile(
     rb"<html(?=[\t\n\f\r ])[^>]*?[\t\n\f\r ](?:amp|amp4email|\xe2\x9a\xa1)(?=[\t\n\f\r =>/]|\xef\xb8\x8f)", re.I
 )
-_GPT = "https://securepubads.g.doubleclick.net/tag/js/gpt.js"
-_LIMITED = "https://pagead2.googlesyndication.com/tag/js/gpt.js"
+_GPT: Final = "https://securepubads.g.doubleclick.net/tag/js/gpt.js"
+_LIMITED: Final = "https://pagead2.googlesyndication.com/tag/js/gpt.js"
 """The same for ads that use no data of the reader's."""
-_ADSENSE = "https://pagead2.googlesyndication.com/pagead/js/adsbygoogle.js"
+_ADSENSE: Final = "https://pagead2.googlesyndication.com/pagead/js/adsbygoogle.js"
 """Libraries that our script loads, as it spells them."""
-_HEAD = 4096
+_HEAD: Final = 4096
 """Bytes in which an AMP page says that it is one: the html tag comes right after the doctype."""
 
 
@@ -177,5 +178,5 @@ def leave_alone(html: bytes) -> Skip | None:
     return None
 
 
-wanted_by = PerRevision(compile_wanted)
+wanted_by: Final = PerRevision(compile_wanted)
 """What has to be read for a policy."""

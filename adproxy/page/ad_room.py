@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from selectolax.lexbor import LexborNode
 
@@ -18,39 +18,41 @@ from adproxy.model import NOTHING, PerDevice
 from adproxy.page.names import tokens
 
 # Elements within an ad that are looked at, itself first: wrappers, label, the unit, its frame.
-_LOOKED_AT = 12
+_LOOKED_AT: Final = 12
 # Among so many elements and comments.
-_MET = 100
+_MET: Final = 100
 
-_PHONE = frozenset("mobile mobil phone phones smartphone handheld".split())
-_DESKTOP = frozenset(["desktop"])
+_PHONE: Final = frozenset("mobile mobil phone phones smartphone handheld".split())
+_DESKTOP: Final = frozenset(["desktop"])
 # Between the two widths that density is estimated at, 390 and 1366 CSS px.
-_TABLET = frozenset(["tablet"])
-_KINDS = _PHONE | _DESKTOP | _TABLET
-_NOT_THERE = frozenset("hide hidden no non not without exclude".split())
+_TABLET: Final = frozenset(["tablet"])
+_KINDS: Final = _PHONE | _DESKTOP | _TABLET
+_NOT_THERE: Final = frozenset("hide hidden no non not without exclude".split())
 # Names of the common CSS frameworks for what is shown on narrow, or on wide windows only.
-_NARROW = frozenset(
+_NARROW: Final = frozenset(
     """visible-xs visible-xs-block d-md-none d-lg-none d-xl-none md:hidden lg:hidden xl:hidden hidden-md hidden-lg
     show-for-small-only hide-for-medium hide-for-large is-hidden-desktop is-hidden-tablet""".split()
 )
-_WIDE = frozenset(
+_WIDE: Final = frozenset(
     """hidden-xs visible-md visible-lg d-md-block d-lg-block d-xl-block d-md-flex d-lg-flex md:block lg:block xl:block
     md:flex lg:flex hide-for-small-only show-for-medium show-for-large is-hidden-mobile""".split()
 )
 
-_SIZE = re.compile(r"(?<!\d)(\d{1,4})(?:\s*[x×]\s*|\s*,\s*)(\d{1,4})(?!\d)")
-_STYLED = re.compile(r"(?:^|;)\s*(min-height|height)\s*:\s*(\d{1,4})px", re.I)
-_LONGEST_VALUE = 600
+_SIZE: Final = re.compile(r"(?<!\d)(\d{1,4})(?:\s*[x×]\s*|\s*,\s*)(\d{1,4})(?!\d)")
+_STYLED: Final = re.compile(r"(?:^|;)\s*(min-height|height)\s*:\s*(\d{1,4})px", re.I)
+_LONGEST_VALUE: Final = 600
 # "1x1" and the like: not shown in its place, or a film that opens once there is one.
-_OUT_OF_PAGE = 3
+_OUT_OF_PAGE: Final = 3
 # The widest ad that a phone has room for, the widest of all, CSS px; the label over an ad.
-_PHONE_ROOM, _DESKTOP_ROOM, _LABEL = 390, 1366, 24
+_PHONE_ROOM: Final = 390
+_DESKTOP_ROOM: Final = 1366
+_LABEL: Final = 24
 # What is not shown in its place, or only once there is a film, or instead of one: pages keep no room for these.
 # In Chromium at 390 px, a saved article with its own styles keeps 322 px for each of 19 banners, but none for its
 # outstream ads and their backfill.
-_KEEPS_NO_ROOM = frozenset("outstream interstitial outofpage oop adhesion takeover".split())
+_KEEPS_NO_ROOM: Final = frozenset("outstream interstitial outofpage oop adhesion takeover".split())
 # Of several sizes the tallest of at most so many px is likely: half pages and skyscrapers stand beside an article.
-_LIKELY = 300
+_LIKELY: Final = 300
 
 
 def likely_room(node: LexborNode, usual: PerDevice) -> PerDevice:

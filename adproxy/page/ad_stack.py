@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
 # Addresses and calls as the makers' own instructions have them.
-_STACKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+_STACKS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (name, re.compile(pattern, re.I))
     for name, pattern in (
         ("Google Publisher Tag", r"doubleclick\.net/tag/js/gpt|googletagservices\.com/tag/js/gpt|\bgoogletag\.cmd\b"),
@@ -25,8 +26,8 @@ _STACKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )
 GPT, ADSENSE, PREBID = (name for name, _ in _STACKS[:3])
-_AD_UNIT = re.compile(r"""["']/([0-9]{3,20})(?:,[0-9]{1,20})?/[A-Za-z0-9_.\-]""")
-_CONSENT = re.compile(r"\b__tcfapi\b|\b__gpp\b|consensu\.org")
+_AD_UNIT: Final = re.compile(r"""["']/([0-9]{3,20})(?:,[0-9]{1,20})?/[A-Za-z0-9_.\-]""")
+_CONSENT: Final = re.compile(r"\b__tcfapi\b|\b__gpp\b|consensu\.org")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Final
 
 from selectolax.lexbor import LexborNode
 
@@ -14,35 +15,40 @@ from adproxy.page.names import Says, says
 from adproxy.page.walk import Sought
 
 # What may be advertising within a block whose own name does not show it: elements, and all others by their names.
-TAGS = frozenset(["ins", "iframe", "amp-ad", "amp-embed"])
-NAMED = (Sought(attribute="class", how="holds", value="ad"), Sought(attribute="id", how="holds", value="ad"))
+TAGS: Final[frozenset[str]] = frozenset(["ins", "iframe", "amp-ad", "amp-embed"])
+NAMED: Final[tuple[Sought, ...]] = (
+    Sought(attribute="class", how="holds", value="ad"),
+    Sought(attribute="id", how="holds", value="ad"),
+)
 
-_AD_ID = re.compile(
+_AD_ID: Final = re.compile(
     r"^(div-gpt-|google_ads_|gpt-|dfp-|taboola-|outbrain|ad-slot|adslot|zergnet-widget|rc-widget|aswift_)", re.I
 )
-_AD_ATTRIBUTES = frozenset(
+_AD_ATTRIBUTES: Final = frozenset(
     """data-ad-client data-ad-slot data-ad-unit data-google-query-id data-ad-format data-slot-sizes data-slot-adsizemap
     data-ad-size data-ad-pos data-ad-type data-ad-name data-ad-id data-ad-group data-ad-text data-ad-unit-path
     data-adpos data-adslot data-adunit data-adsize data-adtype data-adjs data-freestar-ad data-widget-id-ad""".split()
 )
 # The large ad servers, and a path that says so.
-_AD_FRAME = re.compile(
+_AD_FRAME: Final = re.compile(
     r"doubleclick\.net|googlesyndication|adservice|amazon-adsystem|/adserver|adnxs\.com|taboola\.com|outbrain\.com"
     r"|adform\.net|criteo[._]|google_ads|aswift_|pos\.baidu\.com|tanxssp|/yads/|smartadserver|rubiconproject|pubmatic"
     r"|openx\.net|teads\.tv|adfox|an\.yandex|/ads?[/_.?]",
     re.I,
 )
-_AMP = frozenset(("amp-ad", "amp-embed", "amp-sticky-ad"))
-_NEVER = frozenset("html body main article head p h1 h2 h3 h4 h5 h6 nav form button input select label i svg".split())
+_AMP: Final = frozenset(("amp-ad", "amp-embed", "amp-sticky-ad"))
+_NEVER: Final = frozenset(
+    "html body main article head p h1 h2 h3 h4 h5 h6 nav form button input select label i svg".split()
+)
 
 # Without any of these, only its names and its kind can make an element an ad, it is not hidden, and plays no other's
 # role.
-_TELLING = _AD_ATTRIBUTES | {"aria-label", "style", "hidden", "role"}
-glance = glance_for(_TELLING)
-_NAMELESS = ("", "")
+_TELLING: Final = _AD_ATTRIBUTES | {"aria-label", "style", "hidden", "role"}
+glance: Final = glance_for(_TELLING)
+_NAMELESS: Final = ("", "")
 
 # A box with more words than this is content that is called after an ad, not an ad.
-MAX_WORDS = 60
+MAX_WORDS: Final = 60
 
 
 def is_ad(tag: str, attributes: Mapping[str, str | None]) -> bool:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from selectolax.lexbor import LexborNode
 
@@ -30,38 +31,40 @@ from adproxy.page.walk import Sought, all_of, text_in
 from adproxy.page.words import count_words, fold
 
 # A paragraph of fewer words is a caption, a byline or a teaser more often than text.
-GOOD_WORDS = 12
+GOOD_WORDS: Final = 12
 # Share of an element's good words that one child must hold for the way to go on into it.
-_MOST = 0.7
+_MOST: Final = 0.7
 # An element whose names say "related" but which holds so much of the page's text is the article with a strange name.
-_TOO_MUCH_TO_IGNORE = 0.5
-MIN_ARTICLE_WORDS = 40
+_TOO_MUCH_TO_IGNORE: Final = 0.5
+MIN_ARTICLE_WORDS: Final = 40
 # An article of its own among others has so many words: fewer are a post or a teaser.
-_WHOLE_ARTICLE = 150
+_WHOLE_ARTICLE: Final = 150
 # So many times the words of its p elements a page's other text must have to be its article.
-_MUCH_MORE = 3
+_MUCH_MORE: Final = 3
 # Fewer boxes with a date each are comments or related stories as well.
-_FEWEST_POSTS = 4
-_COMMENT = frozenset("comment comments commentlist".split())
-_COMMENTS = _COMMENT | frozenset("list area section wrap wrapper container thread block box".split())
+_FEWEST_POSTS: Final = 4
+_COMMENT: Final = frozenset("comment comments commentlist".split())
+_COMMENTS: Final = _COMMENT | frozenset("list area section wrap wrapper container thread block box".split())
 # What boxes are called that follow each other in a forum or a log.
-_POST_NAMES = frozenset(["post", "message", "entry"])
+_POST_NAMES: Final = frozenset(["post", "message", "entry"])
 # What says when, or by whom, a post was written.
-_DATED = "time,[datetime],[itemprop~=datePublished],[itemprop~=author]"
+_DATED: Final = "time,[datetime],[itemprop~=datePublished],[itemprop~=author]"
 
 # Where there are no p: elements with text of their own. Typewriter text is read whole; a program's code is none.
-_TEXT_BOXES = frozenset("div section article td main center font span li".split())
-_LEAST_TEXT = 80
+_TEXT_BOXES: Final = frozenset("div section article td main center font span li".split())
+_LEAST_TEXT: Final = 80
 """Characters; a shorter text is no paragraph."""
-_text_boxes = walk.finder(((Sought(_TEXT_BOXES, own_text=_LEAST_TEXT),), (Sought(frozenset(["pre"])),)))
-_LIST_PARTS = frozenset(["ul", "ol", "li"])
-_NOT_ARTICLE = Says.NOT_ARTICLE | Says.AD | Says.CAPTION | Says.SIDEBAR
-_NOT_ARTICLE_ROLES = frozenset("navigation complementary contentinfo dialog search".split())
+_text_boxes: Final = walk.finder(((Sought(_TEXT_BOXES, own_text=_LEAST_TEXT),), (Sought(frozenset(["pre"])),)))
+_LIST_PARTS: Final = frozenset(["ul", "ol", "li"])
+_NOT_ARTICLE: Final = Says.NOT_ARTICLE | Says.AD | Says.CAPTION | Says.SIDEBAR
+_NOT_ARTICLE_ROLES: Final = frozenset("navigation complementary contentinfo dialog search".split())
 # Without any of these, only its names and its kind tell that an element is no part of an article.
-_glance = glance_for(("hidden", "role", "style"))
-_links = all_of("a")
-_NEVER_ARTICLE_TAGS = frozenset(["footer", "nav", "dialog"])
-_NOT_ARTICLE_TAGS = frozenset("a nav aside footer form figure figcaption button dialog menu details template".split())
+_glance: Final = glance_for(("hidden", "role", "style"))
+_links: Final = all_of("a")
+_NEVER_ARTICLE_TAGS: Final = frozenset(["footer", "nav", "dialog"])
+_NOT_ARTICLE_TAGS: Final = frozenset(
+    "a nav aside footer form figure figcaption button dialog menu details template".split()
+)
 
 Folded = tuple[str, int]
 """A text with its white space folded, and its words."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Final
 
 from selectolax.lexbor import LexborNode
 
@@ -27,85 +28,92 @@ from adproxy.page.words import count_words, fold
 
 # Looking a member up in its enum takes longer than most of what is done with it here, and so does a named tuple's own
 # constructor: there are blocks and gaps by the dozen.
-_AD, _ASIDE, _PARAGRAPH, _QUOTE = BlockKind.AD, BlockKind.ASIDE, BlockKind.PARAGRAPH, BlockKind.QUOTE
-_MEDIA_BLOCK = BlockKind.MEDIA
-_NO_GAP = Gap(None, Reason.NO_LEGAL_ANCHOR.value)
-_new = tuple.__new__
+_AD: Final = BlockKind.AD
+_ASIDE: Final = BlockKind.ASIDE
+_PARAGRAPH: Final = BlockKind.PARAGRAPH
+_QUOTE: Final = BlockKind.QUOTE
+_MEDIA_BLOCK: Final = BlockKind.MEDIA
+_NO_GAP: Final = Gap(None, Reason.NO_LEGAL_ANCHOR.value)
+_new: Final = tuple.__new__
 # Of an element that has none that says anything.
-_NO_ATTRIBUTES: dict[str, str | None] = {}
-_UNREAD: Folded = ("", 0)
+_NO_ATTRIBUTES: Final[dict[str, str | None]] = {}
+_UNREAD: Final[Folded] = ("", 0)
 
 # More blocks than any article has, and more elements and texts beside each other, empty ones too; what follows is not
 # looked at.
-MAX_BLOCKS = 1_000
-MAX_VISITED = 3_000
-_MAX_DEPTH = 60
-_AT_ONCE = 256
+MAX_BLOCKS: Final = 1_000
+MAX_VISITED: Final = 3_000
+_MAX_DEPTH: Final = 60
+_AT_ONCE: Final = 256
 """Children that are listed before the first of them is gone into."""
 
 # What readers do not read: nothing that is shown, what a form is filled with, what old parsers saw in place of a frame.
-_IGNORED = frozenset(
+_IGNORED: Final = frozenset(
     """script style template noscript link meta title base head param source track area map datalist textarea select
     noframes noembed""".split()
 )
-_INLINE = frozenset(
+_INLINE: Final = frozenset(
     """a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q ruby rb rt rp s samp
     small span strike strong sub sup time tt u var wbr button input meter output progress""".split()
 )
-_HEADERS = frozenset(["header", "hgroup"])
-_HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
-_LISTS = frozenset(["ul", "ol", "dl", "menu", "dir"])
-MEDIA = frozenset(
+_HEADERS: Final = frozenset(["header", "hgroup"])
+_HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6".split())
+_LISTS: Final = frozenset(["ul", "ol", "dl", "menu", "dir"])
+MEDIA: Final = frozenset(
     """img picture video audio iframe embed object figure canvas svg amp-img amp-video amp-youtube""".split()
 )
 # Their text stands in for them where they can't be shown.
-_TEXT_INSTEAD = frozenset(["svg", "iframe", "object", "video", "audio"])
-_BESIDE = Says.NOT_ARTICLE | Says.PULL_QUOTE | Says.SIDEBAR
-_ASIDES = frozenset("nav aside footer form details dialog button fieldset".split())
-_CONTAINERS = frozenset("div section article main header center hgroup address td tr tbody thead tfoot body".split())
-_BOXES = frozenset("div section article main center".split())
+_TEXT_INSTEAD: Final = frozenset(["svg", "iframe", "object", "video", "audio"])
+_BESIDE: Final = Says.NOT_ARTICLE | Says.PULL_QUOTE | Says.SIDEBAR
+_ASIDES: Final = frozenset("nav aside footer form details dialog button fieldset".split())
+_CONTAINERS: Final = frozenset(
+    "div section article main header center hgroup address td tr tbody thead tfoot body".split()
+)
+_BOXES: Final = frozenset("div section article main center".split())
 """Of these the containers that mean nothing else by what they are."""
-_USUAL = _INLINE | _HEADINGS | _LISTS | _ASIDES | _CONTAINERS | {"p", "br", "img", "figure"}
-_children = children_without(_IGNORED, _USUAL)
-_items, _cells, _rows = all_of("li", "dt", "dd"), all_of("td", "th"), all_of("tr")
-_listings = all_of("pre")
-_blocks_in = all_of("p", "div", "ul", "ol", "table", "h2", "h3", "h4", "figure", "section", "article")
-_SENTENCE_ENDS = frozenset(".!?…:;\"'”’»)]。！？」』）")
-_COLONS = frozenset(":：")
-_ENDS = _SENTENCE_ENDS - _COLONS
-_QUESTIONS = frozenset("?？؟")
-_DASHES = frozenset("—–―-")
-_SOURCE_WORDS = 12
+_USUAL: Final = _INLINE | _HEADINGS | _LISTS | _ASIDES | _CONTAINERS | {"p", "br", "img", "figure"}
+_children: Final = children_without(_IGNORED, _USUAL)
+_items: Final = all_of("li", "dt", "dd")
+_cells: Final = all_of("td", "th")
+_rows: Final = all_of("tr")
+_listings: Final = all_of("pre")
+_blocks_in: Final = all_of("p", "div", "ul", "ol", "table", "h2", "h3", "h4", "figure", "section", "article")
+_SENTENCE_ENDS: Final = frozenset(".!?…:;\"'”’»)]。！？」』）")
+_COLONS: Final = frozenset(":：")
+_ENDS: Final = _SENTENCE_ENDS - _COLONS
+_QUESTIONS: Final = frozenset("?？؟")
+_DASHES: Final = frozenset("—–―-")
+_SOURCE_WORDS: Final = 12
 """A name and an office, behind a dash under a quotation."""
-_LABEL = 90
+_LABEL: Final = 90
 """Characters; no label of an ad is longer."""
-_CAPTION_WORDS = 40
-_NOTE = re.compile(r"\[\d{1,3}\]")
+_CAPTION_WORDS: Final = 40
+_NOTE: Final = re.compile(r"\[\d{1,3}\]")
 # What begins with a word for a picture, and a colon or its author behind it; what ends with where pictures are bought.
-_CREDIT = re.compile(
+_CREDIT: Final = re.compile(
     r"""[\W_]*(?:©|\(c\)|(?:photo(?:graph)?s?|images?|pictures?|credits?|courtesy|foto(?:s|graf\w*)?|bild(?:er)?|imagen(?:es)?
     |immagin[ei]|imagem|crédits?|crédito|kuvat?|kép|zdjęci[ae]|fot|фото|写真|画像|图片?|圖片?|사진|صورة|تصویر|צילום)
     \s*(?:(?:credit|courtesy|by|via|par|von|de|di|door|av|af)\b|[:：/／|©.]))""",
     re.I | re.X,
 )
-_AGENCY = re.compile(
+_AGENCY: Final = re.compile(
     r"""(?:getty(?:\simages)?|reuters|\bap(?:\sphoto)?|\bafp|\bepa|\bdpa|shutterstock|istock|alamy|unsplash|flickr|wikimedia(?:\scommons)?
     |file\sphoto)[)\]\s.]*$""",
     re.I | re.X,
 )
 # Each of these matches ends with one of these words: a search through each line takes longer than to ask for them.
-_AGENCY_ENDS = tuple(
+_AGENCY_ENDS: Final = tuple(
     "getty images reuters ap photo afp epa dpa shutterstock istock alamy unsplash flickr wikimedia commons".split()
 )
-_AGENCY_REACH = 40
+_AGENCY_REACH: Final = 40
 """Characters from the end on in which an agency's name begins."""
 # A box with a picture and a linked title that holds no more words than this is a card, which leads to another page.
-_CARD_WORDS = 60
-_CARD_PIECES = 60
+_CARD_WORDS: Final = 60
+_CARD_PIECES: Final = 60
 # A post of fewer words is not torn apart: there is a better place before the next one.
-_WHOLE_POST = 200
+_WHOLE_POST: Final = 200
 # Words: quotations and boxes break their text into paragraphs of about so many.
-_QUOTE_PARAGRAPH = 30
+_QUOTE_PARAGRAPH: Final = 30
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping, Set
 from dataclasses import dataclass
+from typing import Final
 
 from selectolax.lexbor import LexborNode
 
@@ -16,15 +17,15 @@ from adproxy.page import ads, walk
 from adproxy.page.kinds import SILENT
 from adproxy.page.walk import Sought
 
-_MEDIA = frozenset("img picture video audio iframe embed object amp-img amp-video amp-youtube".split())
-_NOTABLE = (Sought(SILENT | _MEDIA | ads.TAGS),)
-_find = walk.finder((_NOTABLE, ads.NAMED))
-_PX = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
+_MEDIA: Final = frozenset("img picture video audio iframe embed object amp-img amp-video amp-youtube".split())
+_NOTABLE: Final = (Sought(SILENT | _MEDIA | ads.TAGS),)
+_find: Final = walk.finder((_NOTABLE, ads.NAMED))
+_PX: Final = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
 # So much advertising, media and scripts no article has: a hundred pictures are many.
-_MAX_NOTABLE = 3_000
+_MAX_NOTABLE: Final = 3_000
 # Tracking pixels, icons, emoji: nothing that an ad could crowd.
-_SMALL = 48
-_ICONS = ("emoji", "smiley", "avatar", "icon", "pixel", "spacer", "blank.gif", "1x1")
+_SMALL: Final = 48
+_ICONS: Final = ("emoji", "smiley", "avatar", "icon", "pixel", "spacer", "blank.gif", "1x1")
 
 
 Size = tuple[int | None, int | None]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from adproxy.model import Facts
 from adproxy.page.tree import Tree
 
-_RTL = frozenset("ar arc ckb dv fa ha he khw ks ku ps sd ug ur yi".split())
+_RTL: Final = frozenset("ar arc ckb dv fa ha he khw ks ku ps sd ug ur yi".split())
 # Larger blocks of JSON-LD are not read.
-MAX_JSON_LD = 128 * 1024
-_ARTICLE_TYPES = ("article", "newsarticle", "blogposting", "reportagenewsarticle", "liveblogposting", "webpage")
+MAX_JSON_LD: Final = 128 * 1024
+_ARTICLE_TYPES: Final = ("article", "newsarticle", "blogposting", "reportagenewsarticle", "liveblogposting", "webpage")
 
 
 def read(

@@ -10,45 +10,47 @@ rest the tags are followed one by one. What is counted is what the scan is sure 
 
 from __future__ import annotations
 
+from typing import Final
+
 from adproxy.page.bounds import Bounds
 from adproxy.page.kinds import FOREIGN, FORMATTING, LEAVES_SVG, NEVER_OPEN, VOID
 from adproxy.page.scan import Scanned, scan
 
-MAX_BYTES = 2 * 1024 * 1024
+MAX_BYTES: Final = 2 * 1024 * 1024
 # A megabyte of an encyclopedia's largest pages has 10,000.
-MAX_TAGS = 18_000
+MAX_TAGS: Final = 18_000
 # Nothing may be open any more for them to close: each "</p>" is an element then.
-MAX_END_TAGS = 20_000
+MAX_END_TAGS: Final = 20_000
 # No page has one that its author meant; the parser keeps 24 bytes for each, as an error. Smaller pages can't have so
 # many that it matters.
-MAX_NULS = 10_000
-_MAY_HAVE_MANY_NULS = 512 * 1024
+MAX_NULS: Final = 10_000
+_MAY_HAVE_MANY_NULS: Final = 512 * 1024
 # 1,000 open elements cost the parser about a millisecond, 10,000 about a hundred, growing with the square.
-MAX_DEPTH = 1_500
+MAX_DEPTH: Final = 1_500
 # Formatting elements that a block would reopen, times the blocks: 80,000 clones take about 32 MiB.
-MAX_REOPENED = 40_000
+MAX_REOPENED: Final = 40_000
 # Attributes on one tag: 5,000 cost 30 ms, growing with the square.
-MAX_ATTRIBUTES = 512
+MAX_ATTRIBUTES: Final = 512
 # Each of a tag's attributes is compared with all before it: the sum over the page of their squares, halved, is what
 # that costs, at 2.7 ns each.
-MAX_COMPARISONS = 7_000_000
-MAX_TEMPLATES = 64
+MAX_COMPARISONS: Final = 7_000_000
+MAX_TEMPLATES: Final = 64
 # A tag may walk all open elements to find what it closes, at 3 to 5 ns each: the sum over the page.
-MAX_WALKED = 8_000_000
+MAX_WALKED: Final = 8_000_000
 # Smaller pages can't reach the bound of the comparisons.
-_LARGE = 200 * 1024
+_LARGE: Final = 200 * 1024
 
 # Of a page that may be parsed twice: a second time is at most 10 to 20 ms then.
-_LIGHT_TAGS = 4_000
-_LIGHT_WALKED = 6_000_000
-_LIGHT_COMPARISONS = 1_000_000
+_LIGHT_TAGS: Final = 4_000
+_LIGHT_WALKED: Final = 6_000_000
+_LIGHT_COMPARISONS: Final = 1_000_000
 # Tags within others, each of which may have as many attributes as any.
-_LIGHT_SWALLOWED = 32
+_LIGHT_SWALLOWED: Final = 32
 
-BOUNDS = Bounds(MAX_ATTRIBUTES, MAX_COMPARISONS, MAX_DEPTH, MAX_REOPENED, MAX_TEMPLATES, MAX_WALKED)
+BOUNDS: Final = Bounds(MAX_ATTRIBUTES, MAX_COMPARISONS, MAX_DEPTH, MAX_REOPENED, MAX_TEMPLATES, MAX_WALKED)
 
-_MANY_COMPARISONS = "so many attributes on so many tags that comparing them would take too long"
-_TOLD = {
+_MANY_COMPARISONS: Final = "so many attributes on so many tags that comparing them would take too long"
+_TOLD: Final = {
     "attributes": f"more than {MAX_ATTRIBUTES} attributes on one tag (<%s)",
     "comparisons": _MANY_COMPARISONS,
     "depth": f"elements nested more than {MAX_DEPTH} deep",
@@ -61,8 +63,8 @@ _TOLD = {
     "svg": "a script, style, title or CDATA section with tags within svg on a page that nests deep",
 }
 
-_FLAT = VOID | NEVER_OPEN
-_TEMPLATE = frozenset([b"template"])
+_FLAT: Final = VOID | NEVER_OPEN
+_TEMPLATE: Final = frozenset([b"template"])
 
 
 def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:

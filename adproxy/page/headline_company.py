@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum, auto
+from typing import Final
 
 from selectolax.lexbor import LexborNode
 
@@ -21,24 +22,24 @@ from adproxy.page.walk import all_of
 from adproxy.page.words import count_words
 
 # More nodes behind a headline are not looked at; a longer text is no standfirst.
-_MOST_NODES = 200
-_MOST_WORDS = 100
-_MAX_DEPTH = 200
+_MOST_NODES: Final = 200
+_MOST_WORDS: Final = 100
+_MAX_DEPTH: Final = 200
 # A text of no more words right below a picture that has none is taken for its caption.
-_CAPTION_WORDS = 40
-_HEADINGS = frozenset("h2 h3 h4 h5 h6".split())
-_TEXTS = frozenset("p time address".split())
-_BOXES = frozenset("div span section header hgroup ul dl".split())
-_FOREIGN_TAGS = frozenset("aside nav form footer dialog details".split())
-_FOREIGN = Says.NOT_ARTICLE | Says.SIDEBAR | Says.AD
-_SILENT = frozenset("script style template noscript link meta base title hr br wbr".split())
-_media_in = all_of(*MEDIA)
+_CAPTION_WORDS: Final = 40
+_HEADINGS: Final = frozenset("h2 h3 h4 h5 h6".split())
+_TEXTS: Final = frozenset("p time address".split())
+_BOXES: Final = frozenset("div span section header hgroup ul dl".split())
+_FOREIGN_TAGS: Final = frozenset("aside nav form footer dialog details".split())
+_FOREIGN: Final = Says.NOT_ARTICLE | Says.SIDEBAR | Says.AD
+_SILENT: Final = frozenset("script style template noscript link meta base title hr br wbr".split())
+_media_in: Final = all_of(*MEDIA)
 # Names that sites give it, by whole words: who wrote the article and when, and what it says in a sentence.
-_BY_AND_WHEN = frozenset(
+_BY_AND_WHEN: Final = frozenset(
     """byline author authors contributor dateline date time timestamp published posted submitted updated meta metadata
     autor auteur fecha datum""".split()
 )
-_STANDFIRST = frozenset(
+_STANDFIRST: Final = frozenset(
     """standfirst subtitle subtitel subheadline subheading subhead dek deck summary excerpt description intro abstract
     lead lede chapo vorspann sommario entradilla ingress""".split()
 )

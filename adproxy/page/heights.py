@@ -11,53 +11,54 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Final
 
 from adproxy.model import PerDevice
 from adproxy.rules.ruleset import LAYOUT, Layout, LayoutPerDevice
 
-_CHARACTER = 0.48
+_CHARACTER: Final = 0.48
 """Width of a character of European prose, spaces included, in parts of the type's size, in the middle of the faces that
 pages are set in (Times is narrower, Verdana wider); the rules may state it."""
-WIDE = 1 / _CHARACTER
+WIDE: Final = 1 / _CHARACTER
 """Of a Chinese or Japanese character, which is as wide as it is high, in those others."""
-_RAGGED = 2.5
+_RAGGED: Final = 2.5
 """Characters that a line is short of its width at the end: half a word."""
-_LEAST_PER_LINE = 8
+_LEAST_PER_LINE: Final = 8
 
-_INDENT = 2.0
+_INDENT: Final = 2.0
 """Of lists and quotations, in type sizes."""
-_ITEM = 0.1
+_ITEM: Final = 0.1
 """Between the items of a list, in lines."""
-_HEADING_SIZES = {"h1": 2.0, "h2": 1.5, "h3": 1.25}
-_OTHER_HEADING = 1.1
+_HEADING_SIZES: Final = {"h1": 2.0, "h2": 1.5, "h3": 1.25}
+_OTHER_HEADING: Final = 1.1
 """Type of headings in parts of the text's."""
-_HEADING_LINE = 1.25
+_HEADING_LINE: Final = 1.25
 """Line of a heading in parts of its type's size."""
-_HEADING_SPACE = 1.5
+_HEADING_SPACE: Final = 1.5
 """Above and below a heading, in the space between paragraphs."""
-_ROW = 1.35
+_ROW: Final = 1.35
 """A table's row of one line, in lines of the text: the line and the padding."""
-_CELL_LINE = 0.9
+_CELL_LINE: Final = 0.9
 """Each further line in a row, in lines of the text."""
-_CODE_LINE = 0.65
+_CODE_LINE: Final = 0.65
 """A line of code in lines of the text."""
-_CODE_PADDING = 1.0
+_CODE_PADDING: Final = 1.0
 """Around a listing, in type sizes."""
-_MEDIA = 0.6
+_MEDIA: Final = 0.6
 """A picture without figures: its height in widths of the column, between 16:9 and 3:2."""
-_TALLEST = 2000
+_TALLEST: Final = 2000
 """CSS px: what says to be taller is cut."""
-_LABEL_AND_SLOGAN = 8
+_LABEL_AND_SLOGAN: Final = 8
 """Words: an ad that has more of them is as high as its text."""
-AD = PerDevice(274, 274)
+AD: Final = PerDevice(274, 274)
 """An ad of the page's own: the commonest size in articles, 300x250, with its label."""
 
 # Blocks are much alike: most heights were asked for before. So many are kept of each kind, for each layout.
-_KEPT = 1024
-_LAYOUTS_KEPT = 64
+_KEPT: Final = 1024
+_LAYOUTS_KEPT: Final = 64
 
 # Ideographs, kana, Hangul and their punctuation; full-width forms.
-WIDE_RUN = re.compile(
+WIDE_RUN: Final = re.compile(
     "[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60\U00020000-\U0003134f]+"
 )
 
@@ -182,5 +183,5 @@ def heights_for(layout: LayoutPerDevice) -> Heights:
     return Heights(layout)
 
 
-USUAL = heights_for(LAYOUT)
+USUAL: Final = heights_for(LAYOUT)
 """Where the rules state no layout."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from selectolax.lexbor import LexborNode
 
@@ -14,11 +14,11 @@ from adproxy.page.marks import ATTRIBUTE, BULK
 from adproxy.page.syntax import LEFT_OUT
 from adproxy.page.walk import Sought
 
-MARKING = "data-ads-here"
+MARKING: Final = "data-ads-here"
 """The attribute by which editors say where a slot is to stand."""
 
-_P = frozenset(["p"])
-_PARAGRAPHS: walk.Lists = (
+_P: Final = frozenset(["p"])
+_PARAGRAPHS: Final[walk.Lists] = (
     (Sought(_P),),
     (
         Sought(_P, "hidden"),
@@ -29,8 +29,8 @@ _PARAGRAPHS: walk.Lists = (
 )
 # By class or id a sidebar is looked for among the boxes that pages are laid out with: links and list items have classes
 # too, and reading those of all elements takes longer than all else.
-_BOXES = frozenset(["div", "section"])
-_SIDEBARS = (
+_BOXES: Final = frozenset(["div", "section"])
+_SIDEBARS: Final = (
     Sought(frozenset(["aside"])),
     Sought(attribute="role", how="is", value="complementary"),
     Sought(_BOXES, "class", "holds", "sidebar"),
@@ -38,7 +38,7 @@ _SIDEBARS = (
     Sought(_BOXES, "class", "holds", "rail"),
 )
 # What needs no escape in a selector.
-_SIMPLE = re.compile(r"[a-z0-9_-]*")
+_SIMPLE: Final = re.compile(r"[a-z0-9_-]*")
 
 
 def _same_beginning(ids: tuple[str, ...]) -> str:
@@ -81,7 +81,7 @@ class Landmarks(NamedTuple):
     paragraphs: Paragraphs
 
 
-NOTHING = Landmarks([], [], [], [], [], [], [], [], Paragraphs([], [], []))
+NOTHING: Final = Landmarks([], [], [], [], [], [], [], [], Paragraphs([], [], []))
 
 
 @lru_cache(maxsize=256)
@@ -110,7 +110,7 @@ def finder(*, headlines: bool, sidebars: bool, ids: tuple[str, ...]) -> Callable
     return found
 
 
-_find_paragraphs = walk.finder(_PARAGRAPHS)
+_find_paragraphs: Final = walk.finder(_PARAGRAPHS)
 
 
 def paragraphs_in(root: LexborNode) -> Paragraphs:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from adproxy.page import kinds
 from adproxy.page.scan import Scanned, scan
@@ -26,13 +27,13 @@ from adproxy.page.syntax import Stretch
 
 # Known to nobody outside of this process: an attribute that a page brings itself can't pass for a mark. Short because
 # it is parsed for every marked tag.
-ATTRIBUTE = "_" + secrets.token_hex(2)
+ATTRIBUTE: Final = "_" + secrets.token_hex(2)
 
-BEFORE_START = frozenset(name.decode() for name in kinds.BEFORE_START)
-MARKED = frozenset(name.decode() for name in kinds.MARKED)
-BULK = frozenset(name.decode() for name in kinds.BULK)
+BEFORE_START: Final = frozenset(name.decode() for name in kinds.BEFORE_START)
+MARKED: Final = frozenset(name.decode() for name in kinds.MARKED)
+BULK: Final = frozenset(name.decode() for name in kinds.BULK)
 # Shorter texts of scripts are read in the time that leaving them out takes.
-_LONG = 64
+_LONG: Final = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ A spot knows what stands around it: words to the next advertising of the page's 
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from selectolax.lexbor import LexborNode
 
@@ -21,31 +21,31 @@ from adproxy.page.walk import text_in
 from adproxy.page.words import count_words
 
 # So many words around a spot are looked at: an ad farther away is no neighbour.
-REACH = 16
+REACH: Final = 16
 # Characters that are mostly as many words: the rest of a longer text need not be counted then.
-_LONG = 200
-_STEPS = 160
+_LONG: Final = 200
+_STEPS: Final = 160
 # Of what a selector matches, and of headlines; whatever more there are is not looked at.
-MAX_MATCHES = 40
-_MAX_DEPTH = 200
-_SKIPPED = frozenset("script style template noscript link meta title base head source track select svg".split())
-_MEDIA = frozenset("img picture video audio iframe embed object figure canvas amp-img amp-video".split())
+MAX_MATCHES: Final = 40
+_MAX_DEPTH: Final = 200
+_SKIPPED: Final = frozenset("script style template noscript link meta title base head source track select svg".split())
+_MEDIA: Final = frozenset("img picture video audio iframe embed object figure canvas amp-img amp-video".split())
 # Never an ad by their names, and rarely hidden: gone through without a look at their attributes.
-_TEXT_LEVEL = frozenset("p h1 h2 h3 h4 h5 h6 em strong b i small time br ul ol li".split())
+_TEXT_LEVEL: Final = frozenset("p h1 h2 h3 h4 h5 h6 em strong b i small time br ul ol li".split())
 # Gone through too, where neither their names nor an attribute of theirs makes them more than a box.
-_BOXES = frozenset(
+_BOXES: Final = frozenset(
     """div section article main header footer aside nav form a span button label table tbody thead tr td th dl dt dd
     fieldset blockquote u cite input hr""".split()
 )
-_HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
-_TITLES = "[itemprop~=headline],.entry-title,.post-title"
-_LOGO = frozenset(["logo", "brand", "sitename"])
-_FIRST_PAGE = re.compile(r"/|(?:https?:)?//[^/?#\s]+/?", re.I)
-_CLIMB = frozenset("header hgroup a span strong em b i".split())
+_HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6".split())
+_TITLES: Final = "[itemprop~=headline],.entry-title,.post-title"
+_LOGO: Final = frozenset(["logo", "brand", "sitename"])
+_FIRST_PAGE: Final = re.compile(r"/|(?:https?:)?//[^/?#\s]+/?", re.I)
+_CLIMB: Final = frozenset("header hgroup a span strong em b i".split())
 # What stands beside an article too and is no column for advertising: a bar of share buttons, a table of contents.
-_NO_SIDEBAR = frozenset("share sharing sharebar social socials toc".split())
+_NO_SIDEBAR: Final = frozenset("share sharing sharebar social socials toc".split())
 # Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
-_NEVER_INSIDE = frozenset(
+_NEVER_INSIDE: Final = frozenset(
     """p li ul ol dl dt dd table figure figcaption pre blockquote details nav form a button svg template noscript
     select label dialog""".split()
 )
@@ -58,14 +58,14 @@ class _Side(NamedTuple):
     lead_in: bool = False
 
 
-_NOTHING_NEAR = _Side()
+_NOTHING_NEAR: Final = _Side()
 
 
 def _matters(classes: str, ident: str) -> bool:
     return ads.is_named_as_ad(classes, ident) or bool(says(classes, "") & Says.EMBED)
 
 
-_stride = stride_past(_TEXT_LEVEL, _SKIPPED, Ordinary(_BOXES, ads.glance, _matters))
+_stride: Final = stride_past(_TEXT_LEVEL, _SKIPPED, Ordinary(_BOXES, ads.glance, _matters))
 
 
 def spot(tree: Tree, anchor: Anchor | None, before: LexborNode | None, after: LexborNode | None) -> Spot:
@@ -255,9 +255,9 @@ def end_of_article(tree: Tree, outline: Outline, article: LexborNode | None) -> 
 
 
 # A sidebar slot whose place is forbidden shifts by so many widgets at most.
-_SHIFT = 2
+_SHIFT: Final = 2
 # More elements that call themselves one are not looked at.
-_MAX_SIDEBARS = 200
+_MAX_SIDEBARS: Final = 200
 
 
 def sidebar(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 from adproxy.model import NO_SPOT, Page, Reason, Spot
 from adproxy.page import article as articles
@@ -27,8 +27,8 @@ from adproxy.rules.ruleset import (
     needs_settled,
 )
 
-_OURS = "[data-adproxy-slot],[data-adproxy]"
-_MAX_NUMBERED_IDS = 40
+_OURS: Final = "[data-adproxy-slot],[data-adproxy]"
+_MAX_NUMBERED_IDS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from selectolax.lexbor import LexborNode
 
@@ -20,23 +21,23 @@ from adproxy.page.scan import Scanned
 from adproxy.page.tree import Tree
 from adproxy.rules.selectors import selector_problem
 
-MAX_LINKS = 2000
+MAX_LINKS: Final = 2000
 """Of one page."""
-MAX_NAMES = 12
+MAX_NAMES: Final = 12
 """Of ads that are told apart."""
-_MAX_SCRIPTS = 1 << 20
+_MAX_SCRIPTS: Final = 1 << 20
 """Characters of a page's scripts that are looked through."""
 
 # What may be an ad by itself; is_ad decides.
-_MAY_BE_AD = ",".join(
+_MAY_BE_AD: Final = ",".join(
     (
         *(sought.css() for sought in ads.NAMED),
         *("ins", "iframe", "amp-ad", "[data-ad-slot]", "[data-ad-unit]", "[data-ad-client]", "[data-google-query-id]"),
     )
 )
 # A name that a person gave; others have digits or hashes in them and change with the next build.
-_NAME = re.compile(r"[A-Za-z][A-Za-z_-]{1,39}")
-_NAMED_BY_TAG = frozenset(["article", "main", "aside"])
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z_-]{1,39}")
+_NAMED_BY_TAG: Final = frozenset(["article", "main", "aside"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from selectolax.lexbor import LexborNode
 
 from adproxy.page.walk import all_of
 
 # A text of more words is no teaser but a post that is shown whole.
-MOST_WORDS = 90
+MOST_WORDS: Final = 90
 # Two boxes of the kind stand in many an article ("read also"); a list has more.
-FEWEST = 3
+FEWEST: Final = 3
 # Share of a list's paragraphs that stand right below such a headline.
-_MOSTLY = 0.6
+_MOSTLY: Final = 0.6
 
-_HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
-_headings = all_of(*_HEADINGS)
-_links = all_of("a", attribute="href")
-_pictures = all_of("img", "picture")
+_HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6".split())
+_headings: Final = all_of(*_HEADINGS)
+_links: Final = all_of("a", attribute="href")
+_pictures: Final = all_of("img", "picture")
 # Between a headline and its text: a date, a byline, a picture.
-_BETWEEN = 3
+_BETWEEN: Final = 3
 # Boxes between a headline and the link that is around it.
-_AROUND = 3
-_HOST = re.compile(r"\s*(?:https?:)?//(?:www\.)?([^/?#:\s]+)", re.I)
+_AROUND: Final = 3
+_HOST: Final = re.compile(r"\s*(?:https?:)?//(?:www\.)?([^/?#:\s]+)", re.I)
 
 
 def own_host(body: LexborNode) -> str:

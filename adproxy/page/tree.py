@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
 
@@ -21,9 +22,9 @@ from adproxy.page.walk import text_in
 from adproxy.page.words import count_words
 
 # Elements that are nothing but boxes to a parser: no formatting, no scope of their own, no table part.
-_PLAIN = frozenset("div section article main aside header footer nav body center form search".split())
+_PLAIN: Final = frozenset("div section article main aside header footer nav body center form search".split())
 # All other elements that the parser knows: an element of any other name is a plain box too.
-_KNOWN = frozenset(
+_KNOWN: Final = frozenset(
     """a abbr acronym address applet area audio b base basefont bdi bdo bgsound big blink blockquote br button canvas
     caption cite code col colgroup command data datalist dd del details dfn dialog dir dl dt em embed fieldset
     figcaption figure font frame frameset h1 h2 h3 h4 h5 h6 head hgroup hr html i iframe image img input ins isindex
@@ -35,34 +36,35 @@ _KNOWN = frozenset(
 # Boxes to a parser too, but to an author the one is a form to fill in and the other a part of a line; and the one
 # formatting element that old pages have around all of their text. Where the page is laid out in one (some publishing
 # systems wrap every post in a span) blocks stand in it already, and a div may as well.
-_AROUND_THE_ARTICLE = frozenset(["form", "span", "font"])
-_TABLE_CHAIN = frozenset("td tr tbody thead tfoot table".split())
+_AROUND_THE_ARTICLE: Final = frozenset(["form", "span", "font"])
+_TABLE_CHAIN: Final = frozenset("td tr tbody thead tfoot table".split())
 # Formatting elements: what the parser reopens in later blocks if it is left open (HTML 13.2.4.3).
-FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
+FORMATTING: Final = frozenset("a b big code em font i nobr s small strike strong tt u".split())
 
-_BODY = re.compile(rb"<[bB][oO][dD][yY](?=[\t\n\f\r />])")
-_P_END_AFTER = re.compile(rb"[\t\n\f\r ]*+</[pP][\t\n\f\r />]")
+_BODY: Final = re.compile(rb"<[bB][oO][dD][yY](?=[\t\n\f\r />])")
+_P_END_AFTER: Final = re.compile(rb"[\t\n\f\r ]*+</[pP][\t\n\f\r />]")
 
 # Their start reopens pending formatting, as text does.
-_REOPENS = frozenset("area br embed img input wbr".split())
+_REOPENS: Final = frozenset("area br embed img input wbr".split())
 
 # Python 3.11 looks members of an enum up slowly, and there is an anchor for every gap.
-_BEFORE_START, _AFTER_END = Edge.BEFORE_START, Edge.AFTER_END
-_new = tuple.__new__  # as for blocks: a named tuple's own constructor takes longer
+_BEFORE_START: Final = Edge.BEFORE_START
+_AFTER_END: Final = Edge.AFTER_END
+_new: Final = tuple.__new__  # as for blocks: a named tuple's own constructor takes longer
 
 # Tables, and what stands before them until something is known to have been written there.
-_MAX_MOVED = 3_000
+_MAX_MOVED: Final = 3_000
 
 # How deep a walk to the body goes before the place is called illegal.
-_MAX_DEPTH = 256
+_MAX_DEPTH: Final = 256
 
 
 # Without the parser's copies of what is selected in a menu: they stand nowhere in the bytes, and thousands of options
 # that are copied one after the other take seconds.
-_AS_WRITTEN = LexborDocumentOptions.WO_EVENTS
+_AS_WRITTEN: Final = LexborDocumentOptions.WO_EVENTS
 
-_mark_of = value_for(ATTRIBUTE)
-_EVERYTHING = landmarks.finder(headlines=True, sidebars=True, ids=())
+_mark_of: Final = value_for(ATTRIBUTE)
+_EVERYTHING: Final = landmarks.finder(headlines=True, sidebars=True, ids=())
 
 
 def visible_text(node: LexborNode) -> str:
@@ -90,7 +92,7 @@ def _leaves_nothing_behind(noscript: LexborNode) -> bool:
 
 # What heads are made of: no anchor lies before or behind any of it. Whatever else begins with "<" ends the match, be it
 # in a script; so does a tag that is not complete yet.
-_HEAD = re.compile(
+_HEAD: Final = re.compile(
     rb"(?:[^<]++|<(?=!doctype[\t\n\f\r >]|/?(?:html|head|title|meta|link|script|style|base)[\t\n\f\r />]))*+", re.I
 )
 
@@ -118,17 +120,18 @@ class Tree:
         *,
         settled: bool = True,
         find: Callable[[LexborNode], Landmarks] = _EVERYTHING,
+        scripting: bool = True,
     ) -> None:
         """`html`: the original; `marked`: its marks; `text`: the marked copy as the parser shall see it.
 
         `settled`: whether anchors are asked if formatting is pending at them; where no slot needs to know it, no
-        anchor is called settled. `find`: finds what is asked for in the whole page (`landmarks.finder`).
+        anchor is called settled. `find`: finds what is asked for in the whole page (`landmarks.finder`). `scripting`:
+        on, as in nearly all browsers; what stands in a noscript is then text and can't hold an anchor.
         """
         self._ask_settled = settled
         self.html = html
         self.marked = marked
-        # Scripting on, as in nearly all browsers: what stands in a noscript is then text and can't hold an anchor.
-        self.parser = LexborHTMLParser(text, options=_AS_WRITTEN, scripting=True)
+        self.parser = LexborHTMLParser(text, options=_AS_WRITTEN, scripting=scripting)
         self.body = self.parser.body
         root = self.parser.root
         self.landmarks = find(root) if root is not None else landmarks.NOTHING
@@ -362,16 +365,10 @@ class Tree:
     def _second_opinion(self) -> frozenset[int]:
         """Starts of the elements that a parser with scripting off, for which a noscript's content is markup, puts
         into plain containers too."""
-        other = object.__new__(Tree)
-        other.html, other.marked = self.html, self.marked
-        other.parser = LexborHTMLParser(self._text, options=_AS_WRITTEN, scripting=False)
-        other.body, other._legal, other.off_limits = other.parser.body, {}, {}
-        moved = other._moved_by(other.css("table"))
-        if moved is None:
+        other = Tree(self.html, self.marked, self._text, settled=False, scripting=False)
+        if other._first_offset > len(self.html):
             return frozenset()
-        other._moved = moved
         everything = other.css(",".join(sorted(MARKED)))
-        other._roots = frozenset()
         other.open_for(everything)
         return frozenset(
             start

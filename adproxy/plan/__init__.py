@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from adproxy.model import DEVICES, Page, PerDevice, Placement, Plan, Reason
 from adproxy.plan import between_blocks, single_spots
@@ -54,7 +55,7 @@ def contenders_of(state: State) -> list[Contender]:
     return [contender for slot in slots if (contender := _contender(state, slot)) is not None]
 
 
-_has_stand_ins = PerRevision(lambda policy: any(slot.instead_of for slot in policy.slots))
+_has_stand_ins: Final = PerRevision(lambda policy: any(slot.instead_of for slot in policy.slots))
 
 
 def _with_stand_ins(state: State, contenders: list[Contender], chosen: Chosen) -> tuple[list[Contender], Chosen]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from adproxy.model import DEVICES, Anchor, Device
 from adproxy.rules.ruleset import Distance, FixedPlace, MidArticle, Place, Slot
 
 # Inside the main content by definition, though between no two of its blocks.
-_BELOW_HEADLINE, _END_OF_ARTICLE = FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE
+_BELOW_HEADLINE: Final = FixedPlace.BELOW_HEADLINE
+_END_OF_ARTICLE: Final = FixedPlace.END_OF_ARTICLE
 
 
 def is_counted(anchor: Anchor, place: Place) -> bool:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Final
 
 from adproxy.model import DEVICES, BlockKind, Device, Page, PerDevice, Plan
 from adproxy.plan.contender import is_counted
@@ -17,7 +18,7 @@ from adproxy.plan.ruler import Ruler
 from adproxy.plan.state import State, reserved_by
 from adproxy.rules.ruleset import FixedPlace, Policy, SidebarPlace
 
-SCREENS = PerDevice(844, 900)
+SCREENS: Final = PerDevice(844, 900)
 """CSS px: how high the screens are that go with `PHONE_WIDTH` and `DESKTOP_WIDTH`."""
 
 

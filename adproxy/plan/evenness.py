@@ -13,19 +13,20 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from math import inf
+from typing import Final
 
 from adproxy.model import BlockKind
 from adproxy.plan.state import State
 
 # A step, as a part of the distance between slots; of the article, where the rules ask for no distance.
-_OF_DISTANCE = 10
-_OF_ARTICLE = 100
+_OF_DISTANCE: Final = 10
+_OF_ARTICLE: Final = 100
 
 Stretches = tuple[float, ...]
 """Ascending, in steps, with infinity behind the last: the larger tuple is the more even one. For the smallest stretch
 decides, then the next; and where all are equal, the one with fewer."""
 
-NO_STRETCHES: Stretches = (inf,)
+NO_STRETCHES: Final[Stretches] = (inf,)
 
 
 def joined(stretches: Stretches, more: tuple[int, ...]) -> Stretches:

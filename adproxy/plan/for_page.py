@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Final
 
 from adproxy.model import Page, Reason, Refusal
 from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import ALWAYS, Policy, Said, SelectorPlace, Slot, When
 
-_DAY = re.compile(r"\s*(\d{4}-\d{2}-\d{2})(?!\d)")
+_DAY: Final = re.compile(r"\s*(\d{4}-\d{2}-\d{2})(?!\d)")
 # How schema.org spells truth values where they are no JSON ones.
-_SCHEMA_ORG = re.compile(r"https?://schema\.org/(true|false)")
+_SCHEMA_ORG: Final = re.compile(r"https?://schema\.org/(true|false)")
 # Of a text on the page, in an explanation.
-_SHOWN = 60
+_SHOWN: Final = 60
 
 
 def for_page(page: Page, policy: Policy) -> tuple[Policy, tuple[Refusal, ...]]:
@@ -41,7 +42,9 @@ def for_page(page: Page, policy: Policy) -> tuple[Policy, tuple[Refusal, ...]]:
     return policy, tuple(refusals)
 
 
-_asks_nothing = PerRevision(lambda policy: policy.when is ALWAYS and all(slot.when is ALWAYS for slot in policy.slots))
+_asks_nothing: Final = PerRevision(
+    lambda policy: policy.when is ALWAYS and all(slot.when is ALWAYS for slot in policy.slots)
+)
 """Whether a policy's slots are for any page."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Final
 
 from adproxy.model import Block, BlockFlag, BlockKind, Page, Reason
 from adproxy.plan.ruler import Ruler, found, is_heading, is_media
@@ -14,13 +15,16 @@ Verdict = tuple[Reason, str, str]
 """Reason, what was required, what was found."""
 
 # Python 3.11 takes longer to look a member up in its enum than to compare it: here they are asked for every gap.
-_PARAGRAPH, _MEDIA, _CAPTION, _AD = BlockKind.PARAGRAPH, BlockKind.MEDIA, BlockKind.CAPTION, BlockKind.AD
-_FOREIGN = (BlockKind.ASIDE, BlockKind.OTHER)
+_PARAGRAPH: Final = BlockKind.PARAGRAPH
+_MEDIA: Final = BlockKind.MEDIA
+_CAPTION: Final = BlockKind.CAPTION
+_AD: Final = BlockKind.AD
+_FOREIGN: Final = (BlockKind.ASIDE, BlockKind.OTHER)
 # So many times what the rules want is far enough from anything.
-_ENOUGH = 2.0
+_ENOUGH: Final = 2.0
 # A line of fewer words is rarely read by itself: the labels of a chart, a score, the figures of a table without one.
-_SCRAP = 3
-_BELONGS_TO_TEXT_BEFORE = (BlockKind.LIST, BlockKind.TABLE, BlockKind.CODE)
+_SCRAP: Final = 3
+_BELONGS_TO_TEXT_BEFORE: Final = (BlockKind.LIST, BlockKind.TABLE, BlockKind.CODE)
 
 
 class Gaps:
@@ -184,7 +188,7 @@ def checks(keep: KeepClear) -> tuple[Check, ...]:
     return tuple(check for check in known if check[1].above.amount > 0 or check[1].below.amount > 0)
 
 
-checks_of = PerRevision(lambda policy: checks(policy.keep_clear))
+checks_of: Final = PerRevision(lambda policy: checks(policy.keep_clear))
 """The same of a policy."""
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Final
 
 from adproxy.model import DEVICES, Block, BlockFlag, BlockKind, Device, Page
 from adproxy.rules.ruleset import Distance, Unit
 
-_LOOKED_AT = (BlockKind.MEDIA, BlockKind.CAPTION)
+_LOOKED_AT: Final = (BlockKind.MEDIA, BlockKind.CAPTION)
 # Not the article's own: never part of a distance.
-_FOREIGN = (BlockKind.AD, BlockKind.ASIDE)
-_WITHOUT_TEXT = _FOREIGN + _LOOKED_AT
+_FOREIGN: Final = (BlockKind.AD, BlockKind.ASIDE)
+_WITHOUT_TEXT: Final = _FOREIGN + _LOOKED_AT
 
 
 def is_media(block: Block) -> bool:

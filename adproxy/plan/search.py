@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from adproxy.model import DEVICES, Anchor, Device
 from adproxy.plan.chosen import Chosen
@@ -21,17 +21,17 @@ from adproxy.plan.evenness import NO_STRETCHES, Line, Stretches, joined
 from adproxy.plan.state import State, far_enough
 from adproxy.rules.ruleset import FixedPlace
 
-MAX_KEPT = 400
+MAX_KEPT: Final = 400
 # Partial plans times places: some tenths of a second at most.
-_MAX_WORK = 20_000
-_LEAST_KEPT = 4
+_MAX_WORK: Final = 20_000
+_LEAST_KEPT: Final = 4
 
-_SUBSETS: dict[tuple[Device, ...], tuple[tuple[Device, ...], ...]] = {
+_SUBSETS: Final[dict[tuple[Device, ...], tuple[tuple[Device, ...], ...]]] = {
     ("phone", "desktop"): (("phone", "desktop"), ("phone",), ("desktop",)),
     ("phone",): (("phone",),),
     ("desktop",): (("desktop",),),
 }
-_ANYWHERE = 2
+_ANYWHERE: Final = 2
 """Index in `_Partial.free_from`, behind those of the devices."""
 
 

@@ -12,15 +12,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import isqrt
+from typing import Final
 
 from adproxy.plan.evenness import NO_STRETCHES, Line, Stretches, joined
 from adproxy.plan.state import Spacing
 
 # Pairs of gaps that are compared at most, so that a page of thousands of blocks costs milliseconds. Beyond, the
 # windows are thinned out: the smallest stretch is still the largest possible, the others nearly so.
-MAX_PAIRS = 10_000
+MAX_PAIRS: Final = 10_000
 # Running sums of px are floats: the windows' far ends are only bounds, and may be a little too wide.
-_SLACK = 1e-6
+_SLACK: Final = 1e-6
 
 
 _Label = tuple[Stretches, tuple[int, ...]]

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Final
 
 from adproxy.model import (
     DESKTOP_WIDTH,
@@ -26,15 +27,15 @@ from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import Distance, Policy, Slot
 
 # Python 3.11 takes longer to look a member up in its enum than to compare it: this one is asked for every block.
-_AD = BlockKind.AD
-_WIDTHS: dict[Device, int] = {"phone": PHONE_WIDTH, "desktop": DESKTOP_WIDTH}
+_AD: Final = BlockKind.AD
+_WIDTHS: Final[dict[Device, int]] = {"phone": PHONE_WIDTH, "desktop": DESKTOP_WIDTH}
 
 
 def _reserved(policy: Policy) -> Mapping[tuple[str, Device], int]:
     return {(slot.name, device): slot.height_at(_WIDTHS[device]) for slot in policy.slots for device in DEVICES}
 
 
-reserved_by = PerRevision(_reserved)
+reserved_by: Final = PerRevision(_reserved)
 """Reserved heights of a policy's slots by name and device, CSS px; 0 where a slot has no sizes."""
 
 
