@@ -29,7 +29,9 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 # The environment is made anew when pyproject.toml changes, or what is compiled.
-.venv/product: pyproject.toml tests/setup.sh hatch_build.py $(wildcard adproxy/*.pyx adproxy/page/*.pyx adproxy/page/*.pxi)
+COMPILED := $(wildcard $(addprefix adproxy/,*.pyx page/*.p* plan/*.py charset.py csp.py labels.py markup.py splice.py \
+  model.py rules/ruleset.py))
+.venv/product: pyproject.toml tests/setup.sh hatch_build.py $(COMPILED)
 	@tests/setup.sh product
 	@touch $@
 
@@ -93,5 +95,6 @@ judges: .venv/tests
 	@cd tests && PATH=$$PATH:/usr/sbin ../$(PY) -m judges ../.tools/judges $(JUDGES)
 
 clean:
-	rm -f adproxy/page/*.so
+	find adproxy -name '*.so' -delete
+	rm -f adproxy__mypyc.*.so adproxy/compiled_from.txt
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -75,7 +75,7 @@ case "${1:-}" in
   product)
     environment
     compiler
-    say "installing adproxy into .venv"
+    say "installing adproxy into .venv, and compiling a part of it, which takes a minute or two"
     .venv/bin/pip install --quiet --editable '.[proxy]'
     case $(.venv/bin/adproxy --version) in
       *Python*) say "the scan of pages runs in Python. To have it compiled: apt-get install gcc libc6-dev python3-dev," \

@@ -28,7 +28,7 @@ PROMETHEUS = DEPLOY / "prometheus"
 DASHBOARD = DEPLOY / "grafana" / "adproxy.json"
 SETTINGS = {f"ADPROXY_{name.upper()}": field for name, field in ProxySettings.model_fields.items()}
 NO_SETTINGS = {"ADPROXY_COMPILE", "ADPROXY_PURE_PYTHON"}
-"""Read before there are settings: by hatch_build.py and page/scan.py."""
+"""Read before there are settings: by hatch_build.py and adproxy/__init__.py."""
 EXPOSURE = 15
 """What `systemd-analyze security` may find at most, of 100: a service without any protection has 96."""
 

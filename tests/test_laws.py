@@ -285,6 +285,7 @@ UNPROVEN: dict[str, tuple[object, str, object, str]] = {
 }
 
 
+@pytest.mark.source
 @pytest.mark.parametrize("name", UNPROVEN)
 def test_law_2_its_check_catches_a_tree_without_its_proofs(
     monkeypatch: pytest.MonkeyPatch, html5lib_parser: Html5lib, name: str

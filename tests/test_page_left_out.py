@@ -128,6 +128,7 @@ def test_what_only_looks_like_a_script_changes_nothing(case: str, first: bool) -
     assert without == whole
 
 
+@pytest.mark.source
 def test_a_rewriter_that_believed_without_a_proof_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     html = b"<body>" + MISLEADING["in a comment"] + ARTICLE
     assert len(mark(html, whole=False).left_out) == 1

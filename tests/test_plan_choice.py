@@ -412,6 +412,7 @@ BROKEN: dict[str, tuple[object, str, object, Case]] = {
 }  # fmt: skip
 
 
+@pytest.mark.source
 @pytest.mark.parametrize("name", BROKEN)
 def test_the_comparison_with_all_sets_catches_a_worse_planner(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, function, broken, case = BROKEN[name]

@@ -54,6 +54,7 @@ def test_formatting_that_is_open_at_a_place_never_leaks_into_a_slot(
         check_trees(html, result.body, result.insertions, parser, scripting=scripting)
 
 
+@pytest.mark.source
 def test_the_check_above_sees_a_leak(monkeypatch: pytest.MonkeyPatch, html5lib_parser: Html5lib) -> None:
     html = f"<!DOCTYPE html><body><main>{TEXT}<div><p>A <b>word</p></div>\0</b>c</main>".encode()
     monkeypatch.setattr(Tree, "_settled", lambda *_: True)

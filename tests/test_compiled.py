@@ -1,0 +1,68 @@
+"""Python that mypyc compiled does what its source does."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import missing
+
+import adproxy.plan
+
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "adproxy"
+
+
+@pytest.fixture(autouse=True)
+def compiled() -> None:
+    if str(adproxy.plan.__file__).endswith(".py"):
+        if os.environ.get("ADPROXY_PURE_PYTHON") == "1":
+            pytest.skip("sources were asked for")
+        missing("nothing is compiled here: make .venv/product")
+
+
+def by(sources: bool, *command: str) -> subprocess.Popen[str]:
+    """A program of Python's that runs by the sources or by what is compiled, and with the same order of sets."""
+    return subprocess.Popen(
+        [sys.executable, *command],
+        env=os.environ | {"ADPROXY_PURE_PYTHON": "1" if sources else "", "PYTHONHASHSEED": "0"},
+        cwd=TESTS.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_it_was_made_from_the_sources_that_are_here() -> None:
+    said = (PACKAGE / "compiled_from.txt").read_text().splitlines()
+    made_from = {name: digest for digest, _, name in (line.partition("  ") for line in said)}
+    assert len(made_from) > 20
+    edited = [n for n, d in made_from.items() if hashlib.sha256((PACKAGE / n).read_bytes()).hexdigest() != d]
+    assert not edited, "edited since they were compiled: make .venv/product"
+
+
+def test_pages_and_decisions_are_those_of_the_sources() -> None:
+    script = str(TESTS / "both_ways.py")
+    runs = [by(True, script), by(False, script)]
+    told = [run.communicate(timeout=100) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], [errors for _, errors in told]
+    assert [errors for _, errors in told] == ["by what is sources\n", "by what is compiled\n"]
+    (of_sources, _), (of_compiled, _) = told
+    pairs = list(zip(of_sources.splitlines(), of_compiled.splitlines(), strict=True))
+    assert len(pairs) > 100
+    assert [theirs for theirs, ours in pairs if theirs != ours] == []
+
+
+def test_checks_catch_rewriters_that_are_broken_in_their_sources() -> None:
+    run = by(True, "-m", "pytest", "-m", "source", "-p", "no:cacheprovider", "-n", "0", str(TESTS))
+    told, errors = run.communicate(timeout=110)
+    assert run.returncode == 0, told + errors
+    passed = re.search(r"(\d+) passed", told)
+    assert passed is not None, told
+    assert int(passed[1]) >= 8, told
+    assert "skipped" not in told
