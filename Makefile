@@ -29,8 +29,8 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 # The environment is made anew when pyproject.toml changes, or what is compiled.
-COMPILED := $(wildcard $(addprefix adproxy/,*.pyx page/*.p* plan/*.py charset.py csp.py labels.py markup.py splice.py \
-  model.py rules/ruleset.py))
+COMPILED := $(wildcard $(addprefix adproxy/,*.pyx page/*.p* plan/*.py $(addsuffix .py,charset csp labels \
+  markup model rewrite splice rules/per_revision rules/ruleset)))
 .venv/product: pyproject.toml tests/setup.sh hatch_build.py $(COMPILED)
 	@tests/setup.sh product
 	@touch $@

@@ -34,15 +34,14 @@ CYTHON = {
 PYTHON = tuple(
     f"{module}.py"
     for module in """
-    charset csp labels markup splice
-    page/ad_room page/ad_stack page/ads page/article page/blocks page/contents page/facts page/guard
-    page/headline_company page/heights page/landmarks page/places page/survey page/teasers page/tree
+    charset csp labels markup model rewrite splice rules/per_revision rules/ruleset
+    page/ad_room page/ad_stack page/ads page/article page/blocks page/contents page/ends page/facts page/guard
+    page/headline_company page/heights page/landmarks page/markers page/names page/places page/read
+    page/survey page/teasers page/tree
     plan/__init__ plan/between_blocks plan/choose plan/chosen plan/contender plan/density plan/evenness plan/for_page
     plan/gaps plan/ruler plan/search plan/single_spots plan/spread plan/state
     """.split()
 )
-# What these look like is compiled into the others: a named tuple's fields are found by their places.
-SHAPES = ("model.py", "rules/ruleset.py")
 MADE_FROM = "compiled_from.txt"
 """The SHA-256 of each of those sources, as sha256sum writes them; beside the package's own files."""
 
@@ -107,9 +106,7 @@ def _compiled(root: Path, directory: Path, *, required: bool) -> Path:
     build.parallel = os.cpu_count()
     build.ensure_finalized()
     build.run()
-    sums = (
-        f"{hashlib.sha256((root / 'adproxy' / name).read_bytes()).hexdigest()}  {name}\n" for name in (*PYTHON, *SHAPES)
-    )
+    sums = (f"{hashlib.sha256((root / 'adproxy' / name).read_bytes()).hexdigest()}  {name}\n" for name in PYTHON)
     (directory / "lib" / "adproxy" / MADE_FROM).write_text("".join(sums))
     return directory / "lib"
 

@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 if os.environ.get("ADPROXY_PURE_PYTHON") == "1":
     # Python takes a compiled module where there is one beside its source, unless it looks for sources first.
-    for _folder in (str(Path(__file__).parent / name) for name in (".", "page", "plan")):
+    for _folder in (str(Path(__file__).parent / name) for name in ("", "page", "plan", "rules")):
         sys.path_importer_cache[_folder] = FileFinder(
             _folder, (SourceFileLoader, SOURCE_SUFFIXES), (ExtensionFileLoader, EXTENSION_SUFFIXES)
         )

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 
 class PerDevice(NamedTuple):
@@ -79,18 +79,18 @@ class BlockKind(Enum):
 class BlockFlag:
     """Facts about a block that decide what may stand beside it: bits of `Block.flags`, an int."""
 
-    NONE = 0
-    LEAD_IN = 1
+    NONE: Final = 0
+    LEAD_IN: Final = 1
     """Ends in a colon: what follows (list, table, quote, code) belongs to it."""
-    PSEUDO_HEADING = 2
+    PSEUDO_HEADING: Final = 2
     """A short paragraph that is all bold: a heading in disguise."""
-    OPEN_SENTENCE = 4
+    OPEN_SENTENCE: Final = 4
     """Ends without the end of a sentence: what follows may go on with it."""
-    KEEP_WITH_NEXT = 8
+    KEEP_WITH_NEXT: Final = 8
     """Belongs together with the next block: a quotation and its source."""
-    HAS_MEDIA = 16
+    HAS_MEDIA: Final = 16
     """A paragraph with a picture or frame in it."""
-    ENDS_POST = 32
+    ENDS_POST: Final = 32
     """The last block of one of several posts: who writes next, and when, belongs to the next one."""
 
 

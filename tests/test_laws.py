@@ -489,6 +489,7 @@ def test_law_6_a_rewritten_page_is_known_as_such() -> None:
     assert again.reason is SkipReason.ALREADY_REWRITTEN
 
 
+@pytest.mark.source
 def test_law_6_its_check_catches_a_rewrite_that_does_not_know_its_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_read, "_OURS", "[data-of-somebody-else]")
     with pytest.raises(LawBroken):

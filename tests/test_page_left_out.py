@@ -198,12 +198,14 @@ def reads(monkeypatch: pytest.MonkeyPatch, html: bytes, wanted: Wanted, encoding
     return found
 
 
+@pytest.mark.source
 def test_a_page_is_parsed_twice_only_where_a_proof_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = b"<body><script>" + CODE + b"</script>" + ARTICLE
     assert reads(monkeypatch, plain, Wanted()) == [True]
     assert reads(monkeypatch, b"<body>" + MISLEADING["in a comment"] + ARTICLE, Wanted()) == [True, False]
 
 
+@pytest.mark.source
 def test_where_a_second_time_would_be_a_burden_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = b"<body><script>" + CODE + b"</script>" + ARTICLE
     large = plain + b"<p>x</p>" * guard._LIGHT_TAGS
@@ -212,6 +214,7 @@ def test_where_a_second_time_would_be_a_burden_nothing_is_left_out(monkeypatch: 
     assert reads(monkeypatch, large, Wanted()) == [False]
 
 
+@pytest.mark.source
 def test_selectors_that_ask_for_text_see_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = compile_wanted(replace(POLICY, when=When(has=('script:lexbor-contains("go()")',))))
     plain = b"<body><script>" + CODE + b"</script>" + ARTICLE
@@ -220,6 +223,7 @@ def test_selectors_that_ask_for_text_see_all_of_it(monkeypatch: pytest.MonkeyPat
     assert read(plain, wanted).facts.matched
 
 
+@pytest.mark.source
 def test_pages_in_other_encodings_are_parsed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = b"<body><script>" + CODE + b"</script>" + ARTICLE
     assert reads(monkeypatch, plain, Wanted(), "cp932") == [False]

@@ -11,6 +11,7 @@ from adproxy.errors import RulesError
 from adproxy.rules import revision
 from adproxy.rules.compile import load_rules
 from adproxy.rules.creative_html import check_html
+from adproxy.rules.revision import revision_of
 from adproxy.rules.ruleset import (
     LAYOUT,
     AdsenseCreative,
@@ -376,6 +377,11 @@ def test_a_single_file_without_site_is_named_after_itself(tmp_path: Path) -> Non
 # --- revisions ---
 
 PLAIN = "use: [news]\nlimits: {in_article: 3, gap: 100 words}\n"
+
+
+def test_a_number_is_the_same_however_it_is_kept() -> None:
+    assert revision_of((120, 0.5)) == revision_of((120.0, 0.5))
+    assert revision_of((120, 0.5)) != revision_of((120.5, 0.5))
 
 
 def test_comments_white_space_and_spelling_leave_the_revision(tmp_path: Path) -> None:

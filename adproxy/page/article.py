@@ -18,7 +18,7 @@ What holds more than one text is told apart:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from selectolax.lexbor import LexborNode
@@ -70,13 +70,13 @@ Folded = tuple[str, int]
 """A text with its white space folded, and its words."""
 
 
-@dataclass(slots=True)
 class Group:
     """Good paragraphs that share a parent."""
 
-    parent: LexborNode
-    words: int = 0
-    paragraphs: list[LexborNode] = field(default_factory=list)
+    def __init__(self, parent: LexborNode, words: int = 0, paragraphs: Iterable[LexborNode] = ()) -> None:
+        self.parent = parent
+        self.words = words
+        self.paragraphs = list(paragraphs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +94,21 @@ class Article:
     """`mem_id`s of the elements in it that are posts, one below the other."""
 
 
-@dataclass(slots=True)
 class _Branch:
     """An element with good paragraphs somewhere in it."""
 
-    node: LexborNode
-    around: _Branch | None
-    """What it stands in; None for the body."""
-    words: int = 0
-    """Of all good paragraphs in it."""
-    own_words: int = 0
-    """Of those that are its children."""
-    ignored: bool = False
-    """It is, or stands in, what is no part of an article."""
-    weight: int = 0
-    """Words of the good paragraphs in it that are not ignored."""
+    def __init__(self, node: LexborNode, around: _Branch | None) -> None:
+        self.node = node
+        self.around = around
+        """What it stands in; None for the body."""
+        self.words = 0
+        """Of all good paragraphs in it."""
+        self.own_words = 0
+        """Of those that are its children."""
+        self.ignored = False
+        """It is, or stands in, what is no part of an article."""
+        self.weight = 0
+        """Words of the good paragraphs in it that are not ignored."""
 
 
 def is_plain(node: LexborNode) -> bool:
@@ -239,7 +239,7 @@ def within(root: LexborNode) -> Article:
 
 def _with_own_text(body: LexborNode, groups: dict[int, Group]) -> dict[int, Group]:
     """Groups of good paragraphs with what holds text of its own besides."""
-    groups = {mem_id: Group(g.parent, g.words, [*g.paragraphs]) for mem_id, g in groups.items()}
+    groups = {mem_id: Group(g.parent, g.words, g.paragraphs) for mem_id, g in groups.items()}
     boxes, typewritten = _text_boxes(body)
     for node in (body, *boxes, *typewritten):
         preformatted = node.tag == "pre"

@@ -116,19 +116,20 @@ _WHOLE_POST: Final = 200
 _QUOTE_PARAGRAPH: Final = 30
 
 
-@dataclass(slots=True)
+# No dataclasses, whose constructors are made where no compiler sees them: there are dozens of these a page.
 class _Piece:
     """A block, and the nodes that its gaps are made from."""
 
-    block: Block
-    node: LexborNode | None
-    """Its element; None for a run of text directly in a container."""
-    good: bool = False
-    """A paragraph of the article itself."""
-    line_break: LexborNode | None = None
-    """The last of the line breaks that separate a run of text from the one before."""
-    joined: bool = False
-    """It stands in the same paragraph as the piece before: there is no place for a slot between them."""
+    def __init__(self, block: Block, node: LexborNode | None, good: bool) -> None:
+        self.block = block
+        self.node = node
+        """Its element; None for a run of text directly in a container."""
+        self.good = good
+        """A paragraph of the article itself."""
+        self.line_break: LexborNode | None = None
+        """The last of the line breaks that separate a run of text from the one before."""
+        self.joined = False
+        """It stands in the same paragraph as the piece before: there is no place for a slot between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,18 +205,18 @@ def is_hidden(attributes: dict[str, str | None]) -> bool:
 # --- the walk -----------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
 class _Run:
     """Text and inline elements that stand directly in a container, one after the other."""
 
-    parts: list[str] = field(default_factory=list)
-    linked: int = 0
-    """Characters within links."""
-    breaks: int = 0
-    """Line breaks since the last text."""
-    last_break: LexborNode | None = None
-    led_by: LexborNode | None = None
-    """The line break that separates this run from the one before."""
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.linked = 0
+        """Characters within links."""
+        self.breaks = 0
+        """Line breaks since the last text."""
+        self.last_break: LexborNode | None = None
+        self.led_by: LexborNode | None = None
+        """The line break that separates this run from the one before."""
 
     def add(self, walk: _Walk, text: str, linked: int = 0) -> None:
         if not text.strip():
@@ -543,8 +544,8 @@ def _is_card(made: list[_Piece]) -> bool:
     """True for a picture, a linked title and few words: a teaser of another page."""
     if len(made) > _CARD_PIECES or sum(p.block.words for p in made) > _CARD_WORDS:
         return False
-    kinds = {piece.block.kind for piece in made}
-    return {BlockKind.MEDIA, BlockKind.ASIDE} <= kinds
+    kinds = [piece.block.kind for piece in made]
+    return any(kind is BlockKind.MEDIA for kind in kinds) and any(kind is BlockKind.ASIDE for kind in kinds)
 
 
 def _is_foreign(node: LexborNode, characters: int) -> bool:

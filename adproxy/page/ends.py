@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 # A long article with its sidebars; an element longer than this is not searched for its end.
 MAX_REGION = 256 * 1024
@@ -162,15 +163,15 @@ def _behind_svg(html: bytes, position: int, limit: int) -> int:
 class Trait:
     """What an element's name means for this search, as bits."""
 
-    TABLE_PART = 1
-    TABLE = 2
-    UNCLEAR = 4
-    RAW = 8
-    SVG = 16
-    HEADING = 32
-    CLOSES_P = 64
-    SCRIPT = 128
-    NOSCRIPT = 256
+    TABLE_PART: Final = 1
+    TABLE: Final = 2
+    UNCLEAR: Final = 4
+    RAW: Final = 8
+    SVG: Final = 16
+    HEADING: Final = 32
+    CLOSES_P: Final = 64
+    SCRIPT: Final = 128
+    NOSCRIPT: Final = 256
 
 
 TRAITS: dict[bytes, int] = {}

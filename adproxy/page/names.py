@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 
 
 class Says:
     """What names say of an element's content: bits of an int (an enum's arithmetic is too slow here)."""
 
-    NOTHING = 0
-    NOT_ARTICLE = 1
+    NOTHING: Final = 0
+    NOT_ARTICLE: Final = 1
     """Navigation, related links, comments, newsletter, author, sharing …: not the article's own text."""
-    ARTICLE = 2
+    ARTICLE: Final = 2
     """The article's body."""
-    CAPTION = 4
-    PULL_QUOTE = 8
-    SIDEBAR = 16
-    MEDIA = 32
-    AD = 64
+    CAPTION: Final = 4
+    PULL_QUOTE: Final = 8
+    SIDEBAR: Final = 16
+    MEDIA: Final = 32
+    AD: Final = 64
     """Advertising."""
-    EMBED = 128
+    EMBED: Final = 128
     """A post of a social network, as its script finds it."""
 
 

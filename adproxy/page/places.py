@@ -6,7 +6,7 @@ A spot knows what stands around it: words to the next advertising of the page's 
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from selectolax.lexbor import LexborNode
 
@@ -51,14 +51,15 @@ _NEVER_INSIDE: Final = frozenset(
 )
 
 
-class _Side(NamedTuple):
-    ad: int | None = None
-    media: bool = False
-    heading: bool = False
-    lead_in: bool = False
+class _Side:
+    def __init__(self, ad: int | None, media: bool, heading: bool, lead_in: bool) -> None:
+        self.ad = ad
+        self.media = media
+        self.heading = heading
+        self.lead_in = lead_in
 
 
-_NOTHING_NEAR: Final = _Side()
+_NOTHING_NEAR: Final = _Side(None, False, False, False)
 
 
 def _matters(classes: str, ident: str) -> bool:

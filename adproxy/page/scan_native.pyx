@@ -66,9 +66,9 @@ cdef bint _may_be_left(Bytes page, Py_ssize_t start, Py_ssize_t end, uint8_t quo
 
 
 cdef bint _has(Bytes page, Py_ssize_t size, Bytes needle, Py_ssize_t length, Py_ssize_t rare) noexcept nogil:
-    """Whether the page holds a needle, four bytes of which, from `rare` on, are seldom on a page."""
+    """Whether the page holds a needle, two bytes of which, from `rare` on, are seldom on a page."""
     cdef Py_ssize_t position = 0, end, i
-    cdef uint8_t a = needle[rare], b = needle[rare + 1], c = needle[rare + 2], d = needle[rare + 3]
+    cdef uint8_t a = needle[rare], b = needle[rare + 1]
     cdef uint8_t seen
     cdef Py_ssize_t starts = size - length + 1  # where it could begin
     cdef Bytes shifted = page + rare
@@ -76,10 +76,7 @@ cdef bint _has(Bytes page, Py_ssize_t size, Bytes needle, Py_ssize_t length, Py_
         end = min(position + 2048, starts)
         seen = 0
         for i in range(position, end):  # without a branch: the compiler looks at many bytes at once
-            seen |= (
-                <uint8_t> (shifted[i] == a) & <uint8_t> (shifted[i + 1] == b)
-                & <uint8_t> (shifted[i + 2] == c) & <uint8_t> (shifted[i + 3] == d)
-            )
+            seen |= <uint8_t> (shifted[i] == a) & <uint8_t> (shifted[i + 1] == b)
         if seen:
             for i in range(position, end):
                 if memcmp(page + i, needle, length) == 0:
@@ -326,7 +323,7 @@ cdef class Scanned:
         """Whether ``adproxy`` is among the bytes."""
         if self._holds_adproxy < 0:
             self._holds_adproxy = _has(
-                <Bytes> PyBytes_AS_STRING(self.html), PyBytes_GET_SIZE(self.html), b"adproxy", 7, 3
+                <Bytes> PyBytes_AS_STRING(self.html), PyBytes_GET_SIZE(self.html), b"adproxy", 7, 5
             )
         return self._holds_adproxy == 1
 

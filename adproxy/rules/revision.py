@@ -35,6 +35,8 @@ def _canonical(value: object) -> object:
         return {str(key): _canonical(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return [_canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer():  # 120 and 120.0 mean the same
+        return int(value)
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     raise TypeError(f"no canonical form for {type(value).__name__}")
