@@ -13,7 +13,7 @@ from adproxy import logs
 from adproxy.board import Board
 from adproxy.console.access import FILE_NAME, Access, access_for
 from adproxy.errors import RulesError, SettingsError
-from adproxy.listening import address_of, listen
+from adproxy.listening import address_of, let_nobody_in, listen
 from adproxy.memory import keep_freed_memory
 from adproxy.metrics import Metrics
 from adproxy.peers import Peers
@@ -83,11 +83,16 @@ def main(settings: ProxySettings) -> int:
             work,
             drain_seconds=settings.drain_seconds,
             hang_seconds=settings.hang_seconds,
-            let_go=public.close,
+            let_go=lambda: _let_go(public),
             switch=switch,
             quarantine=quarantine,
         )
         return supervisor.run()
+
+
+def _let_go(public: socket.socket) -> None:
+    let_nobody_in(public)
+    public.close()
 
 
 def _from_here(listener: socket.socket) -> str:

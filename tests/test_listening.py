@@ -1,9 +1,12 @@
 """Sockets to listen on."""
 
+import socket
+import sys
+
 import pytest
 
 from adproxy.errors import SettingsError
-from adproxy.listening import address_of, listen
+from adproxy.listening import address_of, let_nobody_in, listen
 
 
 def test_any_free_port() -> None:
@@ -38,3 +41,22 @@ def test_a_busy_port_gives_way_to_the_next_where_that_is_wanted() -> None:
 def test_an_address_that_is_not_ours_is_refused_in_words(host: str) -> None:
     with pytest.raises(SettingsError, match=rf"can't listen on {host}, port 0: "):
         listen(host, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="filters of packets are Linux's")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_listener_that_lets_nobody_in_keeps_who_waits_and_resets_nobody(host: str) -> None:
+    with listen(host, 0) as listener:
+        address = listener.getsockname()[:2]
+        with socket.create_connection(address, timeout=5) as waiting:
+            let_nobody_in(listener)
+            with pytest.raises(TimeoutError):
+                socket.create_connection(address, timeout=0.2)
+            accepted, _ = listener.accept()
+            with accepted:
+                waiting.sendall(b"asked")
+                assert accepted.recv(10) == b"asked"
+                accepted.sendall(b"answered")
+                assert waiting.recv(10) == b"answered"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=5)
