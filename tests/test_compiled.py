@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from conftest import missing
 
 import adproxy.plan
+from adproxy.cli import app
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "adproxy"
@@ -44,6 +46,19 @@ def test_it_was_made_from_the_sources_that_are_here() -> None:
     assert len(made_from) > 20
     edited = [n for n, d in made_from.items() if hashlib.sha256((PACKAGE / n).read_bytes()).hexdigest() != d]
     assert not edited, "edited since they were compiled: make .venv/product"
+
+
+def test_the_version_tells_where_the_planner_was_not_compiled(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said() -> str:
+        with pytest.raises(typer.Exit):
+            app._version(True)
+        return capsys.readouterr().out
+
+    assert said().endswith("(pages are scanned by compiled code)\n")
+    monkeypatch.setattr(adproxy.plan, "__file__", "plan/__init__.py")
+    assert said().endswith("(pages are scanned by compiled code, and judged by Python: mypyc refused the sources)\n")
 
 
 def test_pages_and_decisions_are_those_of_the_sources() -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from adproxy import __version__
+from adproxy import __version__, plan
 from adproxy.errors import AdproxyError
 from adproxy.page import scan, walk
 
@@ -51,6 +51,8 @@ def _version(wanted: bool) -> None:
         how = "compiled code" if scan.IS_COMPILED else "Python"
         if scan.IS_COMPILED and not walk.IS_COMPILED:
             how += ", and searched by Python: the compiled search does not know this parser"
+        if scan.IS_COMPILED and str(plan.__file__).endswith(".py"):
+            how += ", and judged by Python: mypyc refused the sources"
         typer.echo(f"adproxy {__version__} (pages are scanned by {how})")
         raise typer.Exit
 
