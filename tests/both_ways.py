@@ -14,7 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import adproxy.plan
+from conftest import BY_SOURCES
+
 from adproxy.account import account_of, decide
 from adproxy.demo.content import load_articles
 from adproxy.demo.pages import article_page
@@ -47,8 +48,7 @@ def digest(name: str, html: bytes, book: RuleBook) -> str:
 
 
 def main() -> None:
-    how = "sources" if str(adproxy.plan.__file__).endswith(".py") else "compiled"
-    print(f"by what is {how}", file=sys.stderr)
+    print("by sources" if BY_SOURCES else "by what is compiled", file=sys.stderr)
     for case in sorted(page.parent for page in CASES.glob("*/page.html")):
         print(f"{case.name}: {digest(case.name, (case / 'page.html').read_bytes(), load_rules(case / 'rules.yaml'))}")
     everything = list(pages())

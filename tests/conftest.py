@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from stage import Stage
 
 
+BY_SOURCES = str(adproxy.plan.__file__).endswith(".py")
+"""Whether what mypyc may compile runs by its sources here."""
+
+
 def missing(what: str) -> None:
     """Skip a test for want of something; where everything has to be there (``CI=true``) fail it instead."""
     if os.environ.get("CI") == "true":
@@ -25,7 +29,7 @@ def missing(what: str) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What breaks a part of what is compiled is left to `test_compiled.py`, which runs it by the sources."""
-    if str(adproxy.plan.__file__).endswith(".py"):
+    if BY_SOURCES:
         return
     for item in items:
         if item.get_closest_marker("source"):
