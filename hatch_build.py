@@ -93,21 +93,23 @@ class CompilePages(BuildHookInterface):  # type: ignore[type-arg, unused-ignore]
 
 def _compiled(root: Path, directory: Path, *, required: bool) -> Path:
     """A folder in a directory with all compiled modules of a checkout, each where it belongs from the checkout on."""
-    extensions = cythonize(_in_cython(root / "adproxy", directory), quiet=True)
+    in_python: list[Extension] = []
     try:
-        extensions += _in_python(root, directory)
+        in_python = _in_python(root, directory)
     except CompileError as refused:  # by a mypy that is newer than all that this was tried with
         if required:
             raise
         print(f"adproxy: {refused}. It runs as Python, and a page takes longer.", file=sys.stderr)
-    distribution = Distribution({"name": "adproxy", "ext_modules": extensions})
+    in_cython = cythonize(_in_cython(root / "adproxy", directory), quiet=True)
+    distribution = Distribution({"name": "adproxy", "ext_modules": [*in_cython, *in_python]})
     build = distribution.get_command_obj("build_ext")
     build.build_lib, build.build_temp = str(directory / "lib"), str(directory / "temp")
     build.parallel = os.cpu_count()
     build.ensure_finalized()
     build.run()
-    sums = (f"{hashlib.sha256((root / 'adproxy' / name).read_bytes()).hexdigest()}  {name}\n" for name in PYTHON)
-    (directory / "lib" / "adproxy" / MADE_FROM).write_text("".join(sums))
+    if in_python:
+        sums = (f"{hashlib.sha256((root / 'adproxy' / name).read_bytes()).hexdigest()}  {name}\n" for name in PYTHON)
+        (directory / "lib" / "adproxy" / MADE_FROM).write_text("".join(sums))
     return directory / "lib"
 
 
