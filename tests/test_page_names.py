@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from adproxy.page import ads, kept, names
 from adproxy.page.names import Says, says, tokens
 
 
@@ -78,3 +81,25 @@ def test_embeds_are_known_by_the_classes_that_their_scripts_look_for(name: str) 
 def test_very_long_and_very_many_names_are_cut() -> None:
     assert says(" ".join(f"x{i}" for i in range(30)) + " comments", "") == Says.NOTHING
     assert tokens("a" * 500) == ("a" * 400,)
+
+
+def test_what_names_say_is_kept_within_a_bound() -> None:
+    answers: dict[str, int] = {}
+    for i in range(kept.MOST + 3):
+        kept.keep(answers, f"name-{i}", i)
+    assert len(answers) == 3
+    assert answers[f"name-{kept.MOST}"] == kept.MOST
+
+
+@pytest.mark.parametrize("asked", [lambda name: says(name, ""), lambda name: says("", name), tokens,
+                                   lambda name: ads.is_named_as_ad(name, "")])  # fmt: skip
+def test_long_names_fill_no_memory(asked: Callable[[str], object]) -> None:
+    def held() -> list[object]:
+        return [*names._tokens, *names._said, *ads._named]
+
+    asked("short-and-seldom-heard")
+    assert any("short-and-seldom-heard" in str(question) for question in held())
+    before = len(held())
+    for i in range(50):
+        asked(f"x{i}-" + "long" * kept.LONGEST)
+    assert len(held()) == before

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 from selectolax.lexbor import LexborNode
 
 from adproxy.labels import is_label
 from adproxy.page.glance import glance_for
+from adproxy.page.kept import LONGEST, keep
 from adproxy.page.names import Says, says
 from adproxy.page.walk import Sought
 
@@ -45,7 +45,6 @@ _NEVER: Final = frozenset(
 # role.
 _TELLING: Final = _AD_ATTRIBUTES | {"aria-label", "style", "hidden", "role"}
 glance: Final = glance_for(_TELLING)
-_NAMELESS: Final = ("", "")
 
 # A box with more words than this is content that is called after an ad, not an ad.
 MAX_WORDS: Final = 60
@@ -74,10 +73,21 @@ def ordinary_names(tag: str, node: LexborNode) -> tuple[str, str] | None:
     if tag == "iframe" or tag[:4] == "amp-":
         return None
     names = glance(node)
-    return None if names is None or (names != _NAMELESS and is_named_as_ad(*names)) else names
+    if names is None:
+        return None
+    classes, ident = names
+    return None if (classes or ident) and is_named_as_ad(classes, ident) else names
 
 
-@lru_cache(maxsize=8192)
+_named: Final[dict[tuple[str, str], bool]] = {}
+
+
 def is_named_as_ad(classes: str, ident: str) -> bool:
-    """True for a class and an id of advertising. Sites repeat their names, so the answers are kept."""
-    return bool(_AD_ID.match(ident) or says(classes, ident) & Says.AD)
+    """True for a class and an id of advertising."""
+    names = (classes, ident)
+    known = _named.get(names)
+    if known is None:
+        known = bool(_AD_ID.match(ident) or says(classes, ident) & Says.AD)
+        if len(classes) + len(ident) <= LONGEST:
+            keep(_named, names, known)
+    return known

@@ -324,7 +324,8 @@ def _is_ignored(branch: _Branch, total: int) -> bool:
         return True
     names = _glance(node)
     if names is not None:
-        return bool(says(*names) & _NOT_ARTICLE)
+        classes, ident = names
+        return bool(says(classes, ident) & _NOT_ARTICLE)
     attributes = node.attributes
     return (
         bool(says(attributes.get("class") or "", attributes.get("id") or "") & _NOT_ARTICLE)

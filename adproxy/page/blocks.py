@@ -435,7 +435,8 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if tag == "p":
         _paragraph(walk, node, depth)
         return
-    said = says(*(names or (attributes.get("class") or "", attributes.get("id") or "")))
+    classes, ident = names or (attributes.get("class") or "", attributes.get("id") or "")
+    said = says(classes, ident)
     if not said and names is not None and tag in _BOXES and depth < _MAX_DEPTH:
         _container(walk, node, tag, depth)  # what most are, so asked first
         return

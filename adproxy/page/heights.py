@@ -9,11 +9,11 @@ Where the middle of the themes leaves a choice, the lower height was taken: a pa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
 from adproxy.model import PerDevice
+from adproxy.page.kept import keep
 from adproxy.rules.ruleset import LAYOUT, Layout, LayoutPerDevice
 
 _CHARACTER: Final = 0.48
@@ -53,8 +53,6 @@ _LABEL_AND_SLOGAN: Final = 8
 AD: Final = PerDevice(274, 274)
 """An ad of the page's own: the commonest size in articles, 300x250, with its label."""
 
-# Blocks are much alike: most heights were asked for before. So many are kept of each kind, for each layout.
-_KEPT: Final = 1024
 _LAYOUTS_KEPT: Final = 64
 
 # Ideographs, kana, Hangul and their punctuation; full-width forms.
@@ -127,46 +125,39 @@ class Heights:
     """Heights of blocks in one layout. Widths of texts are those of `width_of`."""
 
     def __init__(self, layout: LayoutPerDevice) -> None:
-        phone, desktop = _Column(layout.phone), _Column(layout.desktop)
+        self._phone, self._desktop = _Column(layout.phone), _Column(layout.desktop)
+        self._paragraphs: dict[int, PerDevice] = {}
+        """By width: most were asked for before."""
 
-        @lru_cache(_KEPT)
-        def paragraph(width: int) -> PerDevice:
-            return PerDevice(phone.paragraph(width), desktop.paragraph(width))
-
-        @lru_cache(_KEPT)
-        def items(width: int, count: int) -> PerDevice:
-            count = max(1, count)
-            return PerDevice(phone.items(width, count), desktop.items(width, count))
-
-        @lru_cache(_KEPT)
-        def heading(width: int, tag: str) -> PerDevice:
-            return PerDevice(phone.heading(width, tag), desktop.heading(width, tag))
-
-        @lru_cache(_KEPT)
-        def table(rows: int, width: int) -> PerDevice:
-            rows = max(1, rows)
-            return PerDevice(phone.table(rows, width), desktop.table(rows, width))
-
-        @lru_cache(_KEPT)
-        def code(lines: int) -> PerDevice:
-            return PerDevice(phone.code(lines), desktop.code(lines))
-
-        @lru_cache(_KEPT)
-        def media(width: int | None, height: int | None) -> PerDevice:
-            return PerDevice(phone.media(width, height), desktop.media(width, height))
-
-        self.paragraph: Callable[[int], PerDevice] = paragraph
+    def paragraph(self, width: int) -> PerDevice:
         """A paragraph, or what stands alone in a line."""
-        self.items: Callable[[int, int], PerDevice] = items
+        known = self._paragraphs.get(width)
+        if known is None:
+            known = PerDevice(self._phone.paragraph(width), self._desktop.paragraph(width))
+            keep(self._paragraphs, width, known)
+        return known
+
+    def items(self, width: int, count: int) -> PerDevice:
         """A list of so many items, or so many paragraphs of a quotation."""
-        self.heading: Callable[[int, str], PerDevice] = heading
+        count = max(1, count)
+        return PerDevice(self._phone.items(width, count), self._desktop.items(width, count))
+
+    def heading(self, width: int, tag: str) -> PerDevice:
         """A heading of that tag."""
-        self.table: Callable[[int, int], PerDevice] = table
+        return PerDevice(self._phone.heading(width, tag), self._desktop.heading(width, tag))
+
+    def table(self, rows: int, width: int) -> PerDevice:
         """A table of so many rows."""
-        self.code: Callable[[int], PerDevice] = code
+        rows = max(1, rows)
+        return PerDevice(self._phone.table(rows, width), self._desktop.table(rows, width))
+
+    def code(self, lines: int) -> PerDevice:
         """A listing of so many lines."""
-        self.media: Callable[[int | None, int | None], PerDevice] = media
+        return PerDevice(self._phone.code(lines), self._desktop.code(lines))
+
+    def media(self, width: int | None, height: int | None) -> PerDevice:
         """A picture or frame with those attributes, CSS px; scaled down to the column, never up."""
+        return PerDevice(self._phone.media(width, height), self._desktop.media(width, height))
 
     def existing_ad(self, width: int, words: int, size: tuple[int | None, int | None] | None) -> PerDevice:
         """An ad of the page's own: by its picture or frame, else by its text, else the commonest size."""

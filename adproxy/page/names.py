@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
+
+from adproxy.page.kept import LONGEST, keep
 
 
 class Says:
@@ -89,10 +90,19 @@ _EMBED_WORDS = frozenset(
 )
 
 
-@lru_cache(maxsize=8192)
+_tokens: Final[dict[str, tuple[str, ...]]] = {}
+_said: Final[dict[tuple[str, str], int]] = {}
+
+
 def tokens(value: str) -> tuple[str, ...]:
     """Lower-case words of one class or id name: split at case changes and at everything that is no letter."""
-    return tuple(t for t in _SPLIT.split(_CAMEL.sub(r"\1 \2", _UUID.sub(" ", value[:400])).lower()) if t)
+    known = _tokens.get(value)
+    if known is None:
+        text = _CAMEL.sub(r"\1 \2", _UUID.sub(" ", value[:LONGEST]))
+        known = tuple(word for word in _SPLIT.split(text.lower()) if word)
+        if len(value) <= LONGEST:
+            keep(_tokens, value, known)
+    return known
 
 
 def _is_ad_name(words: set[str]) -> bool:
@@ -102,9 +112,18 @@ def _is_ad_name(words: set[str]) -> bool:
     return not found <= _WEAK or len(words) == 1 or len(found) > 1 or bool(words & _COMPANY)
 
 
-@lru_cache(maxsize=8192)
 def says(classes: str, ident: str) -> int:
-    """What an element's class attribute and id say together. Sites repeat their names, so the answers are kept."""
+    """What an element's class attribute and id say together."""
+    names = (classes, ident)
+    known = _said.get(names)
+    if known is None:
+        known = _says(classes, ident)
+        if len(classes) + len(ident) <= LONGEST:
+            keep(_said, names, known)
+    return known
+
+
+def _says(classes: str, ident: str) -> int:
     result = Says.NOTHING
     for name in (*classes.split()[:24], ident):
         if not name:
