@@ -26,6 +26,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ RATIOS = {
     "warm_plain_vs_nginx_sub": ("adproxy, seen before", "nginx sub_filter"),
     "warm_gzip_vs_nginx_sub_gzip": ("adproxy, seen before, gzip", "nginx sub_filter, gzip"),
     "pass_vs_bare": ("adproxy, left alone", "bare relay"),
+    "pass_vs_bare_memory_kept": ("adproxy, left alone", "bare relay, memory kept"),
     "rules_1000_vs_1": ("adproxy, seen before, 1000 rule sets", "adproxy, seen before"),
 }
 """Key of the report → whose processor time is divided by whose."""
@@ -168,11 +170,17 @@ def contenders(folder: Path, origin: int) -> list[Contender]:
     def ours(key: str, rules: Path | None) -> Callable[[int], list[str]]:
         return lambda port: _adproxy(folder, key, port, origin, rules)
 
-    relay = [sys.executable, str(Path(__file__).with_name("bare_relay.py"))]
+    def relay(*options: str) -> Callable[[int], list[str]]:
+        program = str(Path(__file__).with_name("bare_relay.py"))
+        return lambda port: [sys.executable, program, str(port), str(origin), *options]
+
     add("nginx proxy_pass", nginx("pass", ""))
     add("nginx sub_filter", nginx("sub", insert))
     add("nginx sub_filter, gzip", nginx("sub-gzip", squeeze), compressed=True)
-    add("bare relay", lambda port: [*relay, str(port), str(origin)])
+    add("bare relay", relay())
+    add("bare relay, memory kept", relay("--keep-memory"))
+    if find_spec("pyreqwest") is not None:
+        add("bare relay by reqwest, memory kept", relay("--keep-memory", "--client", "pyreqwest"))
     add("adproxy, left alone", ours("off", off))
     add("adproxy, seen before", ours("warm", one))
     add("adproxy, seen before, gzip", ours("warm-gzip", one), compressed=True)
