@@ -9,13 +9,13 @@ comparing 4 us). Who writes pages with the same samples makes them evict each ot
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-_SAMPLES = 4
-_SAMPLE_BYTES = 32
-ENTRY_BYTES = 1_024
+_SAMPLES: Final = 4
+_SAMPLE_BYTES: Final = 32
+ENTRY_BYTES: Final = 1_024
 """What an entry takes beside what is stored in it: its key, its place in the order, its head."""
 
 _Value = TypeVar("_Value")
@@ -89,11 +89,12 @@ class PageCache(Generic[_Outcome]):
         self.max_bytes = max_bytes
         self.figures = self._kept.figures
 
-    def get(self, asked: Hashable, body: bytes) -> _Outcome | None:
-        """The outcome of these bytes; None where it is not known. `asked`: all else that it depends on."""
-        key = _key(asked, body)
+    def get(self, asked: Hashable, *pieces: bytes) -> _Outcome | None:
+        """The outcome of a body, in as many pieces as it came in; None where it is not known. `asked`: all else that
+        it depends on."""
+        key = _key(asked, pieces)
         found = self._kept.find(key)
-        if found is None or found[0] != body:
+        if found is None or not _are(pieces, found[0]):
             self.figures.misses += 1
             return None
         self._kept.used(key)
@@ -102,13 +103,37 @@ class PageCache(Generic[_Outcome]):
 
     def put(self, asked: Hashable, body: bytes, outcome: _Outcome, size: int) -> None:
         """Remember an outcome. `size`: bytes that it takes beside the body."""
-        self._kept.put(_key(asked, body), (body, outcome), len(body) + size)
+        self._kept.put(_key(asked, (body,)), (body, outcome), len(body) + size)
 
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()
 
 
-def _key(asked: Hashable, body: bytes) -> Hashable:
-    step = max(1, len(body) // _SAMPLES)
-    return asked, len(body), *(body[at : at + _SAMPLE_BYTES] for at in range(step // 2, len(body), step)[:_SAMPLES])
+def _key(asked: Hashable, pieces: Sequence[bytes]) -> Hashable:
+    length = sum(map(len, pieces))
+    step = max(1, length // _SAMPLES)
+    samples = [_cut(pieces, at) for at in range(step // 2, length, step)[:_SAMPLES]]
+    return asked, length, *samples
+
+
+def _cut(pieces: Sequence[bytes], start: int) -> bytes:
+    """A sample of what the pieces are together."""
+    found = b""
+    for piece in pieces:
+        if start < len(piece):
+            found += piece[start : start + _SAMPLE_BYTES - len(found)]
+            if len(found) == _SAMPLE_BYTES:
+                break
+        start = max(0, start - len(piece))
+    return found
+
+
+def _are(pieces: Sequence[bytes], body: bytes) -> bool:
+    """Whether the pieces are that body, which has their length: joining them would cost more than comparing."""
+    at = 0
+    for piece in pieces:
+        if not body.startswith(piece, at):
+            return False
+        at += len(piece)
+    return at == len(body)

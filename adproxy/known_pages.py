@@ -7,13 +7,14 @@ page whose bytes differ at each request.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from adproxy.cache import Kept, PageCache
 from adproxy.metrics import CacheResult, Metrics, Tally
 from adproxy.model import Skip
 from adproxy.whole_page import Decided, Version, WholePage
 
-_OUTCOMES = 0.75
+_OUTCOMES: Final = 0.75
 """Their share of the room."""
 
 
@@ -47,7 +48,7 @@ class KnownPages:
     def find(self, page: WholePage) -> Known | Skip | None:
         """The outcome of this very page; None where it has to be decided."""
         asked = page.asked() if self._on else None
-        found = self._outcomes.get(asked, page.body) if asked is not None else None
+        found = self._outcomes.get(asked, *page.pieces) if asked is not None else None
         if found is not None:
             self._metrics.cache(CacheResult.HIT)
         return found

@@ -487,7 +487,7 @@ class _Exchange:
         try:
             told = said(headers, _OF_PAGES)
             whole = WholePage(
-                body=b"".join(self._chunks),
+                pieces=tuple(self._chunks),
                 coding=next(iter(content_codings(headers)), "") if b"content-encoding" in told else "",
                 content_type=told[b"content-type"][0],
                 csp=tuple(told.get(b"content-security-policy", ())),
@@ -522,9 +522,10 @@ class _Exchange:
         known = pages.find(whole)
         if known is not None:
             return known
+        whole = whole.in_one_piece()
         earlier = pages.earlier(whole)
         inline, html = self._settings.inline_bytes, None
-        if len(whole.body) * (_CODED_SHARE if whole.coding else 1) <= inline:
+        if whole.size * (_CODED_SHARE if whole.coding else 1) <= inline:
             decoded = self._in_hand(whole, whole.decoded)
             if isinstance(decoded, Skip):
                 quarantined = decoded.reason is SkipReason.QUARANTINED

@@ -68,8 +68,8 @@ class Decided:
 class WholePage:
     """A complete page with all that its outcome depends on."""
 
-    body: bytes
-    """As it came, encoded."""
+    pieces: tuple[bytes, ...]
+    """Its body as it came, encoded; one that is known need not be joined."""
     coding: str
     """Content coding; empty for none."""
     content_type: str
@@ -85,6 +85,20 @@ class WholePage:
     variant: str
     """What its marks depend on beside the policy and the path."""
     marks_for: Callable[[Policy, Plan], PageMarks] | None
+
+    @property
+    def body(self) -> bytes:
+        """As it came, encoded."""
+        return b"".join(self.pieces)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return sum(map(len, self.pieces))
+
+    def in_one_piece(self) -> WholePage:
+        """The same: for whoever reads the body more than once."""
+        return self if len(self.pieces) == 1 else replace(self, pieces=(self.body,))
 
     def asked(self) -> Hashable | None:
         """All that the outcome depends on beside the body. None where that can't be told: a policy that was made by

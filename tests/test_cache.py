@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,29 @@ def test_any_other_byte_is_another_page(body: bytes, at: int, change: int) -> No
     assert cache.get(ASKED, other) is None
     assert cache.get(ASKED, body + b"x") is None
     assert cache.get(ASKED, body[:-1]) is None
+
+
+@given(
+    body=st.binary(max_size=400),
+    cuts=st.lists(st.integers(0, 400), max_size=6),
+    at=st.integers(0),
+    change=st.integers(1, 255),
+)
+def test_a_body_is_found_in_whatever_pieces_it_comes(body: bytes, cuts: list[int], at: int, change: int) -> None:
+    def in_pieces(whole: bytes) -> list[bytes]:
+        edges = sorted({0, len(whole), *(min(cut, len(whole)) for cut in cuts)})
+        return [whole[a:b] for a, b in pairwise(edges)]
+
+    cache: PageCache[str] = PageCache(1 << 20)
+    cache.put(ASKED, body, "outcome", 7)
+    assert cache.get(ASKED, *in_pieces(body)) == "outcome"
+    assert cache.get(ASKED, *in_pieces(body), b"") == "outcome"
+    assert cache.get(ASKED, *in_pieces(body), b"x") is None
+    if body:
+        at %= len(body)
+        other = body[:at] + bytes([body[at] ^ change]) + body[at + 1 :]
+        assert cache.get(ASKED, *in_pieces(other)) is None
+        assert cache.get(ASKED, *in_pieces(body[:-1])) is None
 
 
 def test_who_writes_a_page_that_looks_alike_where_it_is_sampled_poisons_nothing() -> None:

@@ -243,7 +243,7 @@ def whole_page(body: bytes, **more: Any) -> WholePage:
         "coding": "", "content_type": "text/html; charset=utf-8", "csp": (), "policy": policy(), "path": "/page",
         "query": b"", "prefix": "/_adproxy/", "limit": 1 << 21, "variant": "v", "marks_for": None,
     }  # fmt: skip
-    return WholePage(body, **{**fields, **more})
+    return WholePage((body,), **{**fields, **more})
 
 
 def test_it_stays_within_its_bound_whatever_comes() -> None:

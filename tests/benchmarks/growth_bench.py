@@ -75,7 +75,7 @@ def by_size(policy: Policy) -> list[tuple[int, float, float]]:
     for size in SIZES:
         html = page_of(size * 1_000)
         page, again = (
-            WholePage(body, "", "text/html", (), policy, "/", b"", "/_adproxy/", 8_000_000, "", None)
+            WholePage((body,), "", "text/html", (), policy, "/", b"", "/_adproxy/", 8_000_000, "", None)
             for body in (html, bytes(memoryview(html)))
         )
         known = KnownPages(1 << 30, Metrics())
@@ -91,7 +91,7 @@ def by_blocks(policy: Policy) -> list[tuple[int, float]]:
     rows = []
     for blocks in BLOCKS:
         html = page_in_blocks(blocks)
-        page = WholePage(html, "", "text/html", (), policy, "/", b"", "/_adproxy/", 8_000_000, "", None)
+        page = WholePage((html,), "", "text/html", (), policy, "/", b"", "/_adproxy/", 8_000_000, "", None)
         rows.append((blocks, _best(page.decide)))
     return rows
 

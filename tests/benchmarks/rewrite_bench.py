@@ -149,7 +149,7 @@ def _seen_before(policy: Policy, pages: Sequence[bytes]) -> Work:
     known = KnownPages(4 << 30, Metrics())
 
     def whole(html: bytes) -> WholePage:
-        return WholePage(html, "", "text/html", (), policy, "/", b"", "/_adproxy/", MAX_BYTES, "", None)
+        return WholePage((html,), "", "text/html", (), policy, "/", b"", "/_adproxy/", MAX_BYTES, "", None)
 
     for html in pages:
         page = whole(bytes(memoryview(html)))  # a copy: bytes that are the same object would not be compared
