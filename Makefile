@@ -28,9 +28,9 @@ LENGTH ?= 0.01
 help:
 	@sed -n 's/^# //p' Makefile
 
-# The environment is made anew when pyproject.toml changes, or what is compiled.
-COMPILED := $(wildcard $(addprefix adproxy/,*.pyx page/*.p* plan/*.py $(addsuffix .py,charset csp labels \
-  markup model rewrite splice rules/per_revision rules/ruleset)))
+# The environment is made anew when pyproject.toml changes, or what is compiled: the modules that hatch_build.py names.
+IN_PYTHON := $(shell sed -n '/for module in """/,/""".split/p' hatch_build.py | grep -v '"""')
+COMPILED := $(wildcard $(addprefix adproxy/,*.pyx page/*.p?? $(addsuffix .py,$(IN_PYTHON))))
 .venv/product: pyproject.toml tests/setup.sh hatch_build.py $(COMPILED)
 	@tests/setup.sh product
 	@touch $@

@@ -34,7 +34,8 @@ CYTHON = {
 PYTHON = tuple(
     f"{module}.py"
     for module in """
-    charset csp labels markup model rewrite splice rules/per_revision rules/ruleset
+    cache charset csp eligibility headers hops known_pages labels markup model peers rewrite splice target
+    rules/match rules/per_revision rules/ruleset
     page/ad_room page/ad_stack page/ads page/article page/blocks page/contents page/ends page/facts page/guard
     page/headline_company page/heights page/kept page/landmarks page/markers page/names page/places page/read
     page/survey page/teasers page/tree

@@ -17,7 +17,7 @@ from adproxy.account import Work, account_of, decide
 from adproxy.codings import decode
 from adproxy.csp import Csp
 from adproxy.eligibility import RawHeaders, content_codings, response_skip, values
-from adproxy.hops import HeaderList
+from adproxy.headers import HeaderList, paired
 from adproxy.marked_page import live_page, styles_of
 from adproxy.model import Skip
 from adproxy.page_source import Fetched
@@ -76,7 +76,7 @@ class DebugView:
     async def send(self, message: Message) -> None:
         """What the application calls."""
         if message["type"] == "http.response.start":
-            message = {**message, "headers": list(message.get("headers", ()))}
+            message = {**message, "headers": paired(message.get("headers", ()))}
             if response_skip(message["status"], message["headers"]) is None:
                 self._start = message
                 self._ends = asyncio.get_running_loop().time() + self._settings.buffer_seconds

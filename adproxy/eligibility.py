@@ -9,22 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from adproxy.model import Skip, SkipReason
 
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 
-CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
+CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
 """Content codings that a page may arrive in, one at a time."""
 
-_FILE_EXTENSIONS = frozenset(
+_FILE_EXTENSIONS: Final = frozenset(
     b"7z aac apk avi avif bin bmp bz2 css csv dmg doc docx eot epub exe flac gif gz ico iso jpeg jpg json m3u8 m4a m4s "
     b"m4v map mid mkv mov mp3 mp4 mpd mpeg mpg msi odp ods odt oga ogg ogv opus otf pdf pkg png ppt pptx rar rss svg "
     b"tar tgz tif tiff ts ttf txt vtt wasm wav weba webm webmanifest webp woff woff2 xls xlsx xml xz zip zst".split()
 )
 """Extensions that pages do not have. No ``js``: ``/wiki/Node.js`` is a page."""
-_PAGE_EXTENSIONS = frozenset(b"asp aspx cfm htm html jsp php phtml shtml".split())
+_PAGE_EXTENSIONS: Final = frozenset(b"asp aspx cfm htm html jsp php phtml shtml".split())
 
 
 def values(headers: RawHeaders, name: bytes) -> list[str]:
@@ -83,7 +83,7 @@ def deciding_field(headers: RawHeaders) -> str | None:
     return objection[1] if objection else None
 
 
-DECIDING_FIELDS = (
+DECIDING_FIELDS: Final = (
     "cache-control",
     "sec-fetch-dest",
     "hx-request",
@@ -97,7 +97,7 @@ DECIDING_FIELDS = (
 """Every field that `deciding_field` may name."""
 
 
-_DECIDING = frozenset(name.encode() for name in DECIDING_FIELDS)
+_DECIDING: Final = frozenset(name.encode() for name in DECIDING_FIELDS)
 _NOTHING: list[str] = []
 
 
@@ -153,8 +153,8 @@ def _accepts(accept: str) -> bool:
 
 
 # Browsers send a few dozen different ones.
-_USUAL = 256
-_usually_accepts = lru_cache(maxsize=512)(_accepts)
+_USUAL: Final = 256
+_usually_accepts: Final = lru_cache(maxsize=512)(_accepts)
 
 
 def may_be_page(raw_path: bytes) -> bool:
@@ -172,7 +172,7 @@ def is_page_by_name(raw_path: bytes) -> bool:
     return not name or name.rpartition(b".")[2].lower() in _PAGE_EXTENSIONS
 
 
-_OF_ANSWERS = frozenset(
+_OF_ANSWERS: Final = frozenset(
     {b"content-type", b"cache-control", b"x-accel-buffering", b"content-disposition", b"content-encoding"}
 )
 

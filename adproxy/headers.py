@@ -25,10 +25,11 @@ place, its spelling and its duplicates.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 from adproxy.eligibility import (
     DECIDING_FIELDS,
@@ -42,21 +43,29 @@ from adproxy.eligibility import (
 
 HeaderList = list[tuple[bytes, bytes]]
 
-FAIL_OPEN_SECONDS = 60
+FAIL_OPEN_SECONDS: Final = 60
 """How long a cache may keep a page that lacks its slots by accident."""
 
-_TAG = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-_LISTED_TAG = re.compile(rb'(?:^|,)[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
+_TAG: Final = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_LISTED_TAG: Final = re.compile(rb'(?:^|,)[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?=,|$)')
 """Not read as a list of quoted strings, because a backslash is an ordinary character in a tag."""
-_OUR_TAG = re.compile(rb'W/"([\x21\x23-\x7e\x80-\xff]*);ap(w?)=([0-9A-Za-z._-]*)"')
+_OUR_TAG: Final = re.compile(rb'W/"([\x21\x23-\x7e\x80-\xff]*);ap(w?)=([0-9A-Za-z._-]*)"')
 """What the origin's tag was, whether it was weak itself, and the revision that planned the page."""
 
-_DESCRIBES_BYTES = frozenset(
+_DESCRIBES_BYTES: Final = frozenset(
     {b"content-md5", b"digest", b"content-digest", b"repr-digest", b"signature", b"signature-input"}
 )
 """True of the origin's bytes alone (RFC 9530; a signature of RFC 9421 covers the digest)."""
-_NOT_ON_PLANNED = frozenset({b"last-modified", b"accept-ranges"})
-_NOT_ON_CHANGED = _DESCRIBES_BYTES | {b"content-length", b"transfer-encoding", b"trailer"}
+_NOT_ON_PLANNED: Final = frozenset({b"last-modified", b"accept-ranges"})
+_NOT_ON_CHANGED: Final = _DESCRIBES_BYTES | {b"content-length", b"transfer-encoding", b"trailer"}
+
+
+def paired(headers: Iterable[Iterable[bytes]]) -> HeaderList:
+    """A header list of somebody else's: the specification of ASGI allows any iterable of iterables of two, and what is
+    compiled here takes a list of tuples. Such a list is given back as it is."""
+    if isinstance(headers, list) and all(isinstance(field, tuple) for field in headers):
+        return headers
+    return [(name, value) for name, value in headers]
 
 
 # --- tags ----------------------------------------------------------------------------------
@@ -132,7 +141,7 @@ def forward(headers: RawHeaders, raw_path: bytes, revision: str) -> Forwarded:
     return Forwarded(forwarded, validated=any(name.lower() == b"if-none-match" for name, _ in forwarded))
 
 
-_CONDITIONS = frozenset({b"if-none-match", b"if-modified-since", b"if-match", b"range", b"if-range"})
+_CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"if-match", b"range", b"if-range"})
 
 
 def forward_unsafe(headers: RawHeaders) -> HeaderList | None:
@@ -185,7 +194,7 @@ def gives_nothing_up(headers: RawHeaders) -> bool:
     return failed_open(headers, _EPOCH) == list(headers)
 
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 """Before all dates, so that every ``Expires`` counts as long."""
 
 
@@ -232,7 +241,7 @@ def failed_open(headers: RawHeaders, now: datetime) -> HeaderList:
     return answer
 
 
-_LIFETIMES = frozenset({"max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"})
+_LIFETIMES: Final = frozenset({"max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"})
 
 
 def _capped(value: bytes) -> bytes:

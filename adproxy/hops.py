@@ -8,17 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
+from typing import Final
 
 from adproxy.eligibility import RawHeaders, said, split_list, values
 
 HeaderList = list[tuple[bytes, bytes]]
 
-NAME = "adproxy"
-MAX_VIAS = 8
+NAME: Final = "adproxy"
+MAX_VIAS: Final = 8
 """So often may a request have passed an adproxy: a chain is possible, a longer one is a loop that lost `CDN-Loop`."""
 
 # Trailers are not passed on, so neither is what announces them.
-_HOP_BY_HOP = frozenset(
+_HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
         b"keep-alive",
@@ -31,7 +32,7 @@ _HOP_BY_HOP = frozenset(
     }
 )
 # ``Connection: cookie`` would make us strip what the site or we rely on: such an option is not obeyed.
-_ESSENTIAL = frozenset(
+_ESSENTIAL: Final = frozenset(
     b"""accept accept-encoding accept-language authorization cache-control cdn-loop content-encoding content-length
     content-type cookie date etag expect expires forwarded host if-match if-modified-since if-none-match if-range
     if-unmodified-since last-modified location max-forwards origin range referer set-cookie user-agent vary via
@@ -54,7 +55,7 @@ def end_to_end(headers: RawHeaders) -> HeaderList:
     return [field for field in kept if field[0] not in gone] if gone else kept
 
 
-_TRACES = frozenset({b"cdn-loop", b"via"})
+_TRACES: Final = frozenset({b"cdn-loop", b"via"})
 
 
 def is_loop(headers: RawHeaders, instance: str) -> bool:

@@ -146,7 +146,11 @@ class AdMiddleware:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._owned is not None:
             self._owned.start()  # does nothing where the lifespan has done it
-        method, raw_path, request = scope["method"], _raw_path(scope), scope["headers"]
+        request = head.paired(scope["headers"])
+        if request is not scope["headers"]:
+            ours = {**scope, "headers": request}
+            scope, send = ours, _sharing(ours, scope, send)
+        method, raw_path = scope["method"], _raw_path(scope)
         if self._own.covers(raw_path):
             answer = await self._own_answer(raw_path, scope, receive)
             if answer is None:
@@ -660,9 +664,10 @@ def _open(headers: head.HeaderList) -> head.HeaderList:
 
 
 def _listed(message: Message) -> Message:
-    """A response's head with its headers as a list: the specification lets applications give any iterable."""
-    headers = message.get("headers", ())
-    return message if isinstance(headers, list) else {**message, "headers": list(headers)}
+    """A response's head with its headers as a list of tuples, whatever the application gives."""
+    given = message.get("headers", ())
+    headers = head.paired(given)
+    return message if headers is given else {**message, "headers": headers}
 
 
 def _child(scope: Scope, headers: head.HeaderList | None, without: tuple[str, ...] = ()) -> Scope:

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Final
 
 from adproxy.eligibility import RawHeaders, said, values
 from adproxy.hops import HeaderList
@@ -17,17 +18,17 @@ from adproxy.target import is_authority
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-MAX_REMEMBERED = 4_096
+MAX_REMEMBERED: Final = 4_096
 """Addresses, and ways that requests came: to make an address takes longer than all else that is asked of it."""
-_LONGEST = 64
+_LONGEST: Final = 64
 """Characters of what is remembered; the longest address with brackets, quotes and port has 53."""
-_LONGEST_STORY = 512
+_LONGEST_STORY: Final = 512
 """The same of a whole way here and the host that was asked for."""
 
-_REPLACED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"})
-_TOLD = _REPLACED | {b"forwarded"}
+_REPLACED: Final = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"})
+_TOLD: Final = _REPLACED | {b"forwarded"}
 """Spelled with ``_`` in place of ``-`` they go from nobody: CGI and WSGI take both spellings for the same field."""
-_ELEMENT = re.compile(
+_ELEMENT: Final = re.compile(
     r"\"?(?:\[(?P<v6>[0-9A-Fa-f:.]+)\](?::\d+)?|(?P<v4>[0-9.]+)(?::\d+)?|(?P<bare>[0-9A-Fa-f:.]+))\"?"
 )
 
@@ -145,4 +146,4 @@ def _parse(element: str) -> Address | None:
         return None
 
 
-_parsed = lru_cache(MAX_REMEMBERED)(_parse)
+_parsed: Final = lru_cache(MAX_REMEMBERED)(_parse)

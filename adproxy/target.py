@@ -10,20 +10,21 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Final
 from urllib.parse import quote
 
 from starlette.types import Scope
 
 from adproxy.eligibility import RawHeaders, values
 
-EXTENSION = "adproxy.target"
+EXTENSION: Final = "adproxy.target"
 """Under this name our server hands the target on as it was sent; ASGI alone loses a trailing ``?``."""
-MAX_BYTES = 8 * 1024
+MAX_BYTES: Final = 8 * 1024
 
 # Printable ASCII without "#" (a fragment is never sent), and what UTF-8 is made of: some clients send it unescaped.
-_PLAIN = re.compile(rb"/[!-\"$-~\x80-\xff]*+")
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::(\d{1,5})?)?")
+_PLAIN: Final = re.compile(rb"/[!-\"$-~\x80-\xff]*+")
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
+_AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::(\d{1,5})?)?")
 
 
 def raw_target(scope: Scope) -> bytes:
@@ -75,8 +76,8 @@ def _is_authority(value: str) -> bool:
     return _NAME.fullmatch(found[1]) is not None
 
 
-_known_authority = lru_cache(1_024)(_is_authority)
-_MAX_NAME = 261
+_known_authority: Final = lru_cache(1_024)(_is_authority)
+_MAX_NAME: Final = 261
 """Characters of what is remembered: the longest name of DNS, with a port."""
 
 

@@ -81,3 +81,12 @@ def test_checks_catch_rewriters_that_are_broken_in_their_sources() -> None:
     assert passed is not None, told
     assert int(passed[1]) >= 8, told
     assert "skipped" not in told
+
+
+def test_what_judges_heads_and_knows_pages_passes_its_tests_by_its_sources_too() -> None:
+    tests = [
+        f"test_{name}.py" for name in "cache eligibility headers hops known_pages peers rules_match target".split()
+    ]
+    run = by(True, "-m", "pytest", "-p", "no:cacheprovider", "-n", "0", *(str(TESTS / name) for name in tests))
+    told, errors = run.communicate(timeout=110)
+    assert run.returncode == 0, told + errors

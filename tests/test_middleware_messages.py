@@ -687,6 +687,27 @@ def test_headers_that_can_be_read_only_once_are_read_once() -> None:
     assert headers_of(messages)[b"x-a"] == b"b"
 
 
+@pytest.mark.parametrize("as_they_come", [lambda pairs: [[*pair] for pair in pairs], tuple, iter])
+def test_headers_are_understood_in_whatever_a_server_or_an_application_gives_them(
+    as_they_come: Callable[[list[tuple[bytes, bytes]]], Any],
+) -> None:
+    seen: list[tuple[bytes, bytes]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend((name, value) for name, value in scope["headers"])
+        scope["path_params"] = {"seen": True}
+        await send({"type": "http.response.start", "status": 200, "headers": as_they_come([HTML, (b"x-a", b"b")])})
+        await send({"type": "http.response.body", "body": PAGE})
+
+    scope = http_scope("/page", ("X-B", "c"))
+    scope["headers"] = as_they_come(scope["headers"])
+    messages = asyncio.run(call(wrapped(app), scope))
+    assert body_of(messages) == with_slots()
+    assert headers_of(messages)[b"x-a"] == b"b"
+    assert (b"X-B", b"c") in seen
+    assert scope["path_params"] == {"seen": True}
+
+
 def test_what_the_router_writes_into_its_scope_is_seen_outside() -> None:
     async def endpoint(request: Request) -> Response:
         return HTMLResponse(PAGE)

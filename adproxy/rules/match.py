@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from adproxy.rules.ruleset import Choice, PageRule, Policy, RuleBook, RuleSet, Shown
 
-MAX_HOST = 253
+MAX_HOST: Final = 253
 """Characters: what DNS allows. A longer one belongs to nobody."""
 
 
