@@ -83,6 +83,36 @@ def test_very_long_and_very_many_names_are_cut() -> None:
     assert tokens("a" * 500) == ("a" * 400,)
 
 
+@pytest.mark.parametrize(
+    "classes",
+    [
+        "elementor-element elementor-widget elementor-widget-text-editor",
+        "elementor-widget-wrap elementor-element-populated",
+        "so-panel widget widget_sow-editor",
+        "siteorigin-widget-tinymce textwidget",
+        "span12 widget-span widget-type-custom_widget",
+        "hs_cos_wrapper hs_cos_wrapper_widget hs_cos_wrapper_type_rich_text",
+    ],
+)
+def test_a_page_builders_box_for_text_is_no_widget(classes: str) -> None:
+    assert not says(classes, "") & Says.NOT_ARTICLE
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        "widget widget_text",
+        "widget span4",
+        "textwidget custom-html-widget",
+        "elementor-element elementor-widget elementor-widget-posts",
+        "elementor-element elementor-widget elementor-widget-nav-menu",
+        "span4 widget-span widget-type-cell blog-sidebar",
+    ],
+)
+def test_other_widgets_are_none_of_the_article(classes: str) -> None:
+    assert says(classes, "") & Says.NOT_ARTICLE
+
+
 def test_what_names_say_is_kept_within_a_bound() -> None:
     answers: dict[str, int] = {}
     for i in range(kept.MOST + 3):

@@ -42,6 +42,13 @@ _NOT_ARTICLE = frozenset(
     reference catlinks sitesub jump editsection hatnote vote votes signature postprofile postauthor poster userinfo
     footnotes endnotes""".split()
 )
+# Page builders (Elementor, SiteOrigin, HubSpot) call each of their boxes a widget, a column and a text too: there only
+# those that hold nothing of the kind are what others call so.
+_WIDGET = frozenset(["widget", "widgets"])
+_BUILDERS = frozenset("elementor siteorigin sow hs".split())
+_BUILT = frozenset(
+    "editor tinymce content rich container wrap cell row module custom heading title image video".split()
+)
 # Words that say so only together: the links to a long post's other pages.
 _NOT_ARTICLE_TOGETHER = (frozenset(("page", "links")), frozenset(("page", "numbers")))
 _ARTICLE = frozenset(
@@ -123,11 +130,20 @@ def says(classes: str, ident: str) -> int:
     return known
 
 
+def _is_built(names: list[str]) -> bool:
+    """Whether names are those of a page builder's box for text, or for other boxes."""
+    each = [set(tokens(name)) for name in names]
+    heard: set[str] = set().union(*each)
+    if "widget" not in heard or not heard & _BUILT:
+        return False
+    return bool(heard & _BUILDERS) or any({"widget", "type"} <= words for words in each)
+
+
 def _says(classes: str, ident: str) -> int:
     result = Says.NOTHING
-    for name in (*classes.split()[:24], ident):
-        if not name:
-            continue
+    names = [name for name in (*classes.split()[:24], ident) if name]
+    built = _is_built(names)
+    for name in names:
         words = tokens(name)
         found = set(words)
         if name.lower() in _EMBED_WORDS:
@@ -140,7 +156,10 @@ def _says(classes: str, ident: str) -> int:
             continue
         if found & _SIDEBAR:
             result |= Says.SIDEBAR
-        if found & _NOT_ARTICLE or any(together <= found for together in _NOT_ARTICLE_TOGETHER):
+        not_article = found & _NOT_ARTICLE
+        if (not_article - _WIDGET if built else not_article) or any(
+            together <= found for together in _NOT_ARTICLE_TOGETHER
+        ):
             result |= Says.NOT_ARTICLE
         if found & _ARTICLE:
             result |= Says.ARTICLE
