@@ -73,6 +73,13 @@ def test_all_classes_and_the_id_are_heard() -> None:
     assert said & Says.SIDEBAR
 
 
+@pytest.mark.parametrize(
+    "name", ["kommentare", "comments", "commentaires-liste", "zona-comentarios", "yorumlar", "compartir", "autor-box"]
+)
+def test_boxes_around_an_article_are_known_in_other_languages_too(name: str) -> None:
+    assert says(name, "") & Says.NOT_ARTICLE
+
+
 @pytest.mark.parametrize("name", ["twitter-tweet", "instagram-media", "fb-post"])
 def test_embeds_are_known_by_the_classes_that_their_scripts_look_for(name: str) -> None:
     assert says(name, "") & Says.EMBED

@@ -26,7 +26,7 @@ from selectolax.lexbor import LexborNode
 from adproxy.page import teasers, walk
 from adproxy.page.glance import glance_for
 from adproxy.page.landmarks import Paragraphs, paragraphs_in
-from adproxy.page.names import Says, says, tokens
+from adproxy.page.names import COMMENTS, Says, says, tokens
 from adproxy.page.walk import Sought, all_of, text_in
 from adproxy.page.words import count_words, fold
 
@@ -43,8 +43,7 @@ _WHOLE_ARTICLE: Final = 150
 _MUCH_MORE: Final = 3
 # Fewer boxes with a date each are comments or related stories as well.
 _FEWEST_POSTS: Final = 4
-_COMMENT: Final = frozenset("comment comments commentlist".split())
-_COMMENTS: Final = _COMMENT | frozenset("list area section wrap wrapper container thread block box".split())
+_IN_THEIR_NAME: Final = COMMENTS | frozenset("list area section wrap wrapper container thread block box".split())
 # What boxes are called that follow each other in a forum or a log.
 _POST_NAMES: Final = frozenset(["post", "message", "entry"])
 # What says when, or by whom, a post was written.
@@ -338,9 +337,9 @@ def _is_ignored(branch: _Branch, total: int) -> bool:
 def _holds_comments(node: LexborNode) -> bool:
     """True for an element that is called a list of comments, and nothing else."""
     names = f"{node.attributes.get('class') or ''} {node.attributes.get('id') or ''}"
-    if "omment" not in names:
-        return False
-    return any(set(words) <= _COMMENTS and set(words) & _COMMENT for words in map(tokens, names.split()))
+    return any(
+        _IN_THEIR_NAME.issuperset(words) and not COMMENTS.isdisjoint(words) for words in map(tokens, names.split())
+    )
 
 
 def _deepest(branches: list[_Branch], root: _Branch) -> _Branch:

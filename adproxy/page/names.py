@@ -29,11 +29,23 @@ class Says:
 _CAMEL = re.compile(r"([a-z0-9])([A-Z])")
 _SPLIT = re.compile(r"[^a-z]+")
 
-_NOT_ARTICLE = frozenset(
+COMMENTS: Final = frozenset(
+    """comment comments commentlist kommentar kommentare kommentaren kommentarer kommentarbereich kommentarliste
+    commentaire commentaires comentario comentarios commenti reactie reacties komentarz komentarze komentare komentari
+    kommentit yorum yorumlar kommentarii""".split()
+)
+"""In languages of Latin letters: names are ASCII as a rule."""
+# What some of them call related stories, authors, tags and sharing, where their word is another.
+_NOT_ARTICLE_ELSEWHERE = frozenset(
+    """relacionado relacionados relacionada relacionadas verwandt verwandte similaires connexes correlati gerelateerd
+    powiazane relaterade relaterte relaterede autor autoren autores auteur auteurs autore teilen partager compartir
+    compartilhar condividi delen etiquetas schlagworte""".split()
+)
+_NOT_ARTICLE_IN_ENGLISH = frozenset(
     """nav navigation navbar menu submenu megamenu breadcrumb breadcrumbs sidebar aside related relatedposts
     recommended recommendations recommend recirc recirculation readmore morelike popular trending mostread
-    mostviewed latest teaser teasers comment comments commentlist disqus respond reply replies newsletter
-    newsletters subscribe subscription signup signin login register paywall author authors bio byline contributor
+    mostviewed latest teaser teasers disqus respond reply replies newsletter newsletters
+    subscribe subscription signup signin login register paywall author authors bio byline contributor
     share sharing sharebar social socials follow tag tags tagcloud taglist topics keywords footer foot copyright
     legal disclaimer cookie cookies consent gdpr modal popup overlay lightbox dialog tooltip promo promos promotion
     promoted sponsor sponsored advert toolbar tools pagination pager paging widget widgets rating ratings poll
@@ -42,6 +54,7 @@ _NOT_ARTICLE = frozenset(
     reference catlinks sitesub jump editsection hatnote vote votes signature postprofile postauthor poster userinfo
     footnotes endnotes""".split()
 )
+_NOT_ARTICLE = _NOT_ARTICLE_IN_ENGLISH | _NOT_ARTICLE_ELSEWHERE | COMMENTS
 # Page builders (Elementor, SiteOrigin, HubSpot) call each of their boxes a widget, a column and a text too: there only
 # those that hold nothing of the kind are what others call so.
 _WIDGET = frozenset(["widget", "widgets"])
