@@ -2,8 +2,10 @@
 
     python -m fuzz --seconds 900 [--only TARGET …] [--keep]
 
-A target starts from its seeds and the inputs that are kept. `--keep`: put the small inputs that reach further into
-`corpus/`, for the next run and for the tests. What was found is printed and lies in the folder that is named.
+A target starts from its seeds and the inputs that are kept. For most of its time it runs by the sources, which tell
+what an input reaches; then what is compiled gets all inputs that reached something new, and others made of them.
+`--keep`: put the small inputs that reach further into `corpus/`, for the next run and for the tests. What was found is
+printed and lies in the folder that is named.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ WALL_SECONDS = 120
 CPU_SECONDS = 5
 """An input that takes more when it runs alone is a finding. The costliest honest page takes a tenth of a second."""
 MEMORY_MIB = 2048
+BY_SOURCES = 0.75
+"""Of a target's time."""
 GRACE_SECONDS = 180
 """For the start, the last input, and looking at what was covered."""
 MAX_KEPT = 250
@@ -43,9 +47,10 @@ class Outcome:
     said: str
 
 
-def _one(*arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
+def _one(*arguments: str, seconds: float, by_sources: bool) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "fuzz.one", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    sources = "1" if by_sources else os.environ.get("ADPROXY_PURE_PYTHON", "")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "ADPROXY_PURE_PYTHON": sources}
     return subprocess.run(
         command, capture_output=True, text=True, errors="replace", timeout=seconds, env=environment, check=False
     )
@@ -57,8 +62,10 @@ def _share(done: int, of: int) -> str:
 
 def _is_one(name: str, file: Path) -> bool:
     """Whether what was found is found again by itself: it raises, crashes, or takes too much of the processor."""
-    again = _one("again", name, str(CPU_SECONDS), str(file), seconds=WALL_SECONDS * 2)
-    return again.returncode != 0
+    return any(
+        _one("again", name, str(CPU_SECONDS), str(file), seconds=WALL_SECONDS * 2, by_sources=by_sources).returncode
+        for by_sources in (False, True)
+    )
 
 
 def fuzz(name: str, seconds: int, folder: Path, *, runs: int = -1, seed: int = 0) -> Outcome:
@@ -72,8 +79,8 @@ def fuzz(name: str, seconds: int, folder: Path, *, runs: int = -1, seed: int = 0
     words = folder / "words"
     lines = ("".join(f"\\x{byte:02x}" for byte in word.encode("latin-1")) for word in target.words())
     words.write_text("".join(f'"{line}"\n' for line in lines), encoding="ascii")
+    by_sources = max(1, round(seconds * BY_SOURCES))
     options = {
-        "max_total_time": seconds,
         "runs": runs,
         "seed": seed,
         "max_len": target.longest,
@@ -85,21 +92,26 @@ def fuzz(name: str, seconds: int, folder: Path, *, runs: int = -1, seed: int = 0
         "print_final_stats": 1,
     }
     given = [f"-{option}={value}" for option, value in options.items()]
-    run = _one("fuzz", name, *given, str(corpus), str(seeds), seconds=seconds + GRACE_SECONDS)
-    counted = re.search(r"stat::number_of_executed_units: (\d+)", run.stderr)
+    runs_of = [
+        _one("fuzz", name, *given, f"-max_total_time={part}", str(corpus), str(seeds),
+             seconds=part + GRACE_SECONDS, by_sources=first)
+        for first, part in ((True, by_sources), (False, max(1, seconds - by_sources)))
+    ]  # fmt: skip
+    counted = [re.search(r"stat::number_of_executed_units: (\d+)", run.stderr) for run in runs_of]
     findings = [file for file in sorted(found.iterdir()) if _is_one(name, file)]
     lines_covered = branches_covered = "–"
     if not findings:
         report = folder / "coverage.json"
-        _one("cover", name, str(report), str(seeds), str(corpus), seconds=seconds + GRACE_SECONDS)
+        _one("cover", name, str(report), str(seeds), str(corpus), seconds=seconds + GRACE_SECONDS, by_sources=True)
         totals = json.loads(report.read_text())["totals"]
         lines_covered = _share(totals["covered_lines"], totals["num_statements"])
         branches_covered = _share(totals["covered_branches"], totals["num_branches"])
-    repeated = bool(findings) or (run.returncode != 0 and not list(found.iterdir()))
-    said = (run.stdout + run.stderr[-1500:]).strip() or f"ended with {run.returncode}"
+    failed = next((run for run in runs_of if run.returncode), runs_of[0])
+    repeated = bool(findings) or (failed.returncode != 0 and not list(found.iterdir()))
+    said = (failed.stdout + failed.stderr[-1500:]).strip() or f"ended with {failed.returncode}"
     return Outcome(
         name,
-        int(counted[1]) if counted else 0,
+        sum(int(each[1]) for each in counted if each),
         len(list(corpus.iterdir())),
         lines_covered,
         branches_covered,
