@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from selectolax.lexbor import LexborNode
 
 from adproxy.labels import is_label
 from adproxy.page.glance import glance_for
-from adproxy.page.kept import LONGEST, keep
-from adproxy.page.names import Says, says
+from adproxy.page.names import LONGEST_KEPT, MOST_KEPT, Says, says
 from adproxy.page.walk import Sought
 
 # What may be advertising within a block whose own name does not show it: elements, and all others by their names.
@@ -79,15 +79,13 @@ def ordinary_names(tag: str, node: LexborNode) -> tuple[str, str] | None:
     return None if (classes or ident) and is_named_as_ad(classes, ident) else names
 
 
-_named: Final[dict[tuple[str, str], bool]] = {}
-
-
 def is_named_as_ad(classes: str, ident: str) -> bool:
     """True for a class and an id of advertising."""
-    names = (classes, ident)
-    known = _named.get(names)
-    if known is None:
-        known = bool(_AD_ID.match(ident) or says(classes, ident) & Says.AD)
-        if len(classes) + len(ident) <= LONGEST:
-            keep(_named, names, known)
-    return known
+    return _known(classes, ident) if len(classes) + len(ident) <= LONGEST_KEPT else _is_named_as_ad(classes, ident)
+
+
+def _is_named_as_ad(classes: str, ident: str) -> bool:
+    return bool(_AD_ID.match(ident) or says(classes, ident) & Says.AD)
+
+
+_known: Final = lru_cache(MOST_KEPT)(_is_named_as_ad)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
-
-from adproxy.page.kept import LONGEST, keep
 
 
 class Says:
@@ -110,19 +109,22 @@ _EMBED_WORDS = frozenset(
 )
 
 
-_tokens: Final[dict[str, tuple[str, ...]]] = {}
-_said: Final[dict[tuple[str, str], int]] = {}
+# Sites repeat their names, so what they say is kept; not of longer ones, with which a few pages could fill the memory.
+MOST_KEPT: Final = 8_192
+LONGEST_KEPT: Final = 400
 
 
 def tokens(value: str) -> tuple[str, ...]:
     """Lower-case words of one class or id name: split at case changes and at everything that is no letter."""
-    known = _tokens.get(value)
-    if known is None:
-        text = _CAMEL.sub(r"\1 \2", _UUID.sub(" ", value[:LONGEST]))
-        known = tuple(word for word in _SPLIT.split(text.lower()) if word)
-        if len(value) <= LONGEST:
-            keep(_tokens, value, known)
-    return known
+    return _known_tokens(value) if len(value) <= LONGEST_KEPT else _tokens(value)
+
+
+def _tokens(value: str) -> tuple[str, ...]:
+    text = _CAMEL.sub(r"\1 \2", _UUID.sub(" ", value[:LONGEST_KEPT]))
+    return tuple(word for word in _SPLIT.split(text.lower()) if word)
+
+
+_known_tokens: Final = lru_cache(MOST_KEPT)(_tokens)
 
 
 def _is_ad_name(words: set[str]) -> bool:
@@ -134,13 +136,7 @@ def _is_ad_name(words: set[str]) -> bool:
 
 def says(classes: str, ident: str) -> int:
     """What an element's class attribute and id say together."""
-    names = (classes, ident)
-    known = _said.get(names)
-    if known is None:
-        known = _says(classes, ident)
-        if len(classes) + len(ident) <= LONGEST:
-            keep(_said, names, known)
-    return known
+    return _known(classes, ident) if len(classes) + len(ident) <= LONGEST_KEPT else _says(classes, ident)
 
 
 def _is_built(names: list[str]) -> bool:
@@ -183,3 +179,6 @@ def _says(classes: str, ident: str) -> int:
         if found & _MEDIA:
             result |= Says.MEDIA
     return result
+
+
+_known: Final = lru_cache(MOST_KEPT)(_says)
