@@ -94,6 +94,28 @@ def test_an_article_that_says_it_has_comments_is_one() -> None:
     assert root(f"<body><div>{P * 2}</div><div id=a class='comments-open with-comments'>{P * 9}</div>") == "a"
 
 
+@pytest.mark.parametrize("name", ["footer", "site-footer", "footerInner", "sidebar", "legal"])
+def test_a_brief_is_found_beside_more_words_in_a_footer_or_sidebar(name: str) -> None:
+    assert root(f"<body><div id=a>{P * 2}</div><div class='x {name}'><div>{P * 9}</div></div>") == "a"
+
+
+@pytest.mark.parametrize("name", ["content-sidebar", "sidebar", "footer"])
+def test_what_holds_the_headline_is_no_sidebar(name: str) -> None:
+    assert root(f"<body><div>{P * 2}</div><div id=a class={name}><h1>A Headline</h1>{P * 9}</div>") == "a"
+
+
+def test_what_is_left_without_the_comments_tells_how_much_is_too_much_to_ignore() -> None:
+    article = f"<div id=a class=related-x>{P * 6}</div>"
+    assert root(f"<body>{article}<div class=comments>{P * 20}</div>") == "a"
+    assert root(f"<body>{article}<div class=visitors-comments-x>{P * 20}</div>") == "a"
+
+
+def test_a_little_box_is_no_article_because_all_else_is_comments() -> None:
+    assert (
+        root(f"<body><div id=a>{P * 2}</div><div class=newsletter>{P * 4}</div><ol class=comments>{P * 20}</ol>") == "a"
+    )
+
+
 def test_paragraphs_of_links_are_no_text() -> None:
     links = f"<p><a href=x>{SENTENCE}</a></p>" * 8
     assert root(f"<body><div id=l>{links}</div><div id=a>{P * 4}</div>") == "a"

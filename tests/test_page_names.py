@@ -120,6 +120,38 @@ def test_other_widgets_are_none_of_the_article(classes: str) -> None:
     assert says(classes, "") & Says.NOT_ARTICLE
 
 
+@pytest.mark.parametrize(
+    "classes",
+    [
+        "post-123 post type-post status-publish format-standard hentry category-advertising tag-newsletter",
+        "article-area post-7 type-post tag-social-media author-box",
+        "hentry tag-related",
+    ],
+)
+def test_a_posts_terms_are_what_it_is_about(classes: str) -> None:
+    assert not says(classes, "") & (Says.NOT_ARTICLE | Says.AD)
+
+
+@pytest.mark.parametrize(
+    ("classes", "ident"),
+    [("post-123 hentry related", ""), ("post-123 hentry", "related-posts"), ("tag-related", ""), ("post-list", "nav")],
+)
+def test_other_names_of_a_post_speak_of_itself(classes: str, ident: str) -> None:
+    assert says(classes, ident) & Says.NOT_ARTICLE
+
+
+def test_what_is_printed_is_the_article_and_what_prints_is_none() -> None:
+    assert not says("", "content_print") & Says.NOT_ARTICLE
+    assert not says("printArticle", "") & Says.NOT_ARTICLE
+    assert says("print-button", "") & Says.NOT_ARTICLE
+    assert says("print-article related", "") & Says.NOT_ARTICLE
+
+
+def test_a_thread_in_spips_forum_is_none_of_the_article() -> None:
+    assert says("forum-fil", "") & Says.NOT_ARTICLE
+    assert not says("forum", "") & Says.NOT_ARTICLE
+
+
 KEPT = (names._known_tokens, names._known, ads._known)
 
 

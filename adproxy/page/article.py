@@ -26,7 +26,7 @@ from selectolax.lexbor import LexborNode
 from adproxy.page import teasers, walk
 from adproxy.page.glance import glance_for
 from adproxy.page.landmarks import Paragraphs, paragraphs_in
-from adproxy.page.names import COMMENTS, Says, says, tokens
+from adproxy.page.names import ASIDE, COMMENTS, Says, says, tokens
 from adproxy.page.walk import Sought, all_of, text_in
 from adproxy.page.words import count_words, fold
 
@@ -44,6 +44,12 @@ _MUCH_MORE: Final = 3
 # Fewer boxes with a date each are comments or related stories as well.
 _FEWEST_POSTS: Final = 4
 _IN_THEIR_NAME: Final = COMMENTS | frozenset("list area section wrap wrapper container thread block box".split())
+_IN_ITS_NAME: Final = ASIDE | frozenset(
+    """area section wrap wrapper container block box site page main primary secondary inner outer left right column
+    columns col row bottom""".split()
+)
+# Share of the page's words that a box must hold for it to matter what it is called beside the others.
+_LARGE: Final = 0.2
 # What boxes are called that follow each other in a forum or a log.
 _POST_NAMES: Final = frozenset(["post", "message", "entry"])
 # What says when, or by whom, a post was written.
@@ -300,9 +306,10 @@ def _leave_out_teasers(branches: list[_Branch], host: _HostOf) -> int:
 
 def _weigh(branches: list[_Branch], total: int) -> None:
     """Say what is no part of an article, and weigh the rest; `total`: words of the page that are no teasers."""
+    left = total - _set_aside(branches, total)
     for branch in branches[1:]:
         around = branch.around
-        branch.ignored = branch.ignored or (around is not None and around.ignored) or _is_ignored(branch, total)
+        branch.ignored = branch.ignored or (around is not None and around.ignored) or _is_ignored(branch, total, left)
     for branch in reversed(branches):
         if branch.ignored:
             continue
@@ -311,14 +318,47 @@ def _weigh(branches: list[_Branch], total: int) -> None:
             branch.around.weight += branch.weight
 
 
-def _is_ignored(branch: _Branch, total: int) -> bool:
+def _set_aside(branches: list[_Branch], total: int) -> int:
+    """Ignore the large boxes that are comments, a footer or a sidebar, if enough is left; returns their words.
+
+    A brief may have more words there than in itself, and an article fewer than its readers.
+    """
+    left = total
+    for branch in branches[1:]:
+        if branch.ignored or branch.words < total * _LARGE:
+            continue
+        around = branch.around
+        if around is not None and around.ignored:
+            branch.ignored = True
+        elif _is_beside(branch.node, left - branch.words):
+            branch.ignored = True
+            left -= branch.words
+    return total - left
+
+
+def _is_beside(node: LexborNode, left: int) -> bool:
+    """True for a box that is no article by its name, with `left` words beside it that may be one."""
+    if left < MIN_ARTICLE_WORDS:
+        return False
+    words = [tokens(name) for name in _names_of(node).split()]
+    if _are_comments(words):
+        return True
+    is_aside = any(_IN_ITS_NAME.issuperset(each) and not ASIDE.isdisjoint(each) for each in words)
+    if is_aside or (left >= _WHOLE_ARTICLE and not all(map(COMMENTS.isdisjoint, words))):
+        return node.css_first("h1") is None
+    return False
+
+
+def _is_ignored(branch: _Branch, total: int, left: int) -> bool:
     """True for what its name or its attributes call no part of an article, unless it holds so much of the text.
 
-    A brief may have more words in its comments, or in the site's footer, than in itself.
+    `left`: words of the page that are not set aside.
     """
     node = branch.node
-    if branch.words >= total * _TOO_MUCH_TO_IGNORE:
-        return node.tag in _NEVER_ARTICLE_TAGS or (total - branch.words >= MIN_ARTICLE_WORDS and _holds_comments(node))
+    if branch.words >= left * _TOO_MUCH_TO_IGNORE and (
+        branch.words >= _WHOLE_ARTICLE or branch.words >= total * _TOO_MUCH_TO_IGNORE
+    ):
+        return node.tag in _NEVER_ARTICLE_TAGS
     if node.tag in _NOT_ARTICLE_TAGS:
         return True
     names = _glance(node)
@@ -334,12 +374,20 @@ def _is_ignored(branch: _Branch, total: int) -> bool:
     )
 
 
+def _names_of(node: LexborNode) -> str:
+    names = _glance(node)
+    if names is not None:
+        return f"{names[0]} {names[1]}"
+    return f"{node.attributes.get('class') or ''} {node.attributes.get('id') or ''}"
+
+
 def _holds_comments(node: LexborNode) -> bool:
     """True for an element that is called a list of comments, and nothing else."""
-    names = f"{node.attributes.get('class') or ''} {node.attributes.get('id') or ''}"
-    return any(
-        _IN_THEIR_NAME.issuperset(words) and not COMMENTS.isdisjoint(words) for words in map(tokens, names.split())
-    )
+    return _are_comments(map(tokens, _names_of(node).split()))
+
+
+def _are_comments(names: Iterable[tuple[str, ...]]) -> bool:
+    return any(_IN_THEIR_NAME.issuperset(words) and not COMMENTS.isdisjoint(words) for words in names)
 
 
 def _deepest(branches: list[_Branch], root: _Branch) -> _Branch:

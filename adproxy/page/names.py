@@ -34,6 +34,8 @@ COMMENTS: Final = frozenset(
     kommentit yorum yorumlar kommentarii""".split()
 )
 """In languages of Latin letters: names are ASCII as a rule."""
+ASIDE: Final = frozenset("footer foot copyright legal disclaimer sidebar sidebars".split())
+"""What no article is called, however much text there is in it."""
 # What some of them call related stories, authors, tags and sharing, where their word is another.
 _NOT_ARTICLE_ELSEWHERE = frozenset(
     """relacionado relacionados relacionada relacionadas verwandt verwandte similaires connexes correlati gerelateerd
@@ -61,8 +63,14 @@ _BUILDERS = frozenset("elementor siteorigin sow hs".split())
 _BUILT = frozenset(
     "editor tinymce content rich container wrap cell row module custom heading title image video".split()
 )
-# Words that say so only together: the links to a long post's other pages.
-_NOT_ARTICLE_TOGETHER = (frozenset(("page", "links")), frozenset(("page", "numbers")))
+# Words that say so only together: the links to a long post's other pages, a thread of comments as SPIP has them.
+_NOT_ARTICLE_TOGETHER = (frozenset(("page", "links")), frozenset(("page", "numbers")), frozenset(("forum", "fil")))
+# WordPress calls a post by its number, and then by all of its terms: "tag-advertising" is what it is about. Of names
+# beside it only those of one word speak of the element.
+_POST = re.compile(r"post-\d+")
+# What stands around the part that is printed, and not around a button.
+_PRINTED = frozenset("content article body text story main".split())
+_ONLY_PRINT = frozenset(["print"])
 _ARTICLE = frozenset(
     """article articlebody articletext articlecontent body bodytext content maincontent entry entrycontent post
     postbody postcontent story storybody storytext text copy prose main hentry richtext wysiwyg longform narrative
@@ -152,8 +160,11 @@ def _says(classes: str, ident: str) -> int:
     result = Says.NOTHING
     names = [name for name in (*classes.split()[:24], ident) if name]
     built = _is_built(names)
+    is_post = "hentry" in names or any(map(_POST.fullmatch, names))
     for name in names:
         words = tokens(name)
+        if is_post and len(words) > 1 and name != ident:
+            continue
         found = set(words)
         if name.lower() in _EMBED_WORDS:
             result |= Says.MEDIA | Says.EMBED
@@ -166,6 +177,8 @@ def _says(classes: str, ident: str) -> int:
         if found & _SIDEBAR:
             result |= Says.SIDEBAR
         not_article = found & _NOT_ARTICLE
+        if "print" in not_article and found & _PRINTED:
+            not_article -= _ONLY_PRINT
         if (not_article - _WIDGET if built else not_article) or any(
             together <= found for together in _NOT_ARTICLE_TOGETHER
         ):
