@@ -179,6 +179,18 @@ def test_there_is_a_gap_behind_the_line_breaks_between_such_paragraphs() -> None
     assert _html("One two three.<br><br>Five six.")[gap.anchor.offset :].startswith("Five six.")
 
 
+def test_there_is_a_gap_before_an_empty_box_between_texts() -> None:
+    html = "One two three.<br><div class=space></div>Four five six."
+    gap = page(html).gaps[3]
+    assert gap.anchor is not None
+    assert _html(html)[gap.anchor.offset :].startswith("<div class=space>")
+
+
+@pytest.mark.parametrize("box", ["<div hidden></div>", "<div style='display: none'><p>More.</p></div>"])
+def test_there_is_none_at_a_box_that_nobody_sees(box: str) -> None:
+    assert [gap.anchor for gap in page(f"One two three.{box}Four five six.").gaps[3:4]] == [None]
+
+
 def test_inline_elements_belong_to_the_text_around_them() -> None:
     (block,) = between("One <b>two</b> <a href=x>three</a> <span>four</span>.")
     assert block.text == "One two three four."

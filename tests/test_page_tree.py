@@ -141,6 +141,20 @@ def test_there_is_none_between_the_rows_or_cells_of_a_table_that_is_the_layout()
     assert after(html, "tbody", article="#x") is None
 
 
+def test_an_item_of_a_list_holds_one_only_where_the_article_is_in_it() -> None:
+    html = "<body><ul><li><div id=x><p>one</p></div></li><li id=y><p>two</p></li></ul>"
+    assert before(html) is None
+    assert before(html, article="#x") is not None
+    assert after(html, "#x", article="#x") is not None
+    assert before(html, "#y > p", article="#x") is None
+
+
+def test_there_is_none_between_the_items_of_a_list_that_is_the_layout() -> None:
+    html = "<body><ul><p id=p>zero</p><li id=x><p>one</p></li><li>two</li></ul>"
+    assert before(html, "#p", article="#x") is None
+    assert after(html, "#x", article="#x") is None
+
+
 def test_a_form_around_the_article_holds_one() -> None:
     html = "<body><form action=/><div id=x><p>a</p></div></form>"
     assert before(html) is None

@@ -128,6 +128,8 @@ class _Piece:
         """A paragraph of the article itself."""
         self.line_break: LexborNode | None = None
         """The last of the line breaks that separate a run of text from the one before."""
+        self.edge: LexborNode | None = None
+        """The empty box that separates a run of text from the one before."""
         self.joined = False
         """It stands in the same paragraph as the piece before: there is no place for a slot between them."""
 
@@ -217,6 +219,8 @@ class _Run:
         self.last_break: LexborNode | None = None
         self.led_by: LexborNode | None = None
         """The line break that separates this run from the one before."""
+        self.edge: LexborNode | None = None
+        """The empty box right before this run."""
 
     def add(self, walk: _Walk, text: str, linked: int = 0) -> None:
         if not text.strip():
@@ -234,14 +238,14 @@ class _Run:
 
     def flush(self, walk: _Walk) -> None:
         if not self.parts:
-            self.breaks, self.led_by = 0, None
+            self.breaks, self.led_by, self.edge = 0, None, None
             return
         text, words = fold("".join(self.parts))
         if text:
             _text_piece(walk, None, "", text, words, self.linked * 2 > len(text))
-            walk.pieces[-1].line_break = self.led_by
+            walk.pieces[-1].line_break, walk.pieces[-1].edge = self.led_by, self.edge
         self.parts.clear()
-        self.linked, self.breaks, self.led_by = 0, 0, None
+        self.linked, self.breaks, self.led_by, self.edge = 0, 0, None, None
 
 
 def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
@@ -286,7 +290,9 @@ def _append(walk: _Walk, found: list[Child], run: _Run, depth: int) -> None:
                 continue
         if run.parts or run.breaks:
             run.flush(walk)
+        known = len(pieces)
         _block(walk, node, tag, depth)
+        run.edge = node if len(pieces) == known and not is_hidden(node.attributes) else None
 
 
 def _holds_blocks(node: LexborNode) -> bool:
@@ -645,6 +651,9 @@ def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
         line_break = pieces[i].line_break
         if anchor is None and line_break is not None:
             anchor = tree.after_break(line_break, i)
+        edge = pieces[i].edge
+        if anchor is None and edge is not None:
+            anchor = tree.before(edge, i)
     if anchor is None and i > 0:
         node = pieces[i - 1].node
         if node is not None:

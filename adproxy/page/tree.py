@@ -33,10 +33,12 @@ _KNOWN: Final = frozenset(
     rtc ruby s samp script select selectedcontent slot small source spacer span strike strong style sub summary sup
     svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp""".split()
 )
-# Boxes to a parser too, but to an author the one is a form to fill in and the other a part of a line; and the one
+# Boxes to a parser too, but to an author a form to fill in, a part of a line, an item of a list; and the one
 # formatting element that old pages have around all of their text. Where the page is laid out in one (some publishing
 # systems wrap every post in a span) blocks stand in it already, and a div may as well.
-_AROUND_THE_ARTICLE: Final = frozenset(["form", "span", "font"])
+_AROUND_THE_ARTICLE: Final = frozenset(["form", "span", "font", "li"])
+# A list whose items are the columns of the page: an item may hold a div, the list may be around it.
+_LISTS: Final = frozenset(["ul", "ol"])
 _TABLE_CHAIN: Final = frozenset("td tr tbody thead tfoot table".split())
 # Formatting elements: what the parser reopens in later blocks if it is left open (HTML 13.2.4.3).
 FORMATTING: Final = frozenset("a b big code em font i nobr s small strike strong tt u".split())
@@ -243,6 +245,9 @@ class Tree:
                     break
             elif tag in _AROUND_THE_ARTICLE:
                 if node.mem_id not in self._roots:
+                    break
+            elif tag in _LISTS:
+                if node.mem_id not in self._roots or child_tag != "li":
                     break
             elif tag not in _PLAIN and (tag in _KNOWN or ":" in tag):
                 break
