@@ -179,6 +179,23 @@ def test_there_is_a_gap_behind_the_line_breaks_between_such_paragraphs() -> None
     assert _html("One two three.<br><br>Five six.")[gap.anchor.offset :].startswith("Five six.")
 
 
+def test_a_heading_that_holds_a_picture_says_so() -> None:
+    heading, plain = between("<h2><img src=x width=640 height=360>Two words</h2><h2>Two words</h2>")
+    assert (heading.kind, plain.kind) == (BlockKind.HEADING, BlockKind.HEADING)
+    assert heading.flags & BlockFlag.HAS_MEDIA
+    assert not plain.flags & BlockFlag.HAS_MEDIA
+    assert heading.heights.phone > plain.heights.phone + 100
+
+
+def test_a_heading_of_nothing_but_a_picture_is_a_picture() -> None:
+    assert kinds("<h2><img src=x width=640 height=360></h2>") == [BlockKind.MEDIA]
+
+
+def test_a_button_that_is_a_picture_by_its_style_is_media() -> None:
+    assert kinds("<div><button><figure><div role=img></div></figure></button></div>") == [BlockKind.MEDIA]
+    assert kinds("<div><button><i></i></button></div>") == []
+
+
 def test_there_is_a_gap_before_an_empty_box_between_texts() -> None:
     html = "One two three.<br><div class=space></div>Four five six."
     gap = page(html).gaps[3]

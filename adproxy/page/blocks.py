@@ -77,6 +77,7 @@ _items: Final = all_of("li", "dt", "dd")
 _cells: Final = all_of("td", "th")
 _rows: Final = all_of("tr")
 _listings: Final = all_of("pre")
+_pictures: Final = all_of("figure")
 _blocks_in: Final = all_of("p", "div", "ul", "ol", "table", "h2", "h3", "h4", "figure", "section", "article")
 _SENTENCE_ENDS: Final = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS: Final = frozenset(":：")
@@ -447,9 +448,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         _container(walk, node, tag, depth)  # what most are, so asked first
         return
     if tag in _HEADINGS or attributes.get("role") == "heading":
-        text, words = walk.read(node)
-        if text:
-            _add(walk, node, BlockKind.HEADING, tag, text, walk.heights.heading(width_of(text, words), tag), words)
+        _heading(walk, node, tag)
         return
     size = walk.contents.media.get(node.mem_id)
     if names is None and (said & Says.AD or ads.is_ad(tag, attributes)) and not walk.holds_good(node):
@@ -528,6 +527,20 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     _container(walk, node, tag, depth)
 
 
+def _heading(walk: _Walk, node: LexborNode, tag: str) -> None:
+    text, words = walk.read(node)
+    size = walk.contents.media.get(node.mem_id)
+    if text:
+        height = walk.heights.heading(width_of(text, words), tag)
+        if size is None:
+            _add(walk, node, BlockKind.HEADING, tag, text, height, words)
+        else:  # some themes have a section's picture in its heading
+            height = plus(height, walk.heights.media(*size))
+            _add(walk, node, BlockKind.HEADING, tag, text, height, words, BlockFlag.HAS_MEDIA)
+    elif size is not None:
+        _add(walk, node, _MEDIA_BLOCK, tag, "", walk.heights.media(*size), 0)
+
+
 def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     """A box of unknown meaning: what it holds, or, where it holds only text, a paragraph of its own."""
     before = len(walk.pieces)
@@ -575,6 +588,8 @@ def _leaf(walk: _Walk, node: LexborNode, tag: str, kind: BlockKind) -> None:
     text, words = walk.read(node)
     size = walk.contents.media.get(node.mem_id)
     if not text and size is None:
+        if kind is _ASIDE and _pictures(node):  # a button that is a picture in CSS
+            _add(walk, node, _MEDIA_BLOCK, tag, "", walk.heights.media(None, None), 0)
         return
     if kind is BlockKind.CODE:
         height = walk.heights.code(node.text().strip().count("\n") + 1)
