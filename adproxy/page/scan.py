@@ -36,7 +36,7 @@ class Scanned(Protocol):
     @property
     def is_clear(self) -> bool:
         """True if nothing that was swallowed may end outside of what swallowed it: then each real start tag ends where
-        the scan says, or lies whole within one that does. False only on pages that are made to be misread."""
+        the scan says, or lies whole within one that does. False on few pages but those that are made to be misread."""
 
     @property
     def less_than(self) -> int:

@@ -18,6 +18,7 @@ from adproxy.page.kinds import (
     WRITTEN_CLOSED
 )
 from adproxy.page.syntax import LEFT_OUT, LOOKED_BACK
+from adproxy.page.syntax import MOST_WITHIN as MOST_READ_WITHIN
 from adproxy.page.syntax import NOTABLE as NOTABLE_BYTES
 
 cdef extern from *:
@@ -32,6 +33,7 @@ SOURCE = ADPROXY_SOURCE.decode()
 """The SHA-256 of the sources that this was made from: this file, and then those it includes."""
 
 cdef Py_ssize_t NOTABLE = NOTABLE_BYTES
+cdef Py_ssize_t MOST_WITHIN = MOST_READ_WITHIN
 cdef Py_ssize_t LOOKED_BACK_BYTES = LOOKED_BACK
 cdef bytes _INSTEAD = LEFT_OUT
 
@@ -104,6 +106,7 @@ cdef class Scanned:
     cdef Py_ssize_t _text_start
     cdef Py_ssize_t _comment    # where the last one begins; -1: nowhere
     cdef Py_ssize_t _longest
+    cdef Py_ssize_t _looked_at  # of what is within others, how many were read to their ends
     cdef int _holds_adproxy     # -1 until somebody asks
     cdef uint32_t[KINDS] _kinds
     cdef uint32_t[KINDS] _swallowed_kinds
@@ -231,9 +234,26 @@ cdef class Scanned:
             self.swallowed += 1
             tag.swallows = True
         if tag.swallows and self.is_clear:
-            self.is_clear = not (
-                _may_be_left(page, tag.name_end, end, c'"') or _may_be_left(page, tag.name_end, end, c"'")
-            )
+            if _may_be_left(page, tag.name_end, end, c'"') or _may_be_left(page, tag.name_end, end, c"'"):
+                self.is_clear = self._ends_within(page, tag, size)
+
+    cdef bint _ends_within(self, Bytes page, Tag *tag, Py_ssize_t size) noexcept:
+        """`scan_pure.Scanned._ends_within` of what one tag swallowed."""
+        cdef Py_ssize_t position = tag.name_end, end = tag.end, start, last_end
+        cdef uint32_t attributes = 0
+        while True:
+            start = _find(page, position, end, c"<")
+            if start < 0:
+                return True
+            position = start + 1
+            if not _begins_name(page, start, end):
+                continue
+            self._looked_at += 1
+            if self._looked_at > MOST_WITHIN:
+                return False
+            position = _until(page, position, end, ENDS_NAME)
+            if position < end and _attributes(page, position, size, &attributes, &last_end) > end:
+                return False
 
     def count(self, kinds):
         """How many tags, those within others too, are of some kinds, all of which are `kinds.KNOWN`."""

@@ -19,6 +19,7 @@ from adproxy.page.syntax import (
     EACH_ATTRIBUTE,
     LEFT_OUT,
     LOOKED_BACK,
+    MOST_WITHIN,
     NOTABLE,
     REST_OF_TAG,
     Stretch,
@@ -49,7 +50,22 @@ class Scanned:
         # be it value, comment or script, ends before the tag begins, by one of the bytes that end a name.
         self._swallowed = [name for rest in self._swallowing for name in _NAME.findall(rest)]
         self.tags, self.swallowed = len(self._names), len(self._swallowed)
-        self.is_clear = not any(map(_may_be_left, self._swallowing))
+        self.is_clear = not any(map(_may_be_left, self._swallowing)) or self._ends_within()
+
+    def _ends_within(self) -> bool:
+        """True if all that was swallowed would end where what swallowed it does, or before."""
+        looked_at = 0
+        for begins, name, rest in zip(self._offsets, self._names, self._rests, strict=False):
+            if _LESS_THAN not in rest or not _may_be_left(rest):
+                continue
+            start = begins + len(name)
+            end = start + len(rest)
+            for inner in _NAME.finditer(self.html, start, end):
+                looked_at += 1
+                found = _START_TAG.match(self.html, inner.start()) if looked_at <= MOST_WITHIN else None
+                if found is None or found.end() > end:
+                    return False
+        return True
 
     @cached_property
     def less_than(self) -> int:
