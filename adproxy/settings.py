@@ -70,8 +70,12 @@ class Settings(BaseSettings):
     ] = "/_adproxy/"
     max_page_bytes: Annotated[
         int,
-        Field(ge=1),
-        About("A larger page, encoded or decoded, passes without slots.", "Memory for each page in flight.", "bytes"),
+        Field(ge=1, le=8_388_608),  # as many as the guard lets pass
+        About(
+            "A larger page, encoded or decoded, passes without slots; at most 8 MiB.",
+            "Memory for each page in flight, and time for the worst of them.",
+            "bytes",
+        ),
     ] = 2_097_152
     max_held_bytes: Annotated[
         int,

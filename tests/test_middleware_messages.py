@@ -185,6 +185,16 @@ def test_c15_a_page_that_says_that_it_is_too_large_is_never_held() -> None:
     assert [message.get("body") for message in ask(app, max_page_bytes=1000)[1:]] == parts
 
 
+def test_c15_pages_may_be_allowed_to_be_as_large_as_those_of_sites_with_megabytes_of_data() -> None:
+    data = b"<script type='application/json'>%s</script>" % (b'{"a":[1,2,3]},' * 250_000)
+    page = PAGE.replace(b"</body>", data + b"</body>") if b"</body>" in PAGE else PAGE + data
+    assert len(page) > 3 << 20
+    assert body_of(ask(answering(page))) == page
+    allowed = body_of(ask(answering(page), max_page_bytes=4 << 20))
+    assert allowed != page
+    assert b"data-adproxy-slot" in allowed
+
+
 def test_c15_a_page_slower_than_the_deadline_goes_on_with_what_was_seen_first() -> None:
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         released = scope["state"]["released"]

@@ -7,6 +7,7 @@ import typer
 
 from adproxy.cli.app import app
 from adproxy.errors import SettingsError
+from adproxy.page.guard import MAX_BYTES
 from adproxy.proxy_settings import ProxySettings
 from adproxy.settings import About, Settings
 
@@ -44,6 +45,12 @@ def test_a_wrong_value_names_the_setting_and_what_was_found(monkeypatch: pytest.
     monkeypatch.setenv("ADPROXY_MAX_PAGE_BYTES", "much")
     with pytest.raises(SettingsError, match="max_page_bytes: found 'much'"):
         Settings()
+
+
+def test_a_page_may_be_as_large_as_the_guard_lets_pass() -> None:
+    assert Settings(max_page_bytes=MAX_BYTES).max_page_bytes == MAX_BYTES
+    with pytest.raises(SettingsError, match="max_page_bytes: found 8388609"):
+        Settings(max_page_bytes=MAX_BYTES + 1)
 
 
 def test_an_unknown_setting_is_refused() -> None:

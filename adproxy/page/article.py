@@ -45,7 +45,7 @@ _MUCH_MORE: Final = 3
 _FEWEST_POSTS: Final = 4
 _IN_THEIR_NAME: Final = COMMENTS | frozenset("list area section wrap wrapper container thread block box".split())
 _IN_ITS_NAME: Final = ASIDE | frozenset(
-    """area section wrap wrapper container block box site page main primary secondary inner outer left right column
+    """area section wrap wrapper container block bloc box site page main primary secondary inner outer left right column
     columns col row bottom""".split()
 )
 # Share of the page's words that a box must hold for it to matter what it is called beside the others.

@@ -16,7 +16,9 @@ from adproxy.page.bounds import Bounds
 from adproxy.page.kinds import FOREIGN, FORMATTING, LEAVES_SVG, NEVER_OPEN, VOID
 from adproxy.page.scan import Scanned, scan
 
-MAX_BYTES: Final = 2 * 1024 * 1024
+# Some news sites send four megabytes, nearly all of it data for their scripts. By default pages of two are let through
+# (`Settings.max_page_bytes`); what that costs at most grows with the bytes.
+MAX_BYTES: Final = 8 * 1024 * 1024
 # A megabyte of an encyclopedia's largest pages has 10,000.
 MAX_TAGS: Final = 18_000
 # Nothing may be open any more for them to close: each "</p>" is an element then.
@@ -71,7 +73,7 @@ def hostile(html: bytes, scanned: Scanned | None = None) -> str | None:
     """Why a page is refused, for people; None for a page that may be parsed.
 
     `scanned`: its scan, if it was made already. The bounds keep the parser below about 50 ms and 32 MiB on two
-    megabytes.
+    megabytes, and in proportion on more.
     """
     if len(html) > MAX_BYTES:
         return f"{len(html)} bytes; at most {MAX_BYTES} are parsed"

@@ -34,7 +34,7 @@ COMMENTS: Final = frozenset(
     kommentit yorum yorumlar kommentarii""".split()
 )
 """In languages of Latin letters: names are ASCII as a rule."""
-ASIDE: Final = frozenset("footer foot copyright legal disclaimer sidebar sidebars".split())
+ASIDE: Final = frozenset("footer foot copyright legal disclaimer sidebar sidebars aside".split())
 """What no article is called, however much text there is in it."""
 # What some of them call related stories, authors, tags and sharing, where their word is another.
 _NOT_ARTICLE_ELSEWHERE = frozenset(

@@ -18,7 +18,8 @@ from adproxy.page.kinds import (
     WRITTEN_CLOSED
 )
 from adproxy.page.syntax import LEFT_OUT, LOOKED_BACK
-from adproxy.page.syntax import MOST_WITHIN as MOST_READ_WITHIN
+from adproxy.page.syntax import MOST_READ_WITHIN as MOST_BYTES_WITHIN
+from adproxy.page.syntax import MOST_WITHIN as MOST_TAGS_WITHIN
 from adproxy.page.syntax import NOTABLE as NOTABLE_BYTES
 
 cdef extern from *:
@@ -33,7 +34,8 @@ SOURCE = ADPROXY_SOURCE.decode()
 """The SHA-256 of the sources that this was made from: this file, and then those it includes."""
 
 cdef Py_ssize_t NOTABLE = NOTABLE_BYTES
-cdef Py_ssize_t MOST_WITHIN = MOST_READ_WITHIN
+cdef Py_ssize_t MOST_WITHIN = MOST_TAGS_WITHIN
+cdef Py_ssize_t MOST_READ_WITHIN = MOST_BYTES_WITHIN
 cdef Py_ssize_t LOOKED_BACK_BYTES = LOOKED_BACK
 cdef bytes _INSTEAD = LEFT_OUT
 
@@ -107,6 +109,7 @@ cdef class Scanned:
     cdef Py_ssize_t _comment    # where the last one begins; -1: nowhere
     cdef Py_ssize_t _longest
     cdef Py_ssize_t _looked_at  # of what is within others, how many were read to their ends
+    cdef Py_ssize_t _read_within    # bytes of theirs
     cdef int _holds_adproxy     # -1 until somebody asks
     cdef uint32_t[KINDS] _kinds
     cdef uint32_t[KINDS] _swallowed_kinds
@@ -239,7 +242,7 @@ cdef class Scanned:
 
     cdef bint _ends_within(self, Bytes page, Tag *tag, Py_ssize_t size) noexcept:
         """`scan_pure.Scanned._ends_within` of what one tag swallowed."""
-        cdef Py_ssize_t position = tag.name_end, end = tag.end, start, last_end
+        cdef Py_ssize_t position = tag.name_end, end = tag.end, start, ends, last_end
         cdef uint32_t attributes = 0
         while True:
             start = _find(page, position, end, c"<")
@@ -249,11 +252,14 @@ cdef class Scanned:
             if not _begins_name(page, start, end):
                 continue
             self._looked_at += 1
-            if self._looked_at > MOST_WITHIN:
+            if self._looked_at > MOST_WITHIN or self._read_within > MOST_READ_WITHIN:
                 return False
-            position = _until(page, position, end, ENDS_NAME)
-            if position < end and _attributes(page, position, size, &attributes, &last_end) > end:
+            ends = position = _until(page, position, end, ENDS_NAME)
+            if position < end:
+                ends = _attributes(page, position, size, &attributes, &last_end)
+            if ends > end:
                 return False
+            self._read_within += ends - start
 
     def count(self, kinds):
         """How many tags, those within others too, are of some kinds, all of which are `kinds.KNOWN`."""

@@ -19,6 +19,7 @@ from adproxy.page.syntax import (
     EACH_ATTRIBUTE,
     LEFT_OUT,
     LOOKED_BACK,
+    MOST_READ_WITHIN,
     MOST_WITHIN,
     NOTABLE,
     REST_OF_TAG,
@@ -54,7 +55,7 @@ class Scanned:
 
     def _ends_within(self) -> bool:
         """True if all that was swallowed would end where what swallowed it does, or before."""
-        looked_at = 0
+        looked_at = read = 0
         for begins, name, rest in zip(self._offsets, self._names, self._rests, strict=False):
             if _LESS_THAN not in rest or not _may_be_left(rest):
                 continue
@@ -62,9 +63,12 @@ class Scanned:
             end = start + len(rest)
             for inner in _NAME.finditer(self.html, start, end):
                 looked_at += 1
-                found = _START_TAG.match(self.html, inner.start()) if looked_at <= MOST_WITHIN else None
+                if looked_at > MOST_WITHIN or read > MOST_READ_WITHIN:
+                    return False
+                found = _START_TAG.match(self.html, inner.start())
                 if found is None or found.end() > end:
                     return False
+                read += found.end() - inner.start()
         return True
 
     @cached_property

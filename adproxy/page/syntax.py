@@ -24,9 +24,11 @@ Stretch = tuple[int, int, int]
 LEFT_OUT = b"&lt;"
 """What stands for a text that is left out: four characters where a script's text is what the parser reads, one where
 it reads markup."""
-MOST_WITHIN = 64
+MOST_WITHIN = 16
 """Of what seems to be tags within others, and could end behind them, so many are read to their ends; each may have to
 be sought to the end of the page."""
+MOST_READ_WITHIN = 256 * 1024
+"""Bytes after which no further one is read."""
 LOOKED_BACK = 512
 """Bytes before a script in which a comment is looked for that would be around it."""
 
