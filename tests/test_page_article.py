@@ -137,6 +137,32 @@ def test_a_page_of_teasers_has_none_or_one_that_holds_them_all() -> None:
     assert find(f"<body><main>{teasers}</main>") is None
 
 
+@pytest.mark.parametrize(
+    ("says_where", "links", "is_list"),
+    [
+        ("<link rel=canonical href='https://www.paper.example/'>", 0, True),
+        ("<link rel=canonical href='https://other.example/'>", 9, False),
+        ("<link rel='https://api.w.org/' href='https://paper.example/wp-json/'>", 0, True),
+        ("", 9, True),
+    ],
+)
+def test_posts_below_links_to_the_sites_own_addresses_are_a_list(says_where: str, links: int, is_list: bool) -> None:
+    posts = "".join(
+        f"<article><h2><a href='https://paper.example/{i}'>{SENTENCE}</a></h2>{P}<p>{SENTENCE}</p></article>"
+        for i in range(6)
+    )
+    menu = "<a href='https://paper.example/a'>Town</a>" * links + "<a href=//shop.example>Shop</a>" * 3
+    head = f"<head>{says_where}</head>"
+    assert (find(f"<html>{head}<body>{menu}<main>{posts}</main>") is None) == is_list
+
+
+def test_where_most_links_lead_to_is_no_host_of_its_own_if_most_have_none() -> None:
+    posts = "".join(
+        f"<article><h2><a href='https://shop.example/{i}'>{SENTENCE}</a></h2>{P}</article>" for i in range(6)
+    )
+    assert find(f"<body>{'<a href=/town>Town</a>' * 6}<main>{posts}</main>") is not None
+
+
 CARD = '<div class=c><a href="{0}"><img src="/1.jpg" width=200></a><b><a href="{1}">A title</a></b>{2}</div>'
 
 
@@ -146,7 +172,8 @@ def cards(picture: str, title: str, text: str) -> str:
 
 def test_a_picture_and_a_title_that_lead_to_the_same_other_page_make_a_teaser() -> None:
     def paragraphs(picture: str, title: str) -> int:
-        found = find(f"<body><div>{P * 4}<section>{cards(picture, title, P)}</section></div>")
+        menu = "<a href=/town>Town</a>" * 9
+        found = find(f"<body>{menu}<div>{P * 4}<section>{cards(picture, title, P)}</section></div>")
         return 0 if found is None else len(found.nodes)
 
     assert paragraphs("/story/{}", "/story/{}") == 4

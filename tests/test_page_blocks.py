@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adproxy.model import Block, BlockFlag, BlockKind, Edge, Page
+from adproxy.model import Block, BlockFlag, BlockKind, Edge, Page, Reason
 from adproxy.page.blocks import MAX_VISITED
 from adproxy.page.read import Wanted, read
 
@@ -194,6 +194,45 @@ def test_a_heading_of_nothing_but_a_picture_is_a_picture() -> None:
 def test_a_button_that_is_a_picture_by_its_style_is_media() -> None:
     assert kinds("<div><button><figure><div role=img></div></figure></button></div>") == [BlockKind.MEDIA]
     assert kinds("<div><button><i></i></button></div>") == []
+
+
+def test_a_link_that_is_called_advertising_is_no_ad() -> None:
+    assert kinds("<div><a href=/tag/advertising>Advertising</a></div>") == [BlockKind.ASIDE]
+    assert kinds("<div>Advertising</div>") == [BlockKind.AD]
+
+
+_TWO = "<div class=column><p>One two three.</p><p>Four five.</p></div><div class=column><p>Six seven.</p></div>"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f"<div class=wp-block-columns>{_TWO}</div>",
+        f"<div class='row x'>{_TWO.replace('column', 'col-md-6')}</div>",
+        f"<div class=elementor-container>{_TWO.replace('column', 'elementor-column')}</div>",
+    ],
+)
+def test_there_is_no_gap_within_columns_side_by_side(row: str) -> None:
+    html = f"{row}<p>{SENTENCE}</p>"
+    gaps = page(html).gaps
+    assert [gap.problem for gap in gaps[3:5]] == [Reason.SPLITS_GROUP.value] * 2
+    before, behind = gaps[2].anchor, gaps[5].anchor
+    assert before is not None
+    assert behind is not None
+    assert _html(html)[before.offset :].startswith(row)
+    assert _html(html)[behind.offset :].startswith(f"<p>{SENTENCE}")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f"<div class=text>{_TWO}</div>",
+        "<div class=row><div class=col><p>One two three.</p><p>Four five.</p><p>Six seven.</p></div></div>",
+        f"<div class=columns>{_TWO.replace('Four five.', SENTENCE * 2).replace('Six seven.', SENTENCE)}{P}{P}</div>",
+    ],
+)
+def test_other_rows_have_gaps(row: str) -> None:
+    assert all(gap.anchor is not None for gap in page(row).gaps[2:5])
 
 
 def test_there_is_a_gap_before_an_empty_box_between_texts() -> None:

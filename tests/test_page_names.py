@@ -147,6 +147,16 @@ def test_what_is_printed_is_the_article_and_what_prints_is_none() -> None:
     assert says("print-article related", "") & Says.NOT_ARTICLE
 
 
+@pytest.mark.parametrize("name", ["row", "wp-block-columns", "et_pb_row", "elementor-container", "vc_row", "cols"])
+def test_names_of_rows_of_columns(name: str) -> None:
+    assert says(f"x {name}", "") & Says.COLUMNS
+
+
+@pytest.mark.parametrize("name", ["wp-block-column", "container", "elementor-section", "rowing"])
+def test_other_boxes_are_no_rows(name: str) -> None:
+    assert not says(f"x {name}", "") & Says.COLUMNS
+
+
 def test_a_thread_in_spips_forum_is_none_of_the_article() -> None:
     assert says("forum-fil", "") & Says.NOT_ARTICLE
     assert not says("forum", "") & Says.NOT_ARTICLE

@@ -21,7 +21,7 @@ from adproxy.page.article import GOOD_WORDS, Article, Folded, is_plain, linked_c
 from adproxy.page.children import Child, children_without
 from adproxy.page.contents import Contents, contents
 from adproxy.page.heights import USUAL, Heights, plus, width_of
-from adproxy.page.names import Says, says
+from adproxy.page.names import COLUMNS, Says, says, tokens
 from adproxy.page.tree import Tree, holds_words
 from adproxy.page.walk import all_of, text_in
 from adproxy.page.words import count_words, fold
@@ -34,6 +34,7 @@ _PARAGRAPH: Final = BlockKind.PARAGRAPH
 _QUOTE: Final = BlockKind.QUOTE
 _MEDIA_BLOCK: Final = BlockKind.MEDIA
 _NO_GAP: Final = Gap(None, Reason.NO_LEGAL_ANCHOR.value)
+_IN_COLUMNS: Final = Gap(None, Reason.SPLITS_GROUP.value)
 _new: Final = tuple.__new__
 # Of an element that has none that says anything.
 _NO_ATTRIBUTES: Final[dict[str, str | None]] = {}
@@ -111,6 +112,8 @@ _AGENCY_REACH: Final = 40
 # A box with a picture and a linked title that holds no more words than this is a card, which leads to another page.
 _CARD_WORDS: Final = 60
 _CARD_PIECES: Final = 60
+# White space and columns; grids of more hold no text.
+_MOST_IN_A_ROW: Final = 24
 # A post of fewer words is not torn apart: there is a better place before the next one.
 _WHOLE_POST: Final = 200
 # Words: quotations and boxes break their text into paragraphs of about so many.
@@ -133,6 +136,8 @@ class _Piece:
         """The empty box that separates a run of text from the one before."""
         self.joined = False
         """It stands in the same paragraph as the piece before: there is no place for a slot between them."""
+        self.in_columns = False
+        """It stands in the same row of columns as the piece before, or in another of its columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +306,7 @@ def _holds_blocks(node: LexborNode) -> bool:
 
 
 def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words: int, linked: bool = False) -> None:
-    if len(text) <= _LABEL and is_label(text):
+    if len(text) <= _LABEL and not (linked and node is None) and is_label(text):
         _add(walk, node, _AD, tag, text, walk.heights.paragraph(1), words)
         return
     flags = BlockFlag.NONE
@@ -445,7 +450,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     classes, ident = names or (attributes.get("class") or "", attributes.get("id") or "")
     said = says(classes, ident)
     if not said and names is not None and tag in _BOXES and depth < _MAX_DEPTH:
-        _container(walk, node, tag, depth)  # what most are, so asked first
+        _container(walk, node, tag, depth, said)  # what most are, so asked first
         return
     if tag in _HEADINGS or attributes.get("role") == "heading":
         _heading(walk, node, tag)
@@ -524,7 +529,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if depth >= _MAX_DEPTH:
         _leaf(walk, node, tag, BlockKind.OTHER)
         return
-    _container(walk, node, tag, depth)
+    _container(walk, node, tag, depth, said)
 
 
 def _heading(walk: _Walk, node: LexborNode, tag: str) -> None:
@@ -541,7 +546,7 @@ def _heading(walk: _Walk, node: LexborNode, tag: str) -> None:
         _add(walk, node, _MEDIA_BLOCK, tag, "", walk.heights.media(*size), 0)
 
 
-def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
+def _container(walk: _Walk, node: LexborNode, tag: str, depth: int, said: int) -> None:
     """A box of unknown meaning: what it holds, or, where it holds only text, a paragraph of its own."""
     before = len(walk.pieces)
     _visit(walk, node, depth + 1)
@@ -554,10 +559,26 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     if len(made) > 2 and _is_card(made):
         for piece in made:  # the article does not reach as far as to these words
             piece.good = piece.good and piece.node is not None and piece.node.mem_id in walk.article.paragraphs
+    if said & Says.COLUMNS and len(made) > 1 and _is_side_by_side(node) and not walk.holds_good(node):
+        for i, piece in enumerate(made):  # a slot in one of them would be as narrow, and leave a hole in the others
+            piece.node, piece.in_columns = node, i > 0
     if len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
         piece = made[0]
         good = piece.good or node.mem_id in walk.article.paragraphs
         walk.pieces[before] = _Piece(piece.block, node, good)
+
+
+def _is_side_by_side(node: LexborNode) -> bool:
+    """True for a row of two columns or more."""
+    columns = 0
+    child = node.first_child
+    for _ in range(_MOST_IN_A_ROW):
+        if child is None:
+            break
+        classes = (child.attributes.get("class") or "").split() if child.is_element_node else []
+        columns += any(not COLUMNS.isdisjoint(tokens(name)) for name in classes)
+        child = child.next
+    return columns > 1
 
 
 def _is_card(made: list[_Piece]) -> bool:
@@ -656,6 +677,8 @@ def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
     if i < len(pieces):
         if pieces[i].joined:
             return _NO_GAP
+        if pieces[i].in_columns:
+            return _IN_COLUMNS
         node = pieces[i].node
         if node is not None and pieces[i].block.kind is BlockKind.HEADING:
             node = _outermost(node)

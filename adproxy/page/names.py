@@ -23,6 +23,8 @@ class Says:
     """Advertising."""
     EMBED: Final = 128
     """A post of a social network, as its script finds it."""
+    COLUMNS: Final = 256
+    """What it holds stands side by side, if it is columns."""
 
 
 _CAMEL = re.compile(r"([a-z0-9])([A-Z])")
@@ -85,6 +87,10 @@ _MEDIA = frozenset(
     """figure image images img photo photos picture gallery slideshow carousel slider video player embed media
     infographic lede hero""".split()
 )
+_ROWS = frozenset("row columns cols".split())
+_ELEMENTORS_ROW = frozenset(["elementor", "container"])
+COLUMNS: Final = frozenset("column columns col cols".split())
+"""What the children of a row are called that stand side by side."""
 _AD_WORDS = frozenset(
     """ad ads adv advert adverts advertisement advertisements advertising advertorial adsbygoogle adsense adslot
     adslots adunit adbox adwrap adwrapper adcontainer adspace adzone adhesion adngin adthrive mediavine ezoic gpt
@@ -191,6 +197,8 @@ def _says(classes: str, ident: str) -> int:
             result |= Says.PULL_QUOTE
         if found & _MEDIA:
             result |= Says.MEDIA
+        if found & _ROWS or found >= _ELEMENTORS_ROW:
+            result |= Says.COLUMNS
     return result
 
 

@@ -7,6 +7,7 @@ An article's own sections may be headed by links too: to themselves, or, where i
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -29,20 +30,34 @@ _pictures: Final = all_of("img", "picture")
 _BETWEEN: Final = 3
 # Boxes between a headline and the link that is around it.
 _AROUND: Final = 3
+# Lists of posts have no canonical address as a rule.
+_SAYING_WHERE: Final = (
+    ("link[rel=canonical]", "href"),
+    ("meta[property='og:url']", "content"),
+    ("a[rel~=home]", "href"),
+    ("link[rel='https://api.w.org/']", "href"),
+)
+_LINKS: Final = 400
+"""So many of a page's links are asked where they lead."""
+_NEARLY_ALL: Final = 0.75
 _HOST: Final = re.compile(r"\s*(?:https?:)?//(?:www\.)?([^/?#:\s]+)", re.I)
 
 
 def own_host(body: LexborNode) -> str:
-    """The site's host as the page's head says it, without "www."; empty where it does not."""
+    """The site's host as the page says it, without "www.", else the one that nearly all of its links lead to; empty
+    where neither is any."""
     html = body.parent
     if html is None:
         return ""
-    for selector, attribute in (("link[rel=canonical]", "href"), ("meta[property='og:url']", "content")):
+    for selector, attribute in _SAYING_WHERE:
         node = html.css_first(selector)
         found = _HOST.match(node.attributes.get(attribute) or "") if node is not None else None
         if found:
             return found[1].lower()
-    return ""
+    links = _links(body)[:_LINKS]
+    hosts = [found[1].lower() for link in links if (found := _HOST.match(link.attributes.get("href") or ""))]
+    usual, times = Counter(hosts).most_common(1)[0] if hosts else ("", 0)
+    return usual if times > len(links) * _NEARLY_ALL else ""
 
 
 def is_teaser(node: LexborNode, host: Callable[[], str]) -> bool:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from adproxy.model import Anchor, BlockKind, Device, Reason, Refusal
 from adproxy.plan.contender import Contender
 from adproxy.plan.gaps import Verdict
 from adproxy.plan.ruler import found
 from adproxy.plan.state import State
 from adproxy.rules.ruleset import MidArticle, Slot, needs_settled
+
+# A member of an enum tells its value slowly.
+_SPLITS_GROUP: Final = Reason.SPLITS_GROUP.value
 
 
 def contender(state: State, slot: Slot, where: MidArticle, devices: tuple[Device, ...]) -> Contender | None:
@@ -44,8 +49,10 @@ def _forbidden(state: State, slot: Slot) -> dict[int, Verdict]:
     too_early, too_late = f"{slot.first_after} before it", f"{slot.before_end} after it"
     verdicts: dict[int, Verdict] = {}
     for i in range(1, len(page.blocks)):
-        anchor = page.gaps[i].anchor
-        if anchor is None:
+        anchor, problem = page.gaps[i]
+        if problem == _SPLITS_GROUP:
+            verdicts[i] = Reason.SPLITS_GROUP, "nothing between or within columns", "columns side by side"
+        elif anchor is None:
             verdicts[i] = Reason.NO_LEGAL_ANCHOR, "a place where a div may stand", "none that the markup proves"
         elif settled and not anchor.settled:
             verdicts[i] = Reason.PENDING_FORMATTING, "no formatting left open", "some is, and would leak into the slot"
