@@ -38,8 +38,6 @@ _BOXES: Final = frozenset(
     fieldset blockquote u cite input hr""".split()
 )
 _HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6".split())
-# A link that is called "advertising" leads to a tag's page, or to who wants to book some.
-_LINK: Final = frozenset(["a"])
 _TITLES: Final = "[itemprop~=headline],.entry-title,.post-title"
 _LOGO: Final = frozenset(["logo", "brand", "sitename"])
 _FIRST_PAGE: Final = re.compile(r"/|(?:https?:)?//[^/?#\s]+/?", re.I)
@@ -95,10 +93,10 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
         if text is not None:
             text = text.strip()
             if text:
-                if is_label(text) and not _inside(at, _LINK):
+                if is_label(text):
                     return _Side(words, media, heading, lead_in)
                 if words == 0 and not forward:
-                    heading = _inside(at, _HEADINGS)
+                    heading = _inside_heading(at)
                     lead_in = text.endswith((":", "："))
                 if len(text) > _LONG and count_words(text[:_LONG]) > REACH:
                     break
@@ -124,12 +122,12 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
     return _Side(None, media, heading, lead_in)
 
 
-def _inside(text: LexborNode, tags: frozenset[str]) -> bool:
+def _inside_heading(text: LexborNode) -> bool:
     at = text.parent
     for _ in range(6):
         if at is None:
             return False
-        if at.tag in tags:
+        if at.tag in _HEADINGS:
             return True
         at = at.parent
     return False
