@@ -59,6 +59,9 @@ def test_an_address_gets_its_rules_by_a_line_that_is_shown(office: Office) -> No
     assert "limits.ad_share.phone 30% default" in page
     none = shown(office, "?url=/about")
     assert "No ads on /about Decided by site.yaml:4: /about has no ads" in none
+    screen = shown(office, "?url=/wp-admin/edit.php")
+    assert "No ads on /wp-admin/edit.php Decided by adproxy's default: /wp-admin/** has no ads" in screen
+    assert "/wp-admin/** no ads, decides" in screen
     assert "expected the address of a page" in shown(office, "?url=ftp:%2F%2Fx")
 
 

@@ -102,6 +102,43 @@ def test_a_choice_names_the_line_that_decided(book: RuleBook) -> None:
     assert choose(book, "r", "/zzz").why == f"no entry of 'pages' in {file} matches '/zzz'"
 
 
+@pytest.mark.parametrize(
+    ("path", "glob"),
+    [
+        ("/wp-admin/", "/wp-admin/**"),
+        ("/wp-admin", "/wp-admin/**"),
+        ("/wp-admin/edit.php", "/wp-admin/**"),
+        ("/%77p-admin/", "/wp-admin/**"),
+        ("/wp-login.php", "/wp-login.php"),
+        ("/ghost/#/editor", "/ghost/**"),
+        ("/administrator/index.php", "/administrator/**"),
+    ],
+)
+def test_where_editors_work_there_are_no_ads(tmp_path: Path, path: str, glob: str) -> None:
+    for pages in ("", 'pages: [{path: "/**"}]'):
+        (tmp_path / "s.yaml").write_text(f"version: 1\nsite: s\nuse: [news]\n{pages}\n")
+        choice = choose(load_rules(tmp_path), "s.example", path)
+        assert choice.policy is None
+        assert choice.why == f"adproxy's default: {glob} has no ads"
+
+
+@pytest.mark.parametrize("path", ["/wp-administration", "/news/wp-admin/", "/admin.html", "/wp-login.php5", "/x/admin"])
+def test_other_paths_are_no_screens_of_editors(tmp_path: Path, path: str) -> None:
+    (tmp_path / "s.yaml").write_text("version: 1\nsite: s\nuse: [news]\n")
+    assert choose(load_rules(tmp_path), "s.example", path).policy is not None
+
+
+def test_a_file_that_names_such_a_path_decides_itself(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(
+        "version: 1\nsite: s\nuse: [news]\npages:\n"
+        '  - {path: "/admin/settings/**", ads: false}\n  - {path: ["/admin/**", "/**"]}\n'
+    )
+    book = load_rules(tmp_path)
+    assert choose(book, "s.example", "/admin/story").policy is not None
+    assert choose(book, "s.example", "/admin/settings/x").why.endswith("/admin/settings/** has no ads")
+    assert choose(book, "s.example", "/wp-admin/").policy is None
+
+
 def test_describe_policy_is_empty_where_there_are_no_ads(book: RuleBook) -> None:
     assert describe_policy(book, "https://rest.example/about/x") == []
     assert describe_policy(book, "https://rest.example/nothing") == []

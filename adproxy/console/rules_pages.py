@@ -162,6 +162,9 @@ def asked_of(book: RuleBook, url: str) -> Asked:
     choice = choose(book, host, path)
     rule_set = find_rule_set(book, host)
     holds = find_page(rule_set, path) if rule_set is not None else None
+    entries = rule_set.pages if rule_set is not None else ()
+    if holds is not None and holds not in entries:
+        entries = (holds, *entries)
     file, _, line = holds.where.rpartition(":") if holds is not None else ("", "", "")
     return Asked(
         url=url,
@@ -171,7 +174,7 @@ def asked_of(book: RuleBook, url: str) -> Asked:
         has_ads=choice.policy is not None,
         rule_set=rule_set.file if rule_set is not None else "",
         by="" if rule_set is None else _by(rule_set.hosts, parts.hostname or ""),
-        entries=tuple(_entry(entry, entry is holds) for entry in rule_set.pages) if rule_set is not None else (),
+        entries=tuple(_entry(entry, entry is holds) for entry in entries),
         lines=excerpt(text_of(file), int(line)) if line.isdecimal() else (),
         values=tuple(_value(*shown) for shown in describe_policy(book, url)),
     )

@@ -22,6 +22,7 @@ from adproxy.rules.policy import PolicyMaker
 from adproxy.rules.public_files import lint, nobodys, public_name, read_public_files
 from adproxy.rules.revision import revision_of
 from adproxy.rules.ruleset import PageRule, Policy, RuleBook, RuleSet, Shown
+from adproxy.rules.screens import named_in
 from adproxy.rules.strict_yaml import Map, Mark, Node, Scalar, Seq, plain, quoted
 from adproxy.rules.values import nearest, one_of, parse_pause
 
@@ -206,7 +207,8 @@ def _compile(merged: Merged, path: Path, sources: Sources, whole: bool) -> list[
     if len(sources.problems) > before:
         return []
     at = site_node.at if site_node is not None else Mark(str(path), 1, 1)
-    return [(RuleSet(site, document.hosts or (), tuple(made), str(path), tuple(_shown(base)), paused), at)]
+    screens = named_in(page.glob for page in made)
+    return [(RuleSet(site, document.hosts or (), tuple(made), str(path), tuple(_shown(base)), paused, screens), at)]
 
 
 def _paused(whole: Map, pages: Sequence[PageRule], sources: Sources) -> tuple[str, ...] | None:

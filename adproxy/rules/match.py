@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from adproxy.rules.ruleset import Choice, PageRule, Policy, RuleBook, RuleSet, Shown
+from adproxy.rules.screens import SCREENS
 
 MAX_HOST: Final = 253
 """Characters: what DNS allows. A longer one belongs to nobody."""
@@ -52,7 +53,7 @@ def find_rule_set(book: RuleBook, host: str) -> RuleSet | None:
 
 
 def find_page(rule_set: RuleSet, path: str) -> PageRule | None:
-    """The first entry of `pages` whose path fits."""
+    """The first entry of `pages` whose path fits; where editors work, and no entry names it, one without ads."""
     decoded = path
     if "%" in path:
         try:
@@ -61,6 +62,10 @@ def find_page(rule_set: RuleSet, path: str) -> PageRule | None:
             decoded = path
         if "\0" in decoded:
             decoded = path
+    first = decoded.split("/", 2)[1] if decoded.startswith("/") else ""
+    own = SCREENS.get(first)
+    if own is not None and first not in rule_set.named_screens:
+        return own
     return next((page for page in rule_set.pages if page.matches(decoded)), None)
 
 

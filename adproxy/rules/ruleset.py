@@ -465,6 +465,8 @@ class RuleSet:
     paused: tuple[str, ...] | None = ()
     """Slots that stay empty for now, told to browsers, pages in caches included; None: all. In no policy's revision, so
     that a pause, and its end, leave every page valid."""
+    named_screens: frozenset[str] = frozenset()
+    """Of where editors work (`rules.screens`), what `pages` name themselves."""
 
 
 @dataclass(frozen=True, slots=True)
