@@ -62,6 +62,7 @@ _LEAST_TEXT: Final = 80
 _text_boxes: Final = walk.finder(((Sought(_TEXT_BOXES, own_text=_LEAST_TEXT),), (Sought(frozenset(["pre"])),)))
 _LIST_PARTS: Final = frozenset(["ul", "ol", "li"])
 _NOT_ARTICLE: Final = Says.NOT_ARTICLE | Says.AD | Says.CAPTION | Says.SIDEBAR
+_BESIDE: Final = Says.NOT_ARTICLE | Says.SIDEBAR
 _NOT_ARTICLE_ROLES: Final = frozenset("navigation complementary contentinfo dialog search".split())
 # Without any of these, only its names and its kind tell that an element is no part of an article.
 _glance: Final = glance_for(("hidden", "role", "style"))
@@ -340,7 +341,10 @@ def _is_beside(node: LexborNode, left: int) -> bool:
     """True for a box that is no article by its name, with `left` words beside it that may be one."""
     if left < MIN_ARTICLE_WORDS:
         return False
-    words = [tokens(name) for name in _names_of(node).split()]
+    classes, ident = _names_of(node)
+    if not says(classes, ident) & _BESIDE:  # as most boxes
+        return False
+    words = [tokens(name) for name in (*classes.split(), ident)]
     if _are_comments(words):
         return True
     is_aside = any(_IN_ITS_NAME.issuperset(each) and not ASIDE.isdisjoint(each) for each in words)
@@ -374,16 +378,19 @@ def _is_ignored(branch: _Branch, total: int, left: int) -> bool:
     )
 
 
-def _names_of(node: LexborNode) -> str:
+def _names_of(node: LexborNode) -> tuple[str, str]:
+    """An element's classes and its id."""
     names = _glance(node)
     if names is not None:
-        return f"{names[0]} {names[1]}"
-    return f"{node.attributes.get('class') or ''} {node.attributes.get('id') or ''}"
+        return names
+    attributes = node.attributes
+    return attributes.get("class") or "", attributes.get("id") or ""
 
 
 def _holds_comments(node: LexborNode) -> bool:
     """True for an element that is called a list of comments, and nothing else."""
-    return _are_comments(map(tokens, _names_of(node).split()))
+    classes, ident = _names_of(node)
+    return _are_comments(map(tokens, (*classes.split(), ident)))
 
 
 def _are_comments(names: Iterable[tuple[str, ...]]) -> bool:
