@@ -104,6 +104,12 @@ def test_what_holds_the_headline_is_no_sidebar(name: str) -> None:
     assert root(f"<body><div>{P * 2}</div><div id=a class={name}><h1>A Headline</h1>{P * 9}</div>") == "a"
 
 
+@pytest.mark.parametrize("name", ["d-none d-print-block", "hidden print:block", "show-for-print"])
+def test_a_copy_for_the_printer_is_no_article(name: str) -> None:
+    copies = [f"<div id=a class='text d-print-none'>{P * 4}</div>", f"<div class='{name}'>{P * 4}</div>"]
+    assert root(f"<body>{''.join(copies)}") == root(f"<body>{''.join(reversed(copies))}") == "a"
+
+
 def test_what_is_left_without_the_comments_tells_how_much_is_too_much_to_ignore() -> None:
     article = f"<div id=a class=related-x>{P * 6}</div>"
     assert root(f"<body>{article}<div class=comments>{P * 20}</div>") == "a"

@@ -48,6 +48,10 @@ _IN_ITS_NAME: Final = ASIDE | frozenset(
     """area section wrap wrapper container block bloc box site page main primary secondary inner outer left right column
     columns col row bottom""".split()
 )
+# The classes of Bootstrap, Foundation and Tailwind for a copy of the text that only printers see.
+_FOR_PRINT: Final = frozenset(
+    "d-print-block visible-print visible-print-block show-for-print print:block print-only".split()
+)
 # Share of the page's words that a box must hold for it to matter what it is called beside the others.
 _LARGE: Final = 0.2
 # What boxes are called that follow each other in a forum or a log.
@@ -344,7 +348,10 @@ def _is_beside(node: LexborNode, left: int) -> bool:
     classes, ident = _names_of(node)
     if not says(classes, ident) & _BESIDE:  # as most boxes
         return False
-    words = [tokens(name) for name in (*classes.split(), ident)]
+    named = classes.split()
+    if not _FOR_PRINT.isdisjoint(named):
+        return True
+    words = [tokens(name) for name in (*named, ident)]
     if _are_comments(words):
         return True
     is_aside = any(_IN_ITS_NAME.issuperset(each) and not ASIDE.isdisjoint(each) for each in words)
