@@ -771,7 +771,7 @@ class RulesFile(Section):
     pages: Annotated[list[PageEntry], Field(min_length=1, max_length=MAX_PAGES)] | None = key(
         "Which pages, top down: the first entry whose path matches holds, and a page that none matches has no ads; "
         "without `pages`: every page. Where editors work there are no ads, unless an entry's path begins with it: "
-        "`/wp-admin`, `/wp-login.php`, `/admin`, `/administrator`, `/ghost`, `/typo3`, `/umbraco`.",
+        "`/wp-admin`, `/wp-login.php`, `/admin`, `/administrator`, `/typo3`.",
         '[{path: "/about/**", ads: false}, {path: "/**"}]',
     )
     when: When | None = key(WHEN, "{meta: {robots: {not: noindex}}}")

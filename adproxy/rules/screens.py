@@ -1,6 +1,6 @@
 """Where editors work: pages of publishing systems that no reader sees. They get no ads unless the rules name them.
 
-WordPress, Django and Drupal, Joomla, Ghost, TYPO3 and Umbraco each have them at an address of their own on the site's
+WordPress, Django and Drupal, Joomla and TYPO3 each have them at an address of their own on the site's
 host, and send them as HTML like any page.
 """
 
@@ -13,7 +13,7 @@ from adproxy.rules.ruleset import PageRule
 
 BY_DEFAULT: Final = "adproxy's default"
 """Stands where other rules have their file and line."""
-_FOLDERS: Final = ("wp-admin", "admin", "administrator", "ghost", "typo3", "umbraco")
+_FOLDERS: Final = ("wp-admin", "admin", "administrator", "typo3")
 _FILES: Final = ("wp-login.php",)
 
 SCREENS: Final = {name: PageRule(f"/{name}/**", None, BY_DEFAULT) for name in _FOLDERS} | {
