@@ -44,9 +44,11 @@ _MAPS = re.compile(r"^[ \t]*+sitemap:[ \t]*+(\S{1,2000}+)", re.I | re.M)
 _NO_PAGE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|svg|pdf|zip|gz|mp[34]|xml|json|css|js|rss|atom|txt|ico)$", re.I)
 _NO_ARTICLE = re.compile(
     r"/(?:tags?|categor(?:y|ies)|authors?|topics?|pages?|search|log-?in|sign-?(?:in|up)|register|about|contact|privacy"
-    r"|impressum|datenschutz|terms|legal|imprint|newsletters?|subscribe|account|cart|shop|feed|wp-[a-z]+)(?:/|$)",
+    r"|impressum|datenschutz|terms|legal|imprint|newsletters?|subscribe|account|cart|shop|feed|wp-[a-z]+(?:\.php)?)(?:/|$)",
     re.I,
 )
+# WordPress's addresses before somebody chose better ones, and the like.
+_NUMBERED = re.compile(r"(?:^|&)(?:p|id|nid|article|story)=\d")
 
 
 Source = Callable[[str], Fetched]
@@ -183,22 +185,25 @@ def _chosen(urls: Iterable[str], made: SiteSurvey) -> list[str]:
             continue
         if usable and address not in known and not _NO_PAGE.search(parts.path):
             known.add(address)
-            ranked.append((_likelihood(parts.path), address))
+            if score := _likelihood(parts.path, parts.query):
+                ranked.append((score, address))
     ranked.sort(key=lambda pair: -pair[0])  # stable: what a site lists first stays first
     sections: Counter[str] = Counter()
     chosen: list[str] = []
-    for score, address in ranked:
+    for _, address in ranked:
         section = urlsplit(address).path.split("/")[1]
-        if score > 0 and sections[section] < _SAME_SECTION:
+        if sections[section] < _SAME_SECTION:
             sections[section] += 1
             chosen.append(address)
-    more = [address for score, address in ranked if score > 0 and address not in chosen]
+    more = [address for _, address in ranked if address not in chosen]
     return [*chosen, *more][: made.most + 4]  # a few in reserve for those that can't be had
 
 
-def _likelihood(path: str) -> int:
-    """Points for a path that looks like an article's."""
-    if _NO_ARTICLE.search(path) or path in ("", "/"):
+def _likelihood(path: str, query: str) -> int:
+    """Points for an address that looks like an article's; none for one that can't be one's."""
+    if path in ("", "/"):
+        return 1 if path and _NUMBERED.search(query) else 0
+    if _NO_ARTICLE.search(path):
         return 0
     last = path.rstrip("/").rpartition("/")[2]
     return 1 + min(4, len(re.findall(r"[-_]", last))) + bool(re.search(r"\d{4}", path)) + (path.count("/") > 2)

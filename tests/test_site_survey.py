@@ -107,6 +107,13 @@ def test_pages_come_from_links_feeds_and_site_maps_of_the_same_host(site: str) -
     }
 
 
+def test_pages_may_be_known_by_their_number_alone_and_links_may_name_nothing_but_the_host(site: str) -> None:
+    targets = (site, f"{site}?p=3", "/?p=4", "/?id=5&x=y", "/?s=boats", "/?cat=1", "/wp-login.php?p=6")
+    links = "".join(f'<a href="{target}">read</a>' for target in targets)
+    Site.pages = {"/": ("text/html", story("Front", links=links))}
+    assert {address.removeprefix(site) for address in begin(f"{site}/").addresses} == {"/?p=4", "/?id=5&x=y"}
+
+
 def test_a_site_is_looked_at_within_bounds(site: str) -> None:
     links = "".join(f'<a href="/s{n % 5}/a-story-of-number-{n}">{n}</a>' for n in range(200))
     Site.pages = {"/": ("text/html", story("Front", links=links))}
