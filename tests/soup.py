@@ -103,7 +103,9 @@ _MILD = [
     "<pre>\n<p>x</pre>", "<listing>\nx", "<aside class=sidebar><div>w</div><p>v</p></aside>",
     "<header><h1><a href=x>T</a></h1></header>", "<a><b><i><p>", "<div></p>", "<p><span><div>",
     "<noscript><b></noscript>", "<noscript></b></noscript>", "<noscript></div></noscript>", "<td>", "<tr>", "<td><p>", "</td>",
-    "<table><tr><td>a<td><p>b</table>",
+    "<table><tr><td>a<td><p>b</table>", "One two three.<br><div></div>Four five six.", "<div class=x></div>Words.<p></p>More words.",
+    "<script>for(i=0;i<n.length;i++){x='<p class=\"z\">'}</script>", "<script>if(a<b&&c){y=\"='\"}</script>", "<ul><li><div><p>x</div></ul>",
+    "<div class=row><div class=col><p>a</p><p>b</p></div><div class=col><p>c</p></div></div>",
 ]  # fmt: skip
 """Soup after which there may still be legal places."""
 _RUINOUS = [
@@ -123,6 +125,7 @@ _STARTS = [
     "<!DOCTYPE html><html><head><script>'<body>'</script></head><body class=a>", "<head></head><frameset>", "<!DOCTYPE html><body><body>",
     "<!DOCTYPE html><html><head><title><body><p></title></head>", "<!DOCTYPE html><html></html>", "<p></body><!DOCTYPE html>", "<table><tr><td>",
     "<!DOCTYPE html><body><form><table><tr><td>", "<!DOCTYPE html><BODY><TABLE><TBODY><TR><TD><CENTER>", "<!DOCTYPE html><template>",
+    "<!DOCTYPE html><body><ul class=columns><li class=left>", "<!DOCTYPE html><body><ul><li><p><ol><li><div>",
 ]  # fmt: skip
 _ENDS = [
     "",
