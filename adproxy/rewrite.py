@@ -165,7 +165,8 @@ def _objection(csp: Csp, policy: Policy, slots: list[Slot], script: ScriptVerdic
 
 def leave_alone(html: bytes) -> Skip | None:
     """Why a page is left alone by how it begins, or by its size; None where it is to be read."""
-    start = len(_BOM) if html.startswith(_BOM) else 0
+    # Two, where a script's own file begins with one as well: the second is text, in front of which no slot comes.
+    start = next((n * len(_BOM) for n in (2, 1) if html.startswith(n * _BOM)), 0)
     head = html[start : start + _HEAD].lstrip(_WHITE)
     if not head.startswith(b"<"):
         return Skip(SkipReason.NOT_MARKUP, f"begins with {head[:20]!r}")

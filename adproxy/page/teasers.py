@@ -40,6 +40,8 @@ _SAYING_WHERE: Final = (
 _LINKS: Final = 400
 """So many of a page's links are asked where they lead."""
 _NEARLY_ALL: Final = 0.75
+# On a page of fewer, all of them may lead to one shop.
+_FEWEST_LINKS: Final = 12
 _HOST: Final = re.compile(r"\s*(?:https?:)?//(?:www\.)?([^/?#:\s]+)", re.I)
 
 
@@ -57,7 +59,7 @@ def own_host(body: LexborNode) -> str:
     links = _links(body)[:_LINKS]
     hosts = [found[1].lower() for link in links if (found := _HOST.match(link.attributes.get("href") or ""))]
     usual, times = Counter(hosts).most_common(1)[0] if hosts else ("", 0)
-    return usual if times > len(links) * _NEARLY_ALL else ""
+    return usual if len(links) >= _FEWEST_LINKS and times > len(links) * _NEARLY_ALL else ""
 
 
 def is_teaser(node: LexborNode, host: Callable[[], str]) -> bool:
