@@ -110,6 +110,14 @@ def test_a_copy_for_the_printer_is_no_article(name: str) -> None:
     assert root(f"<body>{''.join(copies)}") == root(f"<body>{''.join(reversed(copies))}") == "a"
 
 
+@pytest.mark.parametrize("how", ["hidden", "style='display: none'"])
+def test_a_window_that_is_not_open_is_no_article_however_much_it_says(how: str) -> None:
+    assert root(f"<body><h1>Sign in</h1><div id=a>{P * 2}</div><div {how}>{P * 9}</div>") == "a"
+    assert find(f"<body><h1>Sign in</h1><p>Your name:</p><div {how}>{P * 9}</div>") is None
+    # a script shows it as soon as it runs
+    assert root(f"<body><div><div id=a {how}><h1>A Headline</h1>{P * 9}</div></div>") == "a"
+
+
 def test_what_is_left_without_the_comments_tells_how_much_is_too_much_to_ignore() -> None:
     article = f"<div id=a class=related-x>{P * 6}</div>"
     assert root(f"<body>{article}<div class=comments>{P * 20}</div>") == "a"

@@ -369,7 +369,8 @@ def _is_ignored(branch: _Branch, total: int, left: int) -> bool:
     if branch.words >= left * _TOO_MUCH_TO_IGNORE and (
         branch.words >= _WHOLE_ARTICLE or branch.words >= total * _TOO_MUCH_TO_IGNORE
     ):
-        return node.tag in _NEVER_ARTICLE_TAGS
+        # An article that a script shows as soon as it runs has its headline in it; what opens in a window has none.
+        return node.tag in _NEVER_ARTICLE_TAGS or (_is_hidden(node) and node.css_first("h1") is None)
     if node.tag in _NOT_ARTICLE_TAGS:
         return True
     names = _glance(node)
@@ -379,10 +380,16 @@ def _is_ignored(branch: _Branch, total: int, left: int) -> bool:
     attributes = node.attributes
     return (
         bool(says(attributes.get("class") or "", attributes.get("id") or "") & _NOT_ARTICLE)
-        or "hidden" in attributes
         or attributes.get("role") in _NOT_ARTICLE_ROLES
-        or "display:none" in (attributes.get("style") or "").replace(" ", "")
+        or _is_hidden(node)
     )
+
+
+def _is_hidden(node: LexborNode) -> bool:
+    if _glance(node) is not None:
+        return False
+    attributes = node.attributes
+    return "hidden" in attributes or "display:none" in (attributes.get("style") or "").replace(" ", "")
 
 
 def _names_of(node: LexborNode) -> tuple[str, str]:
