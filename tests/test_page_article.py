@@ -151,6 +151,53 @@ def test_a_page_of_teasers_has_none_or_one_that_holds_them_all() -> None:
     assert find(f"<body><main>{teasers}</main>") is None
 
 
+def excerpts(text: str, *, longer: str = "", title: str = "<a class=post-title href=/{}>A title</a>") -> str:
+    """Six posts in boxes, the third of them with more text."""
+    texts = [text, text, longer or text, text, text, text]
+    items = (f"<div class=item><div>{title.format(i)}<p>{each}</p></div></div>" for i, each in enumerate(texts))
+    return f"<body><main id=a>{''.join(items)}</main>"
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "<a class=article-title href=/{}>A title</a>",
+        "<div class='post title'><a href=/{}>A title</a></div>",
+        "<h2><a href=/{}>A title</a></h2>",
+    ],
+)
+def test_titles_that_are_no_headings_make_teasers_too(title: str) -> None:
+    assert find(excerpts(SENTENCE * 3, title=title)) is None
+
+
+def test_titles_that_lead_nowhere_else_make_none() -> None:
+    assert root(excerpts(SENTENCE * 3, title="<a class=title href=#{}>A title</a>")) == "a"
+    assert root(excerpts(SENTENCE * 3, title="<a class=author href=/{}>A name</a>")) == "a"
+
+
+def test_a_longer_excerpt_among_others_that_are_cut_off_is_no_article() -> None:
+    assert find(excerpts(SENTENCE * 3 + "and...", longer=SENTENCE * 14 + "and…")) is None
+    assert find(excerpts(SENTENCE * 3 + "… <a href=/x>Read more</a>", longer=SENTENCE * 14)) is None
+
+
+def test_a_longer_post_among_short_ones_that_are_whole_is_one() -> None:
+    found = find(excerpts(SENTENCE * 3, longer=SENTENCE * 14))
+    assert found is not None
+    assert len(found.nodes) == 1
+
+
+def test_answers_whose_titles_lead_to_the_page_of_all_questions_are_an_article() -> None:
+    assert root(excerpts(SENTENCE * 3, title="<h3><a href=/questions>A question</a></h3>")) == "a"
+
+
+def test_a_teaser_in_two_boxes_is_counted_once() -> None:
+    # two of three of the page's words are in the related article
+    teaser = "".join(f"<div class=x><div class=y><h3><a href=/{i}>A title</a></h3>{P}</div></div>" for i in range(4))
+    article = find(f"<body><div id=a>{P * 5}</div><div class=related>{P * 3}</div>{teaser}")
+    assert article is not None
+    assert article.root.id == "a"
+
+
 @pytest.mark.parametrize(
     ("says_where", "links", "is_list"),
     [

@@ -41,6 +41,10 @@ MIN_ARTICLE_WORDS: Final = 40
 _WHOLE_ARTICLE: Final = 150
 # So many times the words of its p elements a page's other text must have to be its article.
 _MUCH_MORE: Final = 3
+# Of a list's boxes, for each teaser.
+_FEW_LONGER: Final = 0.5
+_BEHIND_DOTS: Final = 120
+"""Characters."""
 # Fewer boxes with a date each are comments or related stories as well.
 _FEWEST_POSTS: Final = 4
 _IN_THEIR_NAME: Final = COMMENTS | frozenset("list area section wrap wrapper container thread block box".split())
@@ -301,12 +305,51 @@ def _leave_out_teasers(branches: list[_Branch], host: _HostOf) -> int:
     boxes = [b for b in branches if b.around is not None and b.words <= teasers.MOST_WORDS < b.around.words]
     if len(boxes) < teasers.FEWEST:
         return 0
-    found = [b for b in boxes if teasers.is_teaser(b.node, host)]
-    if len(found) < teasers.FEWEST:
+    leads = [(b, teasers.leads_to(b.node, host)) for b in boxes]
+    if (
+        len({address for _, address in leads if address}) < teasers.FEWEST
+    ):  # answers may all lead to one page of questions
         return 0
+    found = [b for b, address in leads if address]
+    found += _longer_ones(branches, found)
     for branch in found:
         branch.ignored = True
-    return sum(b.words for b in found)
+    return sum(b.words for b in found if not _is_in_ignored(b))
+
+
+def _is_in_ignored(branch: _Branch) -> bool:
+    around = branch.around
+    while around is not None and not around.ignored:
+        around = around.around
+    return around is not None
+
+
+def _longer_ones(branches: list[_Branch], short: list[_Branch]) -> list[_Branch]:
+    """The boxes that stand in a row with teasers and are called the same, where most of the row are teasers whose text
+    is cut off. Answers, or posts that are shown whole, are not."""
+    rows: dict[tuple[int, str], list[_Branch]] = {}
+    for branch in short:
+        rows.setdefault(_row_of(branch), []).append(branch)
+    cut_off = {key for key, row in rows.items() if key[1] and len(row) >= teasers.FEWEST and _are_cut_off(row)}
+    if not cut_off:
+        return []
+    known = {branch.node.mem_id for branch in short}
+    longer: dict[tuple[int, str], list[_Branch]] = {}
+    for branch in branches[1:]:
+        if branch.node.mem_id not in known and (key := _row_of(branch)) in cut_off:
+            longer.setdefault(key, []).append(branch)
+    return [b for key, boxes in longer.items() for b in boxes if len(boxes) < len(rows[key]) * _FEW_LONGER]
+
+
+def _are_cut_off(row: list[_Branch]) -> bool:
+    """True if most of these texts end in dots, or in a few words behind them ("Read more")."""
+    ends = [text_in(branch.node)[-_BEHIND_DOTS:] for branch in row]
+    return sum("..." in end or "…" in end for end in ends) * 2 > len(row)
+
+
+def _row_of(branch: _Branch) -> tuple[int, str]:
+    around = branch.around
+    return around.node.mem_id if around is not None else 0, branch.node.attributes.get("class") or ""
 
 
 def _weigh(branches: list[_Branch], total: int) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from selectolax.lexbor import LexborNode
 
+from adproxy.page.names import tokens
 from adproxy.page.walk import all_of
 
 # A text of more words is no teaser but a post that is shown whole.
@@ -26,6 +27,9 @@ _HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6".split())
 _headings: Final = all_of(*_HEADINGS)
 _links: Final = all_of("a", attribute="href")
 _pictures: Final = all_of("img", "picture")
+# What some themes call a headline that is no heading.
+_TITLE: Final = frozenset(["title", "headline"])
+_FIRST_LINKS: Final = 3
 # Between a headline and its text: a date, a byline, a picture.
 _BETWEEN: Final = 3
 # Boxes between a headline and the link that is around it.
@@ -62,35 +66,54 @@ def own_host(body: LexborNode) -> str:
     return usual if len(links) >= _FEWEST_LINKS and times > len(links) * _NEARLY_ALL else ""
 
 
-def is_teaser(node: LexborNode, host: Callable[[], str]) -> bool:
-    """True for a box of few words below a linked headline or picture; `host`: tells the site's own."""
+def leads_to(node: LexborNode, host: Callable[[], str]) -> str:
+    """The other page of the site that a box with a linked headline or picture leads to; empty where it is no teaser.
+
+    `host`: tells the site's own.
+    """
     headings = _headings(node)
-    return _leads_on(headings[0], host) if headings else _is_card(node, host)
+    return _leads_on(headings[0], host) if headings else _titled(node, host) or _carded(node, host)
 
 
-def _is_card(node: LexborNode, host: Callable[[], str]) -> bool:
-    """True if a picture and a text lead to the same other page of the site."""
+def _titled(node: LexborNode, host: Callable[[], str]) -> str:
+    """Where the first of the first links that is called a title leads, if that is another page of the site."""
+    for link in _links(node)[:_FIRST_LINKS]:
+        parent = link.parent
+        around = parent.attributes.get("class") if parent is not None else None
+        names = [*(link.attributes.get("class") or "").split(), *(around or "").split()]
+        if any(not _TITLE.isdisjoint(tokens(name)) for name in names):
+            return _other_page(link, host)
+    return ""
+
+
+def _carded(node: LexborNode, host: Callable[[], str]) -> str:
+    """The other page of the site that both a picture and a text lead to."""
     if not _pictures(node):
-        return False
+        return ""
     pictured: set[str] = set()
     titled: set[str] = set()
     for link in _links(node):
-        target = (link.attributes.get("href") or "").strip()
-        (pictured if _pictures(link) else titled).add(target)
-    return any(_is_other_page(target, host) for target in pictured & titled)
+        target = _other_page(link, host)
+        if target:
+            (pictured if _pictures(link) else titled).add(target)
+    return min(pictured & titled, default="")
 
 
 def is_list(paragraphs: Sequence[LexborNode], words: int, host: Callable[[], str]) -> bool:
-    """True if most of these paragraphs, of so many words together, are the text below a headline that leads on."""
+    """True if most of these paragraphs, of so many words together, are the text below a headline that leads on, each to
+    another page."""
     if len(paragraphs) < FEWEST or words > len(paragraphs) * MOST_WORDS:
         return False
     allowed = len(paragraphs) * (1 - _MOSTLY)
+    pages: set[str] = set()
     for node in paragraphs:
         heading = _heading_before(node)
-        if heading is None or not _leads_on(heading, host):
+        page = _leads_on(heading, host) if heading is not None else ""
+        if not page or page in pages:
             allowed -= 1
             if allowed < 0:
                 return False
+        pages.add(page)
     return True
 
 
@@ -105,8 +128,8 @@ def _heading_before(node: LexborNode) -> LexborNode | None:
     return None
 
 
-def _leads_on(heading: LexborNode, host: Callable[[], str]) -> bool:
-    """True if a link in a heading, or around it, leads to another page of the site and is most of what it says."""
+def _leads_on(heading: LexborNode, host: Callable[[], str]) -> str:
+    """The other page of the site that a link in a heading, or around it, leads to, if it is most of what it says."""
     links = _links(heading)
     link = links[0] if links else None
     if link is None:
@@ -116,15 +139,14 @@ def _leads_on(heading: LexborNode, host: Callable[[], str]) -> bool:
                 break
             link = link.parent
         if link is None or link.tag != "a":
-            return False
-    if not _is_other_page((link.attributes.get("href") or "").strip(), host):
-        return False
-    return len(link.text(strip=True)) * 2 > len(heading.text(strip=True))
+            return ""
+    return _other_page(link, host) if len(link.text(strip=True)) * 2 > len(heading.text(strip=True)) else ""
 
 
-def _is_other_page(target: str, host: Callable[[], str]) -> bool:
-    """True for an address that leads neither to the page itself nor to another site."""
+def _other_page(link: LexborNode, host: Callable[[], str]) -> str:
+    """A link's address; empty for one that leads to the page itself or to another site."""
+    target = (link.attributes.get("href") or "").strip()
     if not target or target[0] == "#":
-        return False
+        return ""
     elsewhere = _HOST.match(target)
-    return not elsewhere or elsewhere[1].lower() == host()
+    return target if not elsewhere or elsewhere[1].lower() == host() else ""
