@@ -190,14 +190,6 @@ def test_answers_whose_titles_lead_to_the_page_of_all_questions_are_an_article()
     assert root(excerpts(SENTENCE * 3, title="<h3><a href=/questions>A question</a></h3>")) == "a"
 
 
-def test_a_teaser_in_two_boxes_is_counted_once() -> None:
-    # two of three of the page's words are in the related article
-    teaser = "".join(f"<div class=x><div class=y><h3><a href=/{i}>A title</a></h3>{P}</div></div>" for i in range(4))
-    article = find(f"<body><div id=a>{P * 5}</div><div class=related>{P * 3}</div>{teaser}")
-    assert article is not None
-    assert article.root.id == "a"
-
-
 @pytest.mark.parametrize(
     ("says_where", "links", "is_list"),
     [

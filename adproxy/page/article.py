@@ -41,6 +41,8 @@ MIN_ARTICLE_WORDS: Final = 40
 _WHOLE_ARTICLE: Final = 150
 # So many times the words of its p elements a page's other text must have to be its article.
 _MUCH_MORE: Final = 3
+# Where more boxes than that lead to one page they are answers, and it has all the questions.
+_BOXES_OF_ONE: Final = 2
 # Of a list's boxes, for each teaser.
 _FEW_LONGER: Final = 0.5
 _BEHIND_DOTS: Final = 120
@@ -306,11 +308,10 @@ def _leave_out_teasers(branches: list[_Branch], host: _HostOf) -> int:
     if len(boxes) < teasers.FEWEST:
         return 0
     leads = [(b, teasers.leads_to(b.node, host)) for b in boxes]
-    if (
-        len({address for _, address in leads if address}) < teasers.FEWEST
-    ):  # answers may all lead to one page of questions
-        return 0
     found = [b for b, address in leads if address]
+    pages = len({address for _, address in leads if address})
+    if pages < teasers.FEWEST or pages * _BOXES_OF_ONE < len(found):
+        return 0
     found += _longer_ones(branches, found)
     for branch in found:
         branch.ignored = True
