@@ -99,7 +99,7 @@ def test_a_brief_is_found_beside_more_words_in_a_footer_or_sidebar(name: str) ->
     assert root(f"<body><div id=a>{P * 2}</div><div class='x {name}'><div>{P * 9}</div></div>") == "a"
 
 
-@pytest.mark.parametrize("name", ["content-sidebar", "sidebar", "footer"])
+@pytest.mark.parametrize("name", ["content-sidebar", "sidebar", "footer", "comment", "kommentar", "opinion-comment"])
 def test_what_holds_the_headline_is_no_sidebar(name: str) -> None:
     assert root(f"<body><div>{P * 2}</div><div id=a class={name}><h1>A Headline</h1>{P * 9}</div>") == "a"
 

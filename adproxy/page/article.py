@@ -396,12 +396,13 @@ def _is_beside(node: LexborNode, left: int) -> bool:
     if not _FOR_PRINT.isdisjoint(named):
         return True
     words = [tokens(name) for name in (*named, ident)]
-    if _are_comments(words):
-        return True
-    is_aside = any(_IN_ITS_NAME.issuperset(each) and not ASIDE.isdisjoint(each) for each in words)
-    if is_aside or (left >= _WHOLE_ARTICLE and not all(map(COMMENTS.isdisjoint, words))):
-        return node.css_first("h1") is None
-    return False
+    if not (
+        _are_comments(words)
+        or any(_IN_ITS_NAME.issuperset(each) and not ASIDE.isdisjoint(each) for each in words)
+        or (left >= _WHOLE_ARTICLE and not all(map(COMMENTS.isdisjoint, words)))
+    ):
+        return False
+    return node.css_first("h1") is None  # an editor's comment is an article
 
 
 def _is_ignored(branch: _Branch, total: int, left: int) -> bool:
