@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adproxy.cache_tags import SEPARATORS
 from adproxy.errors import SettingsError
+from adproxy.page.guard import MAX_BYTES
 
 
 def _prefix(value: str) -> str:
@@ -70,7 +71,7 @@ class Settings(BaseSettings):
     ] = "/_adproxy/"
     max_page_bytes: Annotated[
         int,
-        Field(ge=1, le=8_388_608),  # as many as the guard lets pass
+        Field(ge=1, le=MAX_BYTES),
         About(
             "A larger page, encoded or decoded, passes without slots; at most 8 MiB.",
             "Memory for each page in flight, and time for the worst of them.",

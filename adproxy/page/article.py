@@ -307,9 +307,9 @@ def _leave_out_teasers(branches: list[_Branch], host: _HostOf) -> int:
     boxes = [b for b in branches if b.around is not None and b.words <= teasers.MOST_WORDS < b.around.words]
     if len(boxes) < teasers.FEWEST:
         return 0
-    leads = [(b, teasers.leads_to(b.node, host)) for b in boxes]
-    found = [b for b, address in leads if address]
-    pages = len({address for _, address in leads if address})
+    leads = [(b, address) for b in boxes if (address := teasers.leads_to(b.node, host))]
+    found = [b for b, _ in leads]
+    pages = len({address for _, address in leads})
     if pages < teasers.FEWEST or pages * _BOXES_OF_ONE < len(found):
         return 0
     found += _longer_ones(branches, found)
@@ -397,8 +397,8 @@ def _is_beside(node: LexborNode, left: int) -> bool:
         return True
     words = [tokens(name) for name in (*named, ident)]
     if not (
-        _are_comments(words)
-        or any(_IN_ITS_NAME.issuperset(each) and not ASIDE.isdisjoint(each) for each in words)
+        _are_called(words, COMMENTS, _IN_THEIR_NAME)
+        or _are_called(words, ASIDE, _IN_ITS_NAME)
         or (left >= _WHOLE_ARTICLE and not all(map(COMMENTS.isdisjoint, words)))
     ):
         return False
@@ -415,7 +415,9 @@ def _is_ignored(branch: _Branch, total: int, left: int) -> bool:
         branch.words >= _WHOLE_ARTICLE or branch.words >= total * _TOO_MUCH_TO_IGNORE
     ):
         # An article that a script shows as soon as it runs has its headline in it; what opens in a window has none.
-        return node.tag in _NEVER_ARTICLE_TAGS or (_is_hidden(node) and node.css_first("h1") is None)
+        return node.tag in _NEVER_ARTICLE_TAGS or (
+            _glance(node) is None and _hides(node.attributes) and node.css_first("h1") is None
+        )
     if node.tag in _NOT_ARTICLE_TAGS:
         return True
     names = _glance(node)
@@ -426,14 +428,11 @@ def _is_ignored(branch: _Branch, total: int, left: int) -> bool:
     return (
         bool(says(attributes.get("class") or "", attributes.get("id") or "") & _NOT_ARTICLE)
         or attributes.get("role") in _NOT_ARTICLE_ROLES
-        or _is_hidden(node)
+        or _hides(attributes)
     )
 
 
-def _is_hidden(node: LexborNode) -> bool:
-    if _glance(node) is not None:
-        return False
-    attributes = node.attributes
+def _hides(attributes: Mapping[str, str | None]) -> bool:
     return "hidden" in attributes or "display:none" in (attributes.get("style") or "").replace(" ", "")
 
 
@@ -449,11 +448,12 @@ def _names_of(node: LexborNode) -> tuple[str, str]:
 def _holds_comments(node: LexborNode) -> bool:
     """True for an element that is called a list of comments, and nothing else."""
     classes, ident = _names_of(node)
-    return _are_comments(map(tokens, (*classes.split(), ident)))
+    return _are_called(map(tokens, (*classes.split(), ident)), COMMENTS, _IN_THEIR_NAME)
 
 
-def _are_comments(names: Iterable[tuple[str, ...]]) -> bool:
-    return any(_IN_THEIR_NAME.issuperset(words) and not COMMENTS.isdisjoint(words) for words in names)
+def _are_called(names: Iterable[tuple[str, ...]], what: frozenset[str], whole: frozenset[str]) -> bool:
+    """True if one of the names has a word of `what` in it, and none but those of `whole`."""
+    return any(whole.issuperset(words) and not what.isdisjoint(words) for words in names)
 
 
 def _deepest(branches: list[_Branch], root: _Branch) -> _Branch:

@@ -134,10 +134,9 @@ class _Piece:
         """The last of the line breaks that separate a run of text from the one before."""
         self.edge: LexborNode | None = None
         """The empty box that separates a run of text from the one before."""
-        self.joined = False
-        """It stands in the same paragraph as the piece before: there is no place for a slot between them."""
-        self.in_columns = False
-        """It stands in the same row of columns as the piece before, or in another of its columns."""
+        self.gap: Gap | None = None
+        """Why there is no place for a slot between it and the piece before: they stand in the same paragraph, or in the
+        same row of columns. None: there may be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +394,7 @@ def _illustrated(walk: _Walk, node: LexborNode, depth: int) -> None:
     _visit(walk, node, depth + 1)
     good = node.mem_id in walk.article.paragraphs
     for i, piece in enumerate(walk.pieces[before:]):
-        piece.node, piece.joined = node, i > 0
+        piece.node, piece.gap = node, _NO_GAP if i else None
         if good and piece.block.kind in (BlockKind.PARAGRAPH, BlockKind.ASIDE):  # a line with a link is no other's
             piece.block = piece.block._replace(kind=BlockKind.PARAGRAPH)
             piece.good = True
@@ -561,7 +560,7 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int, said: int) -
             piece.good = piece.good and piece.node is not None and piece.node.mem_id in walk.article.paragraphs
     if said & Says.COLUMNS and len(made) > 1 and _is_side_by_side(node) and not walk.holds_good(node):
         for i, piece in enumerate(made):  # a slot in one of them would be as narrow, and leave a hole in the others
-            piece.node, piece.in_columns = node, i > 0
+            piece.node, piece.gap = node, piece.gap or _IN_COLUMNS if i else None
     if len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
         piece = made[0]
         good = piece.good or node.mem_id in walk.article.paragraphs
@@ -675,23 +674,20 @@ def _begins_with(parent: LexborNode, child: LexborNode) -> bool:
 def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
     anchor: Anchor | None = None
     if i < len(pieces):
-        if pieces[i].joined:
-            return _NO_GAP
-        if pieces[i].in_columns:
-            return _IN_COLUMNS
-        node = pieces[i].node
-        if node is not None and pieces[i].block.kind is BlockKind.HEADING:
+        piece = pieces[i]
+        if piece.gap is not None:
+            return piece.gap
+        node = piece.node
+        if node is not None and piece.block.kind is BlockKind.HEADING:
             node = _outermost(node)
             if node is None:
-                return Gap(None, Reason.NO_LEGAL_ANCHOR.value)
+                return _NO_GAP
         if node is not None:
             anchor = tree.before(node, i)
-        line_break = pieces[i].line_break
-        if anchor is None and line_break is not None:
-            anchor = tree.after_break(line_break, i)
-        edge = pieces[i].edge
-        if anchor is None and edge is not None:
-            anchor = tree.before(edge, i)
+        if anchor is None and piece.line_break is not None:
+            anchor = tree.after_break(piece.line_break, i)
+        if anchor is None and piece.edge is not None:
+            anchor = tree.before(piece.edge, i)
     if anchor is None and i > 0:
         node = pieces[i - 1].node
         if node is not None:

@@ -11,8 +11,11 @@ from adproxy.plan.ruler import found
 from adproxy.plan.state import State
 from adproxy.rules.ruleset import MidArticle, Slot, needs_settled
 
-# A member of an enum tells its value slowly.
-_SPLITS_GROUP: Final = Reason.SPLITS_GROUP.value
+_ILLEGAL: Final[Verdict] = (Reason.NO_LEGAL_ANCHOR, "a place where a div may stand", "none that the markup proves")
+_WITHOUT_ANCHOR: Final[dict[str | None, Verdict]] = {
+    Reason.SPLITS_GROUP.value: (Reason.SPLITS_GROUP, "nothing between or within columns", "columns side by side"),
+}
+"""What is said of a gap's problem, where it is more than that nothing is proven."""
 
 
 def contender(state: State, slot: Slot, where: MidArticle, devices: tuple[Device, ...]) -> Contender | None:
@@ -50,10 +53,8 @@ def _forbidden(state: State, slot: Slot) -> dict[int, Verdict]:
     verdicts: dict[int, Verdict] = {}
     for i in range(1, len(page.blocks)):
         anchor, problem = page.gaps[i]
-        if problem == _SPLITS_GROUP:
-            verdicts[i] = Reason.SPLITS_GROUP, "nothing between or within columns", "columns side by side"
-        elif anchor is None:
-            verdicts[i] = Reason.NO_LEGAL_ANCHOR, "a place where a div may stand", "none that the markup proves"
+        if anchor is None:
+            verdicts[i] = _WITHOUT_ANCHOR.get(problem, _ILLEGAL)
         elif settled and not anchor.settled:
             verdicts[i] = Reason.PENDING_FORMATTING, "no formatting left open", "some is, and would leak into the slot"
         elif i in gaps.beside:
