@@ -266,7 +266,7 @@ def account_of(name: str, work: Work) -> Account:
 
 def _article(page: Page) -> ArticleAccount:
     return ArticleAccount(
-        problem=page.article_problem,
+        problem=page.article_problem and page.article_problem.value,
         words=page.words,
         blocks=[
             BlockAccount(
@@ -286,12 +286,12 @@ def _densities(page: Page, plan: Plan, policy: Policy) -> dict[Device, DensityAc
     lighthouse = lighthouse_density(page, policy, plan)
     return {
         device: DensityAccount(
-            share=round(plan.density[i], 4),
-            limit=policy.limits.ad_share[i],
-            content_height=round(plan.content[i]),
-            lighthouse=round(lighthouse[i], 4),
+            share=round(plan.density.on(device), 4),
+            limit=policy.limits.ad_share.on(device),
+            content_height=round(plan.content.on(device)),
+            lighthouse=round(lighthouse.on(device), 4),
         )
-        for i, device in enumerate(DEVICES)
+        for device in DEVICES
     }
 
 
@@ -358,7 +358,7 @@ def _candidates(slots: list[SlotAccount], page: Page, html: bytes) -> list[Candi
         Candidate(
             gap=gap,
             where=_where(gap, page) or "",
-            offset=(anchor := page.gaps[gap].anchor) and anchor.offset,
+            offset=anchor.offset if (anchor := page.gaps[gap].anchor) is not None else None,
             line=_line(html, anchor.offset) if anchor is not None else None,
             verdicts=verdicts[gap],
         )

@@ -217,16 +217,12 @@ def _add(totals: dict[str, SlotTotals], before: Work, after: Work, changes: Sequ
 
 def _density(device: Device, before: Work, after: Work) -> DensityChange:
     policy = after.choice.policy
-    limit = None if policy is None or isinstance(after.result, Skip) else _of(policy.limits.ad_share, device)
+    limit = None if policy is None or isinstance(after.result, Skip) else policy.limits.ad_share.on(device)
     return DensityChange(before=_share(device, before), after=_share(device, after), limit=limit)
 
 
 def _share(device: Device, work: Work) -> float | None:
-    return None if isinstance(work.result, Skip) else round(_of(work.result.plan.density, device), 4)
-
-
-def _of(pair: tuple[float, float], device: Device) -> float:
-    return pair[DEVICES.index(device)]
+    return None if isinstance(work.result, Skip) else round(work.result.plan.density.on(device), 4)
 
 
 def _differs(density: DensityChange) -> bool:
@@ -239,7 +235,7 @@ def _broken(device: Device, density: DensityChange, before: Work) -> Iterator[Br
     if share is None or limit is None or share <= limit + _NOTICED:
         return
     policy = before.choice.policy
-    already = was is not None and policy is not None and was > _of(policy.limits.ad_share, device) + _NOTICED
+    already = was is not None and policy is not None and was > policy.limits.ad_share.on(device) + _NOTICED
     yield Broken(limit="limits.ad_share", device=device, required=limit, actual=share, before=already)
 
 

@@ -36,20 +36,28 @@ _HOST_SOURCE: Final = re.compile(
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(init=False, slots=True)
 class StyleVerdict:
     """How styles may come: ``inline`` plainly, inline with a ``nonce``, ``linked`` from our own path, ``forbidden``."""
 
     kind: StyleKind
-    nonce: str = ""
+    nonce: str
+
+    def __init__(self, kind: StyleKind, nonce: str = "") -> None:
+        self.kind = kind
+        self.nonce = nonce
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(init=False, slots=True)
 class ScriptVerdict:
     """How a script from our own path may come: ``plain``, with a ``nonce``, or ``forbidden``."""
 
     kind: ScriptKind
-    nonce: str = ""
+    nonce: str
+
+    def __init__(self, kind: ScriptKind, nonce: str = "") -> None:
+        self.kind = kind
+        self.nonce = nonce
 
 
 @dataclass(frozen=True, slots=True)

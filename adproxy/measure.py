@@ -210,7 +210,7 @@ def measure(browser: Browser, work: Work, fetched: Fetched) -> Measured:
 def estimated(page: Page, policy: Policy, planned: Plan) -> dict[Device, Densities]:
     """What both densities of a plan are by the heights of a page's blocks."""
     of_main, of_lighthouse = main_content_density(page, policy, planned), lighthouse_density(page, policy, planned)
-    return {device: Densities(of_main[i], of_lighthouse[i]) for i, device in enumerate(DEVICES)}
+    return {device: Densities(of_main.on(device), of_lighthouse.on(device)) for device in DEVICES}
 
 
 def marked(html: bytes, result: Rewritten) -> bytes:
@@ -229,7 +229,7 @@ def _seen(browser: Browser, device: Device, work: Work, fetched: Fetched, body: 
     policy = work.choice.policy
     assert policy is not None
     context = browser.new_context(
-        viewport={"width": _WIDTHS[device], "height": round(SCREENS[DEVICES.index(device)])},
+        viewport={"width": _WIDTHS[device], "height": round(SCREENS.on(device))},
         is_mobile=device == "phone",
         has_touch=device == "phone",
         service_workers="block",

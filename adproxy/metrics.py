@@ -195,8 +195,8 @@ class RulesState(Collector):
                 labels=["site", "device"],
             )
             for site, shares in self._limits:
-                for device, share in zip(DEVICES, shares, strict=True):
-                    limits.add_metric([site, device], share)
+                for device in DEVICES:
+                    limits.add_metric([site, device], shares.on(device))
             yield limits
 
 
@@ -414,9 +414,9 @@ class Metrics(Exposition):
         values: list[tuple[Any, float]] = [(counter._value, amount) for counter, amount in found.items()]
         if known.density is not None:
             # a share of nothing says nothing
-            each = zip(known.density, plan.density, plan.content, strict=True)
-            for histogram, density, content in each:
-                values += _observed(histogram, density) if content > 0 else ()
+            for device, histogram in zip(DEVICES, known.density, strict=True):
+                if plan.content.on(device) > 0:
+                    values += _observed(histogram, plan.density.on(device))
         return Tally(together(values), 300 + 120 * len(values))
 
     def cache(self, result: CacheResult) -> None:

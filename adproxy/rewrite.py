@@ -36,7 +36,7 @@ _HEAD: Final = 4096
 """Bytes in which an AMP page says that it is one: the html tag comes right after the doctype."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(init=False, slots=True)
 class Rewritten:
     """A page that was planned, though perhaps with no slot."""
 
@@ -44,6 +44,12 @@ class Rewritten:
     insertions: tuple[Insertion, ...]
     plan: Plan
     page: Page
+
+    def __init__(self, body: bytes, insertions: tuple[Insertion, ...], plan: Plan, page: Page) -> None:
+        self.body = body
+        self.insertions = insertions
+        self.plan = plan
+        self.page = page
 
 
 def rewrite(
@@ -69,12 +75,16 @@ def rewrite(
     return write_page(html, planned, policy, csp_headers=csp_headers, prefix=prefix, marks_for=marks_for)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(init=False, slots=True)
 class Planned:
     """A page that was read and planned: what does not depend on how its answer's head is, nor on the day."""
 
     page: Page
     plan: Plan
+
+    def __init__(self, page: Page, plan: Plan) -> None:
+        self.page = page
+        self.plan = plan
 
     def with_nonce(self, nonce: str | None) -> Planned:
         """The same with another nonce of the page's own; None: with the one that it has."""
@@ -172,11 +182,20 @@ def leave_alone(html: bytes) -> Skip | None:
         return Skip(SkipReason.NOT_MARKUP, f"begins with {head[:20]!r}")
     if head.startswith(b"<?xml"):
         return Skip(SkipReason.XHTML, "an XML declaration")
-    if _AMP.search(html, start, start + _HEAD):
+    if _is_amp(html, start, start + _HEAD):
         return Skip(SkipReason.AMP, "an AMP page")
     if len(html) > MAX_BYTES:
         return Skip(SkipReason.HOSTILE, f"{len(html)} bytes; at most {MAX_BYTES} are read")
     return None
+
+
+def _is_amp(html: bytes, start: int, end: int) -> bool:
+    """Whether an html tag between two offsets says so. Nearly all pages have one, in small letters, and no other: there
+    it is enough to look where that begins."""
+    at = html.find(b"<html", start, end)
+    if at < 0 or html.find(b"<html", at + 1, end) >= 0 or html.find(b"<HTML", start, end) >= 0:
+        return _AMP.search(html, start, end) is not None
+    return _AMP.match(html, at, end) is not None
 
 
 wanted_by: Final = PerRevision(compile_wanted)

@@ -215,14 +215,14 @@ def _gap_of(page: Page, placement: Placement, slot: Slot) -> int:
 
 
 def _check_density(page: Page, policy: Policy, plan: Plan, slots: dict[str, Slot]) -> None:
-    for i, device in enumerate(DEVICES):
+    for device in DEVICES:
         width = PHONE_WIDTH if device == "phone" else DESKTOP_WIDTH
         runs: list[list[float]] = []  # ads that stand one behind the other are one to the reader
         for block, before in zip(page.blocks, (None, *page.blocks), strict=False):
             if block.kind is BlockKind.AD:
                 if before is None or before.kind is not BlockKind.AD:
                     runs.append([])
-                runs[-1].append(block.heights[i])
+                runs[-1].append(block.heights.on(device))
         ads = sum(max(run) for run in runs)
         ours = 0.0
         for placement in plan.placements:
@@ -232,10 +232,10 @@ def _check_density(page: Page, policy: Policy, plan: Plan, slots: dict[str, Slot
                 ours += slot.height_at(width)
         whole = content(page.blocks, "px", device) + ads + ours
         share = (ads + ours) / whole if whole else 0.0
-        if ours and share > policy.limits.ad_share[i] + _ALMOST:
-            raise LawBroken(f"ad_share on {device}: {share:.3f} for {policy.limits.ad_share[i]}")
-        if abs(share - plan.density[i]) > _ALMOST:
-            raise LawBroken(f"the plan says {plan.density[i]} of density on {device}; it is {share}")
+        if ours and share > policy.limits.ad_share.on(device) + _ALMOST:
+            raise LawBroken(f"ad_share on {device}: {share:.3f} for {policy.limits.ad_share.on(device)}")
+        if abs(share - plan.density.on(device)) > _ALMOST:
+            raise LawBroken(f"the plan says {plan.density.on(device)} of density on {device}; it is {share}")
 
 
 # --- pages made of numbers --------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def _spots(blocks: int) -> st.SearchStrategy[Spot]:
     few = st.sampled_from([False] * 5 + [True])
     words = st.sampled_from([None, None, None, 0, 5, 25])
     legal = st.builds(Spot, anchors, st.none(), words, words, few, few, few, few)
-    return st.one_of(legal, legal, st.just(Spot(None, Reason.NO_LEGAL_ANCHOR.value)))
+    return st.one_of(legal, legal, st.just(Spot(None, Reason.NO_LEGAL_ANCHOR)))
 
 
 @st.composite
@@ -283,7 +283,7 @@ def measured_pages(draw: st.DrawFn, policy: Policy) -> Page:
         st.lists(st.sampled_from([True] * 6 + [False, None]), min_size=len(blocks) + 1, max_size=len(blocks) + 1)
     )
     gaps = tuple(
-        Gap(None, Reason.NO_LEGAL_ANCHOR.value)
+        Gap(None, Reason.NO_LEGAL_ANCHOR)
         if settled is None
         else Gap(Anchor((i + 1) * _STEP, Edge.BEFORE_START, i, settled))
         for i, settled in enumerate(kinds)
@@ -301,7 +301,7 @@ def measured_pages(draw: st.DrawFn, policy: Policy) -> Page:
     return Page(
         blocks=blocks,
         gaps=gaps if blocks else (),
-        article_problem=None if blocks else Reason.NO_ARTICLE.value,
+        article_problem=None if blocks else Reason.NO_ARTICLE,
         above_headline=draw(spots),
         below_headline=draw(spots),
         end_of_article=draw(spots),

@@ -42,7 +42,7 @@ class Case:
     policy: Policy
 
     def contenders(self) -> list[Contender]:
-        return contenders_of(State.of(self.page, self.policy))
+        return contenders_of(State(self.page, self.policy))
 
     # --- limits
 
@@ -53,11 +53,11 @@ class Case:
         return put.anchor.gap >= 0 or put.slot.place in (FixedPlace.BELOW_HEADLINE, FixedPlace.END_OF_ARTICLE)
 
     def density(self, puts: Sequence[Put], device: Device) -> float:
-        i, blocks = DEVICES.index(device), self.page.blocks
+        blocks = self.page.blocks
         own, run = 0.0, 0.0
         for block in (*blocks, None):
             if block is not None and block.kind is BlockKind.AD:
-                run = max(run, block.heights[i])
+                run = max(run, block.heights.on(device))
             else:
                 own, run = own + run, 0.0
         ads = own + sum(self.height(p.slot, device) for p in puts if device in p.devices and self.counts(p))
@@ -104,8 +104,8 @@ class Case:
             ):
                 return False
         return all(
-            self.density(puts, device) <= self.policy.limits.ad_share[i]
-            for i, device in enumerate(DEVICES)
+            self.density(puts, device) <= self.policy.limits.ad_share.on(device)
+            for device in DEVICES
             if any(device in p.devices and self.counts(p) for p in puts)
         )
 

@@ -63,7 +63,7 @@ def render(
 ) -> list[str]:
     """The markup of each slot of a policy, placed so many times each."""
     placements = [
-        Placement(s.name, Anchor(100 * i + n, Edge.BEFORE_START), n)._replace(**placed)  # type: ignore[arg-type]
+        replace(Placement(s.name, Anchor(100 * i + n, Edge.BEFORE_START), n), **placed)  # type: ignore[arg-type]
         for i, s in enumerate(rules.slots)
         for n in range(1, times + 1)
     ]

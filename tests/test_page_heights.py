@@ -17,7 +17,8 @@ WORD = 6
 
 def test_more_text_is_never_lower_and_needs_more_room_on_phones() -> None:
     found = [USUAL.paragraph(width) for width in range(0, 2400, 41)]
-    assert found == sorted(found)
+    assert found == sorted(found, key=lambda height: height.phone)
+    assert found == sorted(found, key=lambda height: height.desktop)
     assert found[0].phone < found[-1].phone
     assert found[0].desktop < found[-1].desktop
     assert all(height.phone >= height.desktop for height in found[10:])

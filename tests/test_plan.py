@@ -75,7 +75,7 @@ def block(kind: BlockKind = P, count: int = 100, flags: int = 0, text: str = "A 
 def page(*blocks: Block, illegal: tuple[int, ...] = (), unsettled: tuple[int, ...] = (), **more: object) -> Page:
     """An article of blocks; gap i lies at byte 100 i."""
     gaps = tuple(
-        Gap(None, "no_legal_anchor") if i in illegal else Gap(_anchor(100 * i, gap=i, settled=i not in unsettled))
+        Gap(None, Reason.NO_LEGAL_ANCHOR) if i in illegal else Gap(_anchor(100 * i, gap=i, settled=i not in unsettled))
         for i in range(len(blocks) + 1)
     )
     return replace(Page(blocks=blocks, gaps=gaps if blocks else ()), **more)  # type: ignore[arg-type]
@@ -86,7 +86,7 @@ def _anchor(offset: int, gap: int = -1, settled: bool = True) -> Anchor:
 
 
 def spot(offset: int, **more: object) -> Spot:
-    return Spot(_anchor(offset))._replace(**more)  # type: ignore[arg-type]
+    return replace(Spot(_anchor(offset)), **more)  # type: ignore[arg-type]
 
 
 def slot(
@@ -121,7 +121,7 @@ IMAGE = ImageCreative("/a.png", "/a", "A", Size(300, 250))
 
 # A page and a policy for every reason there is.
 REASONS: dict[Reason, tuple[Page, Policy]] = {
-    Reason.NO_ARTICLE: (Page(article_problem="no_article"), policy(mid())),
+    Reason.NO_ARTICLE: (Page(article_problem=Reason.NO_ARTICLE), policy(mid())),
     Reason.ARTICLE_TOO_SHORT: (TEN, policy(mid(article_min=words(1001)))),
     Reason.NO_SUCH_PLACE: (TEN, policy(slot(SidebarPlace("first")))),
     Reason.NO_LEGAL_ANCHOR: (page(block(), block(), illegal=(1,)), policy(mid())),
@@ -133,7 +133,7 @@ REASONS: dict[Reason, tuple[Page, Policy]] = {
     Reason.NEAR_EXISTING_AD: (page(block(), block(BlockKind.AD), block()), policy(mid())),
     Reason.NEAR_ASIDE: (page(block(), block(BlockKind.ASIDE), block()), policy(mid())),
     Reason.NEAR_AVOIDED: (
-        page(block(), block(), block()._replace(avoided=(0,))),
+        page(block(), block(), replace(block(), avoided=(0,))),
         policy(mid(), keep=replace(OPEN, around=((".x", words(101)),))),
     ),
     Reason.MID_SENTENCE: (page(block(flags=BlockFlag.OPEN_SENTENCE), block(text="and on")), policy(mid())),
@@ -361,7 +361,7 @@ def test_the_distance_from_a_heading_holds_behind_it_alone() -> None:
 
 def test_the_rules_own_selectors_have_distances_of_their_own() -> None:
     six = [block() for _ in range(6)]
-    six[2] = six[2]._replace(avoided=(1,))
+    six[2] = replace(six[2], avoided=(1,))
     keep = replace(OPEN, around=((".x", words(500)), (".y", Distance(1, "blocks"))))
     assert gaps(plan(page(*six), policy(mid(), keep=keep))) == [1, 4, 5]
 
@@ -384,7 +384,7 @@ def test_where_that_gap_is_forbidden_it_shifts_to_the_nearest() -> None:
 
 
 def _without(of: Page, *illegal: int) -> tuple[Gap, ...]:
-    return tuple(Gap(None, "no_legal_anchor") if i in illegal else gap for i, gap in enumerate(of.gaps))
+    return tuple(Gap(None, Reason.NO_LEGAL_ANCHOR) if i in illegal else gap for i, gap in enumerate(of.gaps))
 
 
 def test_it_does_not_shift_far() -> None:
@@ -529,7 +529,7 @@ def test_no_two_slots_stand_at_one_place() -> None:
         (spot(5, media_after=True), Reason.NEAR_MEDIA),
         (spot(5, lead_in_before=True), Reason.AFTER_LEAD_IN),
         (NO_SPOT, Reason.NO_SUCH_PLACE),
-        (Spot(None, "no_legal_anchor"), Reason.NO_LEGAL_ANCHOR),
+        (Spot(None, Reason.NO_LEGAL_ANCHOR), Reason.NO_LEGAL_ANCHOR),
         (Spot(_anchor(5, settled=False)), Reason.PENDING_FORMATTING),
     ],
 )
@@ -569,7 +569,7 @@ def test_the_sidebars_places_are_counted_by_widgets() -> None:
 
 
 def test_a_forbidden_place_in_the_sidebar_shifts_to_the_nearest() -> None:
-    spots = (spot(2000), Spot(None, "no_legal_anchor"), None, spot(2003))
+    spots = (spot(2000), Spot(None, Reason.NO_LEGAL_ANCHOR), None, spot(2003))
     found = plan(replace(TEN, sidebar=spots), policy(slot(SidebarPlace(1))))
     assert offsets(found) == [2000]
     assert reasons(found) == {Reason.NO_LEGAL_ANCHOR}
@@ -583,7 +583,7 @@ def test_a_selectors_slot_is_put_at_as_many_matches_as_it_may_have() -> None:
 
 def test_a_selectors_slot_needs_no_article() -> None:
     where = SelectorPlace("after", ".x")
-    front = Page(article_problem="no_article", named={where.key: (spot(5),)})
+    front = Page(article_problem=Reason.NO_ARTICLE, named={where.key: (spot(5),)})
     assert offsets(plan(front, policy(slot(where)))) == [5]
 
 

@@ -22,7 +22,7 @@ from adproxy.rules.ruleset import (
 
 TEXT = PerDevice(500, 300)
 AD = PerDevice(274, 274)
-PHONE, DESKTOP = SCREENS
+PHONE, DESKTOP = SCREENS.phone, SCREENS.desktop
 
 
 def slot(name: str, place: Place, height: int) -> Slot:
@@ -57,18 +57,19 @@ FOUR = page(*[BlockKind.PARAGRAPH] * 4)
 def test_the_main_content_has_the_slots_in_and_after_the_article_and_no_others() -> None:
     plan = Plan((at("top", offset=50), at("mid", 2), at("end", offset=900), at("rail", offset=950)))
     found = main_content_density(FOUR, POLICY, plan)
-    assert found == pytest.approx((450 / 2450, 450 / 1650))
+    assert (found.phone, found.desktop) == pytest.approx((450 / 2450, 450 / 1650))
 
 
 def test_a_slot_counts_on_its_devices_alone() -> None:
     found = main_content_density(FOUR, POLICY, Plan((at("mid", 2, 0, "phone"),)))
-    assert found == pytest.approx((250 / 2250, 0))
+    assert (found.phone, found.desktop) == pytest.approx((250 / 2250, 0))
     assert lighthouse_density(FOUR, POLICY, Plan((at("mid", 2, 0, "phone"),))).desktop == 0
 
 
 def test_lighthouse_divides_by_the_way_to_the_lowest_ads_middle_and_one_screen() -> None:
     found = lighthouse_density(FOUR, POLICY, Plan((at("mid", 2),)))
-    assert found == pytest.approx((250 / (1000 + 125 + PHONE), 250 / (600 + 125 + DESKTOP)))
+    expected = (250 / (1000 + 125 + PHONE), 250 / (600 + 125 + DESKTOP))
+    assert (found.phone, found.desktop) == pytest.approx(expected)
 
 
 def test_lighthouse_takes_the_column_with_most_advertising() -> None:
@@ -89,7 +90,7 @@ def test_lighthouse_counts_ads_above_the_headline_and_the_pages_own() -> None:
 
 
 def test_without_ads_there_is_no_density() -> None:
-    assert lighthouse_density(FOUR, POLICY, Plan()) == main_content_density(FOUR, POLICY, Plan()) == (0, 0)
+    assert lighthouse_density(FOUR, POLICY, Plan()) == main_content_density(FOUR, POLICY, Plan()) == PerDevice(0, 0)
 
 
 def test_a_plan_without_main_content_is_no_denser_than_all() -> None:

@@ -145,7 +145,7 @@ def test_a_slot_that_is_not_for_the_page_leaves_its_room_to_the_others() -> None
 
 def marked(*offsets: int | None, slot: str = "mid") -> Page:
     spots = tuple(
-        Spot(None, "no_legal_anchor") if o is None else Spot(Anchor(o, Edge.BEFORE_START, settled=True))
+        Spot(None, Reason.NO_LEGAL_ANCHOR) if o is None else Spot(Anchor(o, Edge.BEFORE_START, settled=True))
         for o in offsets
     )
     return replace(page(), named=MappingProxyType({SelectorPlace("marked", slot).key: spots}))

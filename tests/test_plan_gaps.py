@@ -93,7 +93,7 @@ def test_before_a_heading_is_fine_but_not_where_a_foreign_box_comes_right_behind
 
 def test_a_heading_of_one_word_does_not_part_a_slot_from_a_picture() -> None:
     of = page(P, P, HEADING, BlockKind.MEDIA, P, P)
-    brief = replace(of, blocks=tuple(b._replace(words=1) if b.kind is HEADING else b for b in of.blocks))
+    brief = replace(of, blocks=tuple(replace(b, words=1) if b.kind is HEADING else b for b in of.blocks))
     assert 2 not in Gaps(of, Ruler(of), checks(NOTHING)).beside
     assert Gaps(brief, Ruler(brief), checks(NOTHING)).beside[2][0] is Reason.NEAR_MEDIA
 
@@ -102,7 +102,7 @@ def test_a_heading_of_one_word_does_not_part_a_slot_from_a_picture() -> None:
 def test_lines_of_a_word_or_two_are_not_parted(above: int, below: int, forbidden: bool) -> None:
     of = page(P, P, P, P)
     counts = (50, above, below, 50)
-    chart = replace(of, blocks=tuple(b._replace(words=n) for b, n in zip(of.blocks, counts, strict=True)))
+    chart = replace(of, blocks=tuple(replace(b, words=n) for b, n in zip(of.blocks, counts, strict=True)))
     found = Gaps(chart, Ruler(chart), checks(NOTHING)).beside
     assert (2 in found) is forbidden
     assert not forbidden or found[2][0] is Reason.SPLITS_GROUP
@@ -111,7 +111,7 @@ def test_lines_of_a_word_or_two_are_not_parted(above: int, below: int, forbidden
 def test_between_two_posts_there_is_a_place_whoever_signs_the_one_and_heads_the_other() -> None:
     aside = BlockKind.ASIDE
     of = page(P, aside, aside, P)
-    posts = replace(of, blocks=tuple(b._replace(flags=BlockFlag.ENDS_POST * (i == 1)) for i, b in enumerate(of.blocks)))
+    posts = replace(of, blocks=tuple(replace(b, flags=BlockFlag.ENDS_POST * (i == 1)) for i, b in enumerate(of.blocks)))
     assert set(Gaps(of, Ruler(of), checks(NOTHING)).beside) == {1, 2, 3}
     assert set(Gaps(posts, Ruler(posts), checks(NOTHING)).beside) == {1, 3}
 
@@ -125,7 +125,7 @@ def test_code_and_the_text_about_it_are_not_parted() -> None:
 
 def test_the_rules_own_selectors_have_sides_too() -> None:
     of = page(*[P] * 7)
-    blocks = tuple(b._replace(avoided=(0,)) if i == 3 else b for i, b in enumerate(of.blocks))
+    blocks = tuple(replace(b, avoided=(0,)) if i == 3 else b for i, b in enumerate(of.blocks))
     around: tuple[tuple[str, Clearance], ...] = ((".x", Sides(below=words(51))),)
     assert kept_free(replace(of, blocks=blocks), around=around) == [2, 3]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from adproxy.errors import RulesError
+from adproxy.model import PerDevice
 from adproxy.rules.compile import load_rules
 from adproxy.rules.match import describe_policy
 from adproxy.rules.merge import merge_file, preset_names
@@ -82,7 +83,7 @@ def test_one_device_can_change_alone(folder: Folder) -> None:
     )
     limits = folder.policy().limits
     assert (limits.gap.phone, limits.gap.desktop) == (Distance(300, "words"), Distance(100, "words"))
-    assert limits.ad_share == (0.30, 0.10)
+    assert limits.ad_share == PerDevice(0.30, 0.10)
 
 
 def test_a_number_of_slots_can_change_on_one_device_alone(folder: Folder) -> None:

@@ -18,7 +18,6 @@ What holds more than one text is told apart:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from selectolax.lexbor import LexborNode
@@ -95,19 +94,27 @@ class Group:
         self.paragraphs = list(paragraphs)
 
 
-@dataclass(frozen=True, slots=True)
 class Article:
-    root: LexborNode
-    words: int
-    """Of the good paragraphs in it."""
-    nodes: tuple[LexborNode, ...]
-    """The good paragraphs in it."""
-    paragraphs: frozenset[int]
-    """Their `mem_id`s."""
-    texts: Mapping[int, Folded]
-    """By `mem_id`: what readers see of the text of the page's good p elements."""
-    posts: frozenset[int] = frozenset()
-    """`mem_id`s of the elements in it that are posts, one below the other."""
+    def __init__(
+        self,
+        root: LexborNode,
+        words: int,
+        nodes: tuple[LexborNode, ...],
+        paragraphs: frozenset[int],
+        texts: Mapping[int, Folded],
+        posts: frozenset[int] = frozenset(),
+    ) -> None:
+        self.root = root
+        self.words = words
+        """Of the good paragraphs in it."""
+        self.nodes = nodes
+        """The good paragraphs in it."""
+        self.paragraphs = paragraphs
+        """Their `mem_id`s."""
+        self.texts = texts
+        """By `mem_id`: what readers see of the text of the page's good p elements."""
+        self.posts = posts
+        """`mem_id`s of the elements in it that are posts, one below the other."""
 
 
 class _Branch:

@@ -8,7 +8,6 @@ each with its anchor or the reason why it has none.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Final
 
 from selectolax.lexbor import LexborNode
@@ -33,9 +32,8 @@ _ASIDE: Final = BlockKind.ASIDE
 _PARAGRAPH: Final = BlockKind.PARAGRAPH
 _QUOTE: Final = BlockKind.QUOTE
 _MEDIA_BLOCK: Final = BlockKind.MEDIA
-_NO_GAP: Final = Gap(None, Reason.NO_LEGAL_ANCHOR.value)
-_IN_COLUMNS: Final = Gap(None, Reason.SPLITS_GROUP.value)
-_new: Final = tuple.__new__
+_NO_GAP: Final = Gap(None, Reason.NO_LEGAL_ANCHOR)
+_IN_COLUMNS: Final = Gap(None, Reason.SPLITS_GROUP)
 # Of an element that has none that says anything.
 _NO_ATTRIBUTES: Final[dict[str, str | None]] = {}
 _UNREAD: Final[Folded] = ("", 0)
@@ -139,23 +137,28 @@ class _Piece:
         same row of columns. None: there may be one."""
 
 
-@dataclass(frozen=True, slots=True)
 class Outline:
-    blocks: tuple[Block, ...]
-    gaps: tuple[Gap, ...]
-    nodes: tuple[LexborNode | None, ...]
-    """The element of each block."""
+    def __init__(
+        self,
+        blocks: tuple[Block, ...],
+        gaps: tuple[Gap, ...],
+        nodes: tuple[LexborNode | None, ...],
+    ) -> None:
+        self.blocks = blocks
+        self.gaps = gaps
+        self.nodes = nodes
+        """The element of each block."""
 
 
-@dataclass(slots=True)
 class _Walk:
-    article: Article
-    contents: Contents
-    heights: Heights
-    pieces: list[_Piece] = field(default_factory=list)
-    visited: int = 0
-    good_in: dict[int, int] | None = None
-    """By `mem_id`: how many of the article's good paragraphs an element holds; None: nothing has asked yet."""
+    def __init__(self, article: Article, contents: Contents, heights: Heights) -> None:
+        self.article = article
+        self.contents = contents
+        self.heights = heights
+        self.pieces: list[_Piece] = []
+        self.visited = 0
+        self.good_in: dict[int, int] | None = None
+        """By `mem_id`: how many of the article's good paragraphs an element holds; None: nothing has asked yet."""
 
     def read(self, node: LexborNode) -> Folded:
         """What readers see of an element's text, and its words."""
@@ -267,7 +270,7 @@ def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
     avoided = walk.contents.matched.get(container.mem_id, ()) if depth else ()
     if avoided:  # what a match dissolves into is avoided as the match is
         for piece in pieces[before:]:
-            piece.block = piece.block._replace(avoided=tuple({*piece.block.avoided, *avoided}))
+            piece.block = piece.block.but(avoided=tuple({*piece.block.avoided, *avoided}))
 
 
 def _append(walk: _Walk, found: list[Child], run: _Run, depth: int) -> None:
@@ -336,7 +339,7 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
         # linked, or behind a dash
         kind = _PARAGRAPH
         quote = walk.pieces[-1]
-        quote.block = quote.block._replace(flags=quote.block.flags | BlockFlag.KEEP_WITH_NEXT)
+        quote.block = quote.block.but(more_flags=BlockFlag.KEEP_WITH_NEXT)
     if node is not None and node.mem_id in walk.contents.ads and words < ads.MAX_WORDS:
         kind = _AD
         height = likely_room(node, walk.heights.existing_ad(width, words, media))
@@ -381,7 +384,7 @@ def _add(
     good: bool = False,
 ) -> None:
     avoided = walk.contents.avoided.get(node.mem_id, ()) if node is not None else ()
-    block = _new(Block, (kind, words, len(text), height, flags, tag, text[:80], avoided))
+    block = Block(kind, words, len(text), height, flags, tag, text[:80], avoided)
     walk.pieces.append(_Piece(block, node, good))
 
 
@@ -396,7 +399,7 @@ def _illustrated(walk: _Walk, node: LexborNode, depth: int) -> None:
     for i, piece in enumerate(walk.pieces[before:]):
         piece.node, piece.gap = node, _NO_GAP if i else None
         if good and piece.block.kind in (BlockKind.PARAGRAPH, BlockKind.ASIDE):  # a line with a link is no other's
-            piece.block = piece.block._replace(kind=BlockKind.PARAGRAPH)
+            piece.block = piece.block.but(kind=BlockKind.PARAGRAPH)
             piece.good = True
 
 
@@ -434,7 +437,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
         text, words = walk.article.texts.get(mem_id, _UNREAD)
         if text and _is_ordinary(walk, mem_id, text, words):
             height = walk.heights.paragraph(width_of(text, words))
-            block = _new(Block, (_PARAGRAPH, words, len(text), height, BlockFlag.NONE, tag, text[:80], ()))
+            block = Block(_PARAGRAPH, words, len(text), height, BlockFlag.NONE, tag, text[:80])
             walk.pieces.append(_Piece(block, node, True))
         else:
             _paragraph(walk, node, depth)
@@ -553,8 +556,8 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int, said: int) -
     if made and node.mem_id in walk.article.posts:
         if sum(p.block.words for p in made) < _WHOLE_POST:
             for piece in made[:-1]:
-                piece.block = piece.block._replace(flags=piece.block.flags | BlockFlag.KEEP_WITH_NEXT)
-        made[-1].block = made[-1].block._replace(flags=made[-1].block.flags | BlockFlag.ENDS_POST)
+                piece.block = piece.block.but(more_flags=BlockFlag.KEEP_WITH_NEXT)
+        made[-1].block = made[-1].block.but(more_flags=BlockFlag.ENDS_POST)
     if len(made) > 2 and _is_card(made):
         for piece in made:  # the article does not reach as far as to these words
             piece.good = piece.good and piece.node is not None and piece.node.mem_id in walk.article.paragraphs
@@ -692,4 +695,4 @@ def _gap(tree: Tree, pieces: list[_Piece], i: int) -> Gap:
         node = pieces[i - 1].node
         if node is not None:
             anchor = tree.after(node, i)
-    return _NO_GAP if anchor is None else _new(Gap, (anchor, None))
+    return _NO_GAP if anchor is None else Gap(anchor)

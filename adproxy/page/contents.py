@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping, Set
-from dataclasses import dataclass
 from typing import Final
 
 from selectolax.lexbor import LexborNode
@@ -32,20 +31,27 @@ Size = tuple[int | None, int | None]
 """Width and height as a medium's attributes say them, CSS px."""
 
 
-@dataclass(frozen=True, slots=True)
 class Contents:
     """By `mem_id`, what an article's elements hold or are themselves."""
 
-    ads: Set[int]
-    """Those with advertising by its names and attributes."""
-    media: Mapping[int, Size]
-    """Those with media to look at, with the size of the first."""
-    silent: Set[int]
-    """Those with a script or a style sheet, whose text is not for readers."""
-    avoided: Mapping[int, tuple[int, ...]]
-    """Which of the rules' own selectors match them or something in them, by index."""
-    matched: Mapping[int, tuple[int, ...]]
-    """Which of the rules' own selectors match themselves."""
+    def __init__(
+        self,
+        ads: Set[int],
+        media: Mapping[int, Size],
+        silent: Set[int],
+        avoided: Mapping[int, tuple[int, ...]],
+        matched: Mapping[int, tuple[int, ...]],
+    ) -> None:
+        self.ads = ads
+        """Those with advertising by its names and attributes."""
+        self.media = media
+        """Those with media to look at, with the size of the first."""
+        self.silent = silent
+        """Those with a script or a style sheet, whose text is not for readers."""
+        self.avoided = avoided
+        """Which of the rules' own selectors match them or something in them, by index."""
+        self.matched = matched
+        """Which of the rules' own selectors match themselves."""
 
     def nothing_in(self, mem_id: int) -> bool:
         """True of an element in which there is nothing but text."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 # A long article with its sidebars; an element longer than this is not searched for its end.
@@ -41,6 +40,7 @@ _UNCLEAR = frozenset(
 _RAW = {
     name: re.compile(rb"</" + name + rb"[\t\n\f\r />]", re.I) for name in (b"script", b"style", b"iframe", b"noscript")
 }
+_PLAIN_ENDS = {name: re.compile(rb"</" + name + rb"[\t\n\f\r ]*>", re.I) for name in (b"iframe", b"style")}
 # The content of an icon or a drawing, and its end: elements that are only ever svg's own, and titles of mere text. Any
 # other could bring HTML back or break out of the svg.
 _SVG = re.compile(
@@ -86,7 +86,7 @@ def is_balanced(html: bytes, start: int, end: int) -> bool:
         elif tag not in _NESTS:
             return False
         elif tag in (b"iframe", b"style"):
-            raw = re.compile(b"</" + tag + rb"[\t\n\f\r ]*>", re.I).search(html, position, end)
+            raw = _PLAIN_ENDS[tag].search(html, position, end)
             if raw is None:
                 return False
             position = raw.end()
@@ -134,11 +134,11 @@ def end_of_tag(html: bytes, start: int) -> int:
     return found.end() if found is not None and found["name"] is not None else -1
 
 
-@dataclass(slots=True)
 class Patience:
     """What may still be read in search of ends; shared by all searches of one page."""
 
-    tags: int = MAX_TAGS_OF_PAGE
+    def __init__(self) -> None:
+        self.tags = MAX_TAGS_OF_PAGE
 
 
 def end_of(html: bytes, start: int, name: str, patience: Patience | None = None) -> int:

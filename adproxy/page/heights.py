@@ -52,8 +52,6 @@ _LABEL_AND_SLOGAN: Final = 8
 AD: Final = PerDevice(274, 274)
 """An ad of the page's own: the commonest size in articles, 300x250, with its label."""
 
-# Most paragraphs are as long as one that was asked for before. So many are kept for each layout.
-_KEPT: Final = 1024
 _LAYOUTS_KEPT: Final = 64
 
 # Ideographs, kana, Hangul and their punctuation; full-width forms.
@@ -127,13 +125,9 @@ class Heights:
 
     def __init__(self, layout: LayoutPerDevice) -> None:
         self._phone, self._desktop = _Column(layout.phone), _Column(layout.desktop)
-        self._known_paragraph = lru_cache(_KEPT)(self._paragraph)
 
     def paragraph(self, width: int) -> PerDevice:
         """A paragraph, or what stands alone in a line."""
-        return self._known_paragraph(width)
-
-    def _paragraph(self, width: int) -> PerDevice:
         return PerDevice(self._phone.paragraph(width), self._desktop.paragraph(width))
 
     def items(self, width: int, count: int) -> PerDevice:

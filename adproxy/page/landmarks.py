@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from selectolax.lexbor import LexborNode
 
@@ -51,34 +51,48 @@ def _same_beginning(ids: tuple[str, ...]) -> str:
     return simple[0] if simple else ""
 
 
-class Paragraphs(NamedTuple):
+class Paragraphs:
     """The p elements of something, in document order."""
 
-    every: list[LexborNode]
-    unseen: list[LexborNode]
-    """Those that their own attributes hide."""
-    nested: list[LexborNode]
-    """Those that stand in another, by an object or a table."""
+    def __init__(self, every: list[LexborNode], unseen: list[LexborNode], nested: list[LexborNode]) -> None:
+        self.every = every
+        self.unseen = unseen
+        """Those that their own attributes hide."""
+        self.nested = nested
+        """Those that stand in another, by an object or a table."""
 
 
-class Landmarks(NamedTuple):
+class Landmarks:
     """Elements of a page, each list in document order."""
 
-    tables: list[LexborNode]
-    noscripts: list[LexborNode]
-    headlines: list[LexborNode]
-    """The h1; empty where nobody asks for them."""
-    sidebars: list[LexborNode]
-    """What may be one; empty where nobody asks."""
-    policies: list[LexborNode]
-    """What may hold a policy, or a nonce."""
-    identified: list[LexborNode]
-    """Elements with an id, if any is asked for; those whose id can't be one of these may be left out."""
-    marked: list[LexborNode]
-    """Those with an editor's attribute (`MARKING`)."""
-    bulk: list[LexborNode]
-    """Scripts and style sheets with a mark of ours, in which at least so much text stands as for what is left out."""
-    paragraphs: Paragraphs
+    def __init__(
+        self,
+        tables: list[LexborNode],
+        noscripts: list[LexborNode],
+        headlines: list[LexborNode],
+        sidebars: list[LexborNode],
+        policies: list[LexborNode],
+        identified: list[LexborNode],
+        marked: list[LexborNode],
+        bulk: list[LexborNode],
+        paragraphs: Paragraphs,
+    ) -> None:
+        self.tables = tables
+        self.noscripts = noscripts
+        self.headlines = headlines
+        """The h1; empty where nobody asks for them."""
+        self.sidebars = sidebars
+        """What may be one; empty where nobody asks."""
+        self.policies = policies
+        """What may hold a policy, or a nonce."""
+        self.identified = identified
+        """Elements with an id, if any is asked for; those whose id can't be one of these may be left out."""
+        self.marked = marked
+        """Those with an editor's attribute (`MARKING`)."""
+        self.bulk = bulk
+        """Scripts and style sheets with a mark of ours, in which at least so much text stands as is written for what is
+        left out."""
+        self.paragraphs = paragraphs
 
 
 NOTHING: Final = Landmarks([], [], [], [], [], [], [], [], Paragraphs([], [], []))
@@ -104,8 +118,9 @@ def finder(*, headlines: bool, sidebars: bool, ids: tuple[str, ...]) -> Callable
     )
 
     def found(root: LexborNode) -> Landmarks:
-        tables, noscripts, h1, boxes, policies, with_id, marked, bulk, *paragraphs = find(root)
-        return Landmarks(tables, noscripts, h1, boxes, policies, with_id, marked, bulk, Paragraphs(*paragraphs))
+        tables, noscripts, h1, boxes, policies, with_id, marked, bulk, every, unseen, nested = find(root)
+        paragraphs = Paragraphs(every, unseen, nested)
+        return Landmarks(tables, noscripts, h1, boxes, policies, with_id, marked, bulk, paragraphs)
 
     return found
 
@@ -115,4 +130,5 @@ _find_paragraphs: Final = walk.finder(_PARAGRAPHS)
 
 def paragraphs_in(root: LexborNode) -> Paragraphs:
     """Those of a part of a page."""
-    return Paragraphs(*_find_paragraphs(root))
+    every, unseen, nested = _find_paragraphs(root)
+    return Paragraphs(every, unseen, nested)

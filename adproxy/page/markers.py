@@ -73,7 +73,7 @@ def _spot(tree: Tree, mark: LexborNode) -> Spot:
         spot = places.at_element(tree, edge, node)
         if spot.anchor is not None:
             return spot
-    return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+    return Spot(None, Reason.NO_LEGAL_ANCHOR)
 
 
 def _candidates(tree: Tree, mark: LexborNode) -> list[tuple[LexborNode, _Edge]]:

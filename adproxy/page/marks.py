@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from adproxy.page import kinds
@@ -28,6 +27,7 @@ from adproxy.page.syntax import Stretch
 # Known to nobody outside of this process: an attribute that a page brings itself can't pass for a mark. Short because
 # it is parsed for every marked tag.
 ATTRIBUTE: Final = "_" + secrets.token_hex(2)
+_ATTRIBUTE: Final = ATTRIBUTE.encode()
 
 BEFORE_START: Final = frozenset(name.decode() for name in kinds.BEFORE_START)
 MARKED: Final = frozenset(name.decode() for name in kinds.MARKED)
@@ -36,16 +36,16 @@ BULK: Final = frozenset(name.decode() for name in kinds.BULK)
 _LONG: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
 class Marked:
     """A marked copy, and what its numbers mean."""
 
-    copy: bytes
-    scanned: Scanned
-    offset: Callable[[str | None, str], int]
-    """Offset of the start tag of an element with that number and name; -1 where the bytes do not prove it."""
-    left_out: tuple[Stretch, ...] = ()
-    """The scripts and style sheets that the copy goes without, to be proven."""
+    def __init__(self, copy: bytes, scanned: Scanned, left_out: tuple[Stretch, ...]) -> None:
+        self.copy = copy
+        self.scanned = scanned
+        self.offset: Callable[[str | None, str], int] = scanned.offset
+        """Offset of the start tag of an element with that number and name; -1 where the bytes do not prove it."""
+        self.left_out = left_out
+        """The scripts and style sheets that the copy goes without, to be proven."""
 
 
 def mark(html: bytes, scanned: Scanned | None = None, *, whole: bool = True) -> Marked:
@@ -55,5 +55,4 @@ def mark(html: bytes, scanned: Scanned | None = None, *, whole: bool = True) -> 
     """
     scanned = scanned or scan(html)
     left_out = tuple(scanned.bulk(_LONG)) if scanned.is_clear and not whole else ()
-    copy = scanned.marked(ATTRIBUTE.encode(), kinds.MARKED, left_out)
-    return Marked(copy, scanned, scanned.offset, left_out)
+    return Marked(scanned.marked(_ATTRIBUTE, kinds.MARKED, left_out), scanned, left_out)

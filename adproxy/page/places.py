@@ -72,7 +72,7 @@ _stride: Final = stride_past(_TEXT_LEVEL, _SKIPPED, Ordinary(_BOXES, ads.glance,
 def spot(tree: Tree, anchor: Anchor | None, before: LexborNode | None, after: LexborNode | None) -> Spot:
     """A spot at an anchor. `before` and `after`: the nodes from which to look back and ahead, those included."""
     if anchor is None:
-        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+        return Spot(None, Reason.NO_LEGAL_ANCHOR)
     back = _look(before, forward=False)
     ahead = _look(after, forward=True)
     return Spot(anchor, None, back.ad, ahead.ad, back.media, ahead.media, back.heading, back.lead_in)
@@ -200,17 +200,17 @@ def _names_the_site(heading: LexborNode) -> bool:
 def above_headline(tree: Tree, heading: LexborNode | None) -> Spot:
     """The spot before the outermost element that is nothing but the headline."""
     if heading is None:
-        return Spot(None, Reason.NO_SUCH_PLACE.value)
+        return Spot(None, Reason.NO_SUCH_PLACE)
     return _spot_before(tree, outermost(tree, heading))
 
 
 def below_headline(tree: Tree, heading: LexborNode | None) -> Spot:
     """The spot after that element; what stands before it is the headline itself, and nothing to keep clear of."""
     if heading is None:
-        return Spot(None, Reason.NO_SUCH_PLACE.value)
+        return Spot(None, Reason.NO_SUCH_PLACE)
     node = outermost(tree, heading)
     if _inside_never(tree, node):
-        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+        return Spot(None, Reason.NO_LEGAL_ANCHOR)
     return spot(tree, tree.after(node), None, step(node, forward=True))
 
 
@@ -238,7 +238,7 @@ def _heads_little(header: LexborNode, heading: LexborNode) -> bool:
 def end_of_article(tree: Tree, outline: Outline, article: LexborNode | None) -> Spot:
     """After the article's last block that is its own."""
     if article is None or not outline.gaps:
-        return Spot(None, Reason.NO_ARTICLE.value)
+        return Spot(None, Reason.NO_ARTICLE)
     own = (BlockKind.AD, BlockKind.ASIDE, BlockKind.OTHER)
     for i in range(len(outline.blocks), 0, -1):
         if outline.blocks[i - 1].kind in own:
@@ -313,14 +313,14 @@ def is_clear(spot: Spot, *, settled: bool = False) -> bool:
 
 def _spot_before(tree: Tree, node: LexborNode) -> Spot:
     if _inside_never(tree, node):
-        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+        return Spot(None, Reason.NO_LEGAL_ANCHOR)
     return spot(tree, tree.before(node), step(node, forward=False), node)
 
 
 def spot_after(tree: Tree, node: LexborNode) -> Spot:
     """The spot behind an element's end."""
     if _inside_never(tree, node):
-        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+        return Spot(None, Reason.NO_LEGAL_ANCHOR)
     return spot(tree, tree.after(node), node, step(node, forward=True))
 
 
@@ -375,12 +375,12 @@ def at_selector(tree: Tree, edge: Literal["before", "after", "prepend", "append"
 def at_element(tree: Tree, edge: Literal["before", "after", "prepend", "append"], node: LexborNode) -> Spot:
     """The spot on one side of an element, or at one end of what it holds."""
     if is_hidden(node.attributes) or _inside_never(tree, node):
-        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+        return Spot(None, Reason.NO_LEGAL_ANCHOR)
     if edge == "before":
         return _spot_before(tree, node)
     if edge == "after":
         return spot_after(tree, node)
     children = [c for c in node.iter() if c.is_element_node and c.tag not in _SKIPPED]
     if not children or node.tag in _NEVER_INSIDE:
-        return Spot(None, Reason.NO_LEGAL_ANCHOR.value)
+        return Spot(None, Reason.NO_LEGAL_ANCHOR)
     return _spot_before(tree, children[0]) if edge == "prepend" else spot_after(tree, children[-1])

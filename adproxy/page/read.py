@@ -119,7 +119,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     `scanned`: its scan, if it was made already.
     """
     scanned = scanned or scan(html)
-    is_utf8 = codecs.lookup(encoding).name == "utf-8"
+    is_utf8 = encoding == "utf-8" or codecs.lookup(encoding).name == "utf-8"  # a look-up takes longer than most
     marked = mark(html, scanned, whole=wanted.whole or not is_utf8 or not is_light(scanned))
     with_headline = wanted.above_headline or wanted.below_headline
     with_sidebar = bool(wanted.sidebar) and wanted.sidebar_selector is None
@@ -131,14 +131,14 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
         marked = mark(html, scanned)
         tree = Tree(html, marked, marked.copy, settled=wanted.settled, find=find)
     if tree.body is None:
-        return Page(article_problem=Reason.NO_ARTICLE.value, facts=facts.read(tree))
+        return Page(article_problem=Reason.NO_ARTICLE, facts=facts.read(tree))
     if marked.scanned.holds_adproxy() and (tree.css(_OURS) or _ours_without_scripting(tree)):
-        return Page(already_rewritten=True, article_problem=Reason.NO_ARTICLE.value)
+        return Page(already_rewritten=True, article_problem=Reason.NO_ARTICLE)
     marked_places = markers.NONE if wanted.marked is None else markers.find(tree)
     if marked_places.off:
-        return Page(marked_off=True, article_problem=Reason.NO_ARTICLE.value)
+        return Page(marked_off=True, article_problem=Reason.NO_ARTICLE)
     known = facts.read(tree, metas=wanted.metas, json_ld=wanted.json_ld, ids=wanted.ids, selectors=wanted.asked)
-    problem: str | None = None
+    problem: Reason | None = None
     found: articles.Article | None
     if wanted.article is None:
         found = articles.find(tree.body, tree.landmarks.paragraphs)
@@ -147,12 +147,12 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
         found = articles.within(root) if root is not None else None
     outline = blocks.Outline((), (), ())
     if found is None:
-        problem = Reason.NO_ARTICLE.value
+        problem = Reason.NO_ARTICLE
     else:
         tree.open_for([found.root])
         outline = blocks.outline(tree, found, wanted.avoid, wanted.heights)
         if not outline.blocks:
-            problem = Reason.NO_ARTICLE.value
+            problem = Reason.NO_ARTICLE
     root = found.root if found is not None else None
     above = below = end = NO_SPOT
     further: tuple[Spot | None, ...] = ()

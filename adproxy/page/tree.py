@@ -52,7 +52,6 @@ _REOPENS: Final = frozenset("area br embed img input wbr".split())
 # Python 3.11 looks members of an enum up slowly, and there is an anchor for every gap.
 _BEFORE_START: Final = Edge.BEFORE_START
 _AFTER_END: Final = Edge.AFTER_END
-_new: Final = tuple.__new__  # as for blocks: a named tuple's own constructor takes longer
 
 # Tables, and what stands before them until something is known to have been written there.
 _MAX_MOVED: Final = 3_000
@@ -268,7 +267,7 @@ class Tree:
         offset = self.marked.offset(_mark_of(node), tag)
         if offset < self._first_offset or (self._two_opinions and not self._allowed(offset, offset)):
             return None
-        return _new(Anchor, (offset, _BEFORE_START, gap, self._ask_settled and self._settled(offset, node)))
+        return Anchor(offset, _BEFORE_START, gap, self._ask_settled and self._settled(offset, node))
 
     def after(self, node: LexborNode, gap: int = -1) -> Anchor | None:
         """The anchor behind an element's end tag, if there is a legal one."""

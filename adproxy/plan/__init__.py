@@ -10,7 +10,6 @@ choice is made once more, with it instead.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -32,7 +31,7 @@ def plan(page: Page, policy: Policy) -> Plan:
     Never exceeds a limit of the policy; the same page and policy always give the same plan.
     """
     policy, unasked = for_page(page, policy)
-    state = State.of(page, policy)
+    state = State(page, policy)
     state.refusals.extend(unasked)
     contenders = contenders_of(state)
     chosen = choose(state, contenders)
@@ -43,7 +42,9 @@ def plan(page: Page, policy: Policy) -> Plan:
     return Plan(
         placements=_numbered(chosen.placements),
         refusals=tuple(state.refusals),
-        density=PerDevice(*(state.density(device, chosen.used[device]) for device in DEVICES)),
+        density=PerDevice(
+            state.density("phone", chosen.used["phone"]), state.density("desktop", chosen.used["desktop"])
+        ),
         content=state.content,
     )
 
@@ -63,14 +64,16 @@ def _with_stand_ins(state: State, contenders: list[Contender], chosen: Chosen) -
 
     What kept that one out is said of the first choice, that a stand-in is not needed of what was chosen then.
     """
-    counts = Counter(placement.slot for placement in chosen.placements)
+    counts: dict[str, int] = {}
+    for placement in chosen.placements:
+        counts[placement.slot] = counts.get(placement.slot, 0) + 1
     fitting = {contender.slot.name for contender in contenders}
     needed: dict[str, Contender] = {}
     replaced: set[str] = set()
     for slot in state.policy.slots:
         other = slot.instead_of
-        if other and (counts[other] or other not in fitting):
-            actual = f"{counts[other]} placed" if counts[other] else "no place for it, had it room"
+        if other and (other in counts or other not in fitting):
+            actual = f"{counts[other]} placed" if other in counts else "no place for it, had it room"
             state.refuse(slot, Reason.NOT_NEEDED, f"a place for {other}, but no room", actual)
         elif other and (contender := _contender(state, slot)) is not None:
             needed[slot.name] = contender

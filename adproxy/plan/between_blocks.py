@@ -12,10 +12,7 @@ from adproxy.plan.state import State
 from adproxy.rules.ruleset import MidArticle, Slot, needs_settled
 
 _ILLEGAL: Final[Verdict] = (Reason.NO_LEGAL_ANCHOR, "a place where a div may stand", "none that the markup proves")
-_WITHOUT_ANCHOR: Final[dict[str | None, Verdict]] = {
-    Reason.SPLITS_GROUP.value: (Reason.SPLITS_GROUP, "nothing between or within columns", "columns side by side"),
-}
-"""What is said of a gap's problem, where it is more than that nothing is proven."""
+_IN_COLUMNS: Final[Verdict] = (Reason.SPLITS_GROUP, "nothing between or within columns", "columns side by side")
 
 
 def contender(state: State, slot: Slot, where: MidArticle, devices: tuple[Device, ...]) -> Contender | None:
@@ -23,9 +20,8 @@ def contender(state: State, slot: Slot, where: MidArticle, devices: tuple[Device
     gaps = state.page.gaps
     forbidden = _forbidden(state, slot)
     name = slot.name
-    state.refusals += [
-        tuple.__new__(Refusal, (name, *verdict, gaps[i].anchor, i, None)) for i, verdict in forbidden.items()
-    ]  # by the dozen on every page: without the constructor's handling of its arguments
+    for i, (reason, required, actual) in forbidden.items():
+        state.refusals.append(Refusal(name, reason, required, actual, gaps[i].anchor, i))
     between = range(1, len(state.page.blocks))
     fitting = [i for i in between if i not in forbidden]
     if not fitting:
@@ -52,9 +48,9 @@ def _forbidden(state: State, slot: Slot) -> dict[int, Verdict]:
     too_early, too_late = f"{slot.first_after} before it", f"{slot.before_end} after it"
     verdicts: dict[int, Verdict] = {}
     for i in range(1, len(page.blocks)):
-        anchor, problem = page.gaps[i]
+        anchor = page.gaps[i].anchor
         if anchor is None:
-            verdicts[i] = _WITHOUT_ANCHOR.get(problem, _ILLEGAL)
+            verdicts[i] = _IN_COLUMNS if page.gaps[i].problem is Reason.SPLITS_GROUP else _ILLEGAL
         elif settled and not anchor.settled:
             verdicts[i] = Reason.PENDING_FORMATTING, "no formatting left open", "some is, and would leak into the slot"
         elif i in gaps.beside:

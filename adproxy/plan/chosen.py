@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -25,7 +24,7 @@ class Chosen:
         self._gaps_on: dict[Device, list[int]] = {device: [] for device in DEVICES}
         """Of the slots that have sizes there: ascending, as they stand in the document."""
         self._of: dict[str, list[Anchor]] = {}
-        self._shown: dict[Device, Counter[str]] = {device: Counter() for device in DEVICES}
+        self._shown: dict[Device, dict[str, int]] = {device: {} for device in DEVICES}
         """By slot."""
         self._shown_inside: dict[Device, int] = dict.fromkeys(DEVICES, 0)
         self.used: dict[Device, int] = dict.fromkeys(DEVICES, 0)
@@ -44,7 +43,8 @@ class Chosen:
             for device in contender.devices:
                 insort(self._gaps_on[device], anchor.gap)
         for device in devices:
-            self._shown[device][contender.slot.name] += 1
+            shown = self._shown[device]
+            shown[contender.slot.name] = shown.get(contender.slot.name, 0) + 1
             self._shown_inside[device] += anchor.gap >= 0
         if contender.counts(anchor):
             for device in devices:
@@ -123,9 +123,9 @@ class Chosen:
     def hidden_by(self, contender: Contender, anchor: Anchor, device: Device) -> Verdict | None:
         """What keeps one more of a slot from being shown there on one of its devices; None where nothing does."""
         state, name = self._state, contender.slot.name
-        shown = self._shown[device]
-        if contender.slot.max_on is not None and shown[name] >= (most := contender.most_on(device)):
-            return Reason.MAX_OF_SLOT, f"at most {most} on {device}s", f"{shown[name]} placed"
+        shown = self._shown[device].get(name, 0)
+        if contender.slot.max_on is not None and shown >= (most := contender.most_on(device)):
+            return Reason.MAX_OF_SLOT, f"at most {most} on {device}s", f"{shown} placed"
         if anchor.gap >= 0 and self._shown_inside[device] >= (most := state.most_inside(device)):
             return Reason.MAX_IN_ARTICLE, f"at most {most} in the article on {device}s", f"{self._shown_inside[device]}"
         if contender.counts(anchor) and self.density(contender, device) > state.limit(device):

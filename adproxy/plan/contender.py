@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from adproxy.model import DEVICES, Anchor, Device
@@ -19,20 +18,27 @@ def is_counted(anchor: Anchor, place: Place) -> bool:
     return anchor.gap >= 0 or place is _BELOW_HEADLINE or place is _END_OF_ARTICLE
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Contender:
     """A slot with its places."""
 
-    slot: Slot
-    devices: tuple[Device, ...]
-    """Where it has sizes."""
-    anchors: Sequence[Anchor]
-    """Places that no rule forbids to it, whatever else is placed, best first where it is `ranked`, else as they come in
-    the document. Those in the article say their gap."""
-    most: int
-    """How many of them it may have at most."""
-    ranked: bool
-    """Whether the rules prefer the earlier of the places to the later."""
+    def __init__(
+        self,
+        slot: Slot,
+        devices: tuple[Device, ...],
+        anchors: Sequence[Anchor],
+        most: int,
+        ranked: bool,
+    ) -> None:
+        self.slot = slot
+        self.devices = devices
+        """Where it has sizes."""
+        self.anchors = anchors
+        """Places that no rule forbids to it, whatever else is placed, best first where it is `ranked`, else as they
+        come in the document. Those in the article say their gap."""
+        self.most = most
+        """How many of them it may have at most."""
+        self.ranked = ranked
+        """Whether the rules prefer the earlier of the places to the later."""
 
     def most_on(self, device: Device) -> int:
         """How many of them a device may show."""

@@ -24,7 +24,7 @@ SCREENS: Final = PerDevice(844, 900)
 
 def main_content_density(page: Page, policy: Policy, plan: Plan) -> PerDevice:
     """Share of advertising in the main content, 0 to 1, by the heights of a page's blocks."""
-    state = State.of(page, policy)
+    state = State(page, policy)
     places = {slot.name: slot.place for slot in policy.slots}
     used = dict.fromkeys(DEVICES, 0)
     for placement in plan.placements:
@@ -70,4 +70,4 @@ def _on(device: Device, page: Page, policy: Policy, plan: Plan) -> float:
     column.sort()
     length = sum(height for _, height in column)
     lowest = column[-1][0] + length - column[-1][1] / 2 if column else rail / 2
-    return min(1.0, max(length, rail) / (lowest + SCREENS[DEVICES.index(device)]))
+    return min(1.0, max(length, rail) / (lowest + SCREENS.on(device)))

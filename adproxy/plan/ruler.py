@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
-from adproxy.model import DEVICES, Block, BlockFlag, BlockKind, Device, Page
+from adproxy.model import Block, BlockFlag, BlockKind, Device, Page
 from adproxy.rules.ruleset import Distance, Unit
 
 _LOOKED_AT: Final = (BlockKind.MEDIA, BlockKind.CAPTION)
@@ -54,10 +54,9 @@ class Ruler:
             own = self._own = [kind not in _FOREIGN for kind in kinds]
         if what == "blocks":
             return list(map(int, own))
-        i = DEVICES.index("phone" if what == "phone" else "desktop")
-        if all(own):
-            return [b.heights[i] for b in blocks]
-        return [b.heights[i] if is_own else 0.0 for b, is_own in zip(blocks, own, strict=True)]
+        if what == "phone":
+            return [b.heights.phone if is_own else 0.0 for b, is_own in zip(blocks, own, strict=True)]
+        return [b.heights.desktop if is_own else 0.0 for b, is_own in zip(blocks, own, strict=True)]
 
     def between(self, a: int, b: int, unit: Unit, device: Device = "phone") -> float:
         """Content from gap `a` to gap `b` ≥ `a`."""

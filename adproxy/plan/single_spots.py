@@ -32,7 +32,7 @@ def contender(state: State, slot: Slot, devices: tuple[Device, ...]) -> Contende
             state.refuse(slot, reason, required, actual, anchor=spot.anchor)
             continue
         gap = _gap_at(state.page, spot.anchor.offset) if isinstance(where, SelectorPlace) else -1
-        anchors.setdefault(spot.anchor.offset, spot.anchor._replace(gap=gap))
+        anchors.setdefault(spot.anchor.offset, spot.anchor.in_gap(gap))
         if where is FixedPlace.BELOW_HEADLINE:
             break  # it shifts no farther than it has to
     if not anchors:
@@ -77,7 +77,7 @@ def _forbidden(state: State, slot: Slot, spot: Spot, *, shifted: bool) -> Verdic
     """
     keep = state.policy.keep_clear
     if spot.anchor is None:
-        reason = Reason(spot.problem) if spot.problem else Reason.NO_LEGAL_ANCHOR
+        reason = spot.problem or Reason.NO_LEGAL_ANCHOR
         if reason is Reason.NO_SUCH_PLACE:
             return reason, "the place that the rule names", "none on the page"
         return reason, "a place where a div may stand", "none that the markup proves"

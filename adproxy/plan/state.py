@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
@@ -39,15 +38,15 @@ reserved_by: Final = PerRevision(_reserved)
 """Reserved heights of a policy's slots by name and device, CSS px; 0 where a slot has no sizes."""
 
 
-@dataclass(frozen=True, slots=True)
 class Spacing:
     """What must lie between two slots in the article on one device."""
 
-    distance: Distance
-    sums: Sequence[float]
-    """Running sums of the content in the distance's unit, by gap."""
-    grows: float = 0.0
-    """So much more for each slot in the article that stands before the two."""
+    def __init__(self, distance: Distance, sums: Sequence[float], grows: float = 0.0) -> None:
+        self.distance = distance
+        self.sums = sums
+        """Running sums of the content in the distance's unit, by gap."""
+        self.grows = grows
+        """So much more for each slot in the article that stands before the two."""
 
     def needed(self, before: int) -> float:
         """Between a slot that has so many before it and the next one."""
@@ -66,43 +65,35 @@ def far_enough(sums: Sequence[float], gap: int, needed: float) -> int:
     return found
 
 
-@dataclass(slots=True)
 class State:
     """The numbers that every part of the planner reads."""
 
-    page: Page
-    policy: Policy
-    ruler: Ruler
-    heights: Mapping[tuple[str, Device], int]
-    """Reserved heights by slot and device, CSS px; 0 where the slot has no sizes."""
-    content: PerDevice
-    """Estimated height of the main content without advertising, CSS px."""
-    existing: PerDevice
-    """Of the page's own advertising in it."""
-    spacing: dict[Device, Spacing]
-    refusals: list[Refusal] = field(default_factory=list)
-    _gaps: Gaps | None = None
-
-    @classmethod
-    def of(cls, page: Page, policy: Policy) -> State:
-        ruler = Ruler(page)
-        content = PerDevice(ruler.sums("px", "phone")[-1], ruler.sums("px", "desktop")[-1])
+    def __init__(self, page: Page, policy: Policy) -> None:
+        self.page = page
+        self.policy = policy
+        self.ruler = Ruler(page)
+        self.heights = reserved_by(policy)
+        """Reserved heights by slot and device, CSS px; 0 where the slot has no sizes."""
+        self.content = PerDevice(self.ruler.sums("px", "phone")[-1], self.ruler.sums("px", "desktop")[-1])
+        """Estimated height of the main content without advertising, CSS px."""
+        self.existing = _existing(page, self.ruler)
+        """Of the page's own advertising in it."""
         gap, grows = policy.limits.gap, policy.limits.gap_grows.amount
-        spacing: dict[Device, Spacing] = {
-            "phone": Spacing(gap.phone, ruler.sums(gap.phone.unit, "phone"), grows),
-            "desktop": Spacing(gap.desktop, ruler.sums(gap.desktop.unit, "desktop"), grows),
+        self.spacing: dict[Device, Spacing] = {
+            "phone": Spacing(gap.phone, self.ruler.sums(gap.phone.unit, "phone"), grows),
+            "desktop": Spacing(gap.desktop, self.ruler.sums(gap.desktop.unit, "desktop"), grows),
         }
-        return cls(page, policy, ruler, reserved_by(policy), content, _existing(page, ruler), spacing)
+        self.refusals: list[Refusal] = []
+        self._gaps: Gaps | None = None
 
     def density(self, device: Device, used: float) -> float:
         """Share of advertising in the main content's height on a device, with so many CSS px of our slots."""
-        i = DEVICES.index(device)
-        ads = self.existing[i] + used
-        whole = self.content[i] + ads
+        ads = self.existing.on(device) + used
+        whole = self.content.on(device) + ads
         return ads / whole if whole > 0 else 0.0
 
     def limit(self, device: Device) -> float:
-        return self.policy.limits.ad_share[DEVICES.index(device)]
+        return self.policy.limits.ad_share.on(device)
 
     def most_inside(self, device: Device) -> int:
         """How many slots may be shown in the article on a device."""

@@ -33,16 +33,26 @@ SHIFT = Distance(4, "blocks")
 """How far a slot stands from the place that the rules name, where that is forbidden and they say nothing of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(init=False, unsafe_hash=True, slots=True)
 class Sides:
     """A distance for either side of a slot."""
 
-    above: Distance = NO_DISTANCE
+    above: Distance
     """From what stands above the slot."""
-    below: Distance = NO_DISTANCE
+    below: Distance
     """From what stands below it."""
-    unless_heading: bool = False
+    unless_heading: bool
     """Waived for a slot right before a heading: it stands between two parts of the article, and disturbs neither."""
+
+    def __init__(
+        self,
+        above: Distance = NO_DISTANCE,
+        below: Distance = NO_DISTANCE,
+        unless_heading: bool = False,
+    ) -> None:
+        self.above = above
+        self.below = below
+        self.unless_heading = unless_heading
 
 
 Clearance = Union[Distance, Sides]
@@ -188,7 +198,7 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    ad_share: PerDevice = PerDevice(0.30, 0.25)  # noqa: RUF009 - a named tuple, immutable
+    ad_share: PerDevice = PerDevice(0.30, 0.25)  # noqa: RUF009 - nobody changes one
     """Upper bound of the plan's density, 0 to 1, the page's own ads included."""
     gap: DistancePerDevice = DistancePerDevice(Distance(200, "words"), Distance(250, "words"))
     """Between any two ads of ours in the article."""

@@ -144,12 +144,12 @@ def findings_of(theme: str, story: str, stated: bool, work: Work, seen: Measured
 def block_findings_of(theme: str, story: str, work: Work, seen: Measured) -> Iterator[BlockFinding]:
     assert isinstance(work.result, Rewritten)
     blocks = work.result.page.blocks
-    for i, device in enumerate(DEVICES):
+    for device in DEVICES:
         for (a, top, _), (b, below, _) in pairwise(seen.on(device).edges):
             between = blocks[a:b]
             kind = between[0].kind.value if len(between) == 1 else "several"
             if between and below > top:
-                yield BlockFinding(theme, story, device, kind, sum(x.heights[i] for x in between), below - top)
+                yield BlockFinding(theme, story, device, kind, sum(x.heights.on(device) for x in between), below - top)
 
 
 def run(theme: Theme, tools: Path, executable: Path | None, most: int) -> tuple[list[Finding], list[BlockFinding], str]:

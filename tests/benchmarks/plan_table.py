@@ -75,7 +75,7 @@ def one_by_one(state: State, contenders: Sequence[Contender], stretch: float = 1
 
 def compare(page: Page, policy: Policy, spent: list[int]) -> tuple[Row, Row]:
     """One by one, and as a set. Adds the nanoseconds of both to `spent`."""
-    state = State.of(page, policy)
+    state = State(page, policy)
     contenders = contenders_of(state)
     start = time.thread_time_ns()
     plain = row(state, policy, one_by_one(state, contenders))
