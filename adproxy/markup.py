@@ -65,7 +65,7 @@ _AD_FREE_CSS: Final = "[data-adproxy-off] [data-adproxy-slot]{display:none!impor
 
 def _text(value: str) -> str:
     """Text or attribute value as ASCII HTML."""
-    if _PLAIN.fullmatch(value):
+    if (value.isalnum() and value.isascii()) or _PLAIN.fullmatch(value):
         return value
     value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     return value.encode("ascii", "xmlcharrefreplace").decode("ascii")

@@ -27,6 +27,8 @@ _WHITE: Final = b" \t\r\n\f"
 _AMP: Final = re.compile(
     rb"<html(?=[\t\n\f\r ])[^>]*?[\t\n\f\r ](?:amp|amp4email|\xe2\x9a\xa1)(?=[\t\n\f\r =>/]|\xef\xb8\x8f)", re.I
 )
+_FIRST_TAG: Final = re.compile(rb"[\t\n\f\r ]*+(?:<!doctype[^<>]*+>)?+[\t\n\f\r ]*+(?=<html[\t\n\f\r >])", re.I)
+"""What stands before the html tag, where that is the first."""
 _GPT: Final = "https://securepubads.g.doubleclick.net/tag/js/gpt.js"
 _LIMITED: Final = "https://pagead2.googlesyndication.com/tag/js/gpt.js"
 """The same for ads that use no data of the reader's."""
@@ -190,12 +192,12 @@ def leave_alone(html: bytes) -> Skip | None:
 
 
 def _is_amp(html: bytes, start: int, end: int) -> bool:
-    """Whether an html tag between two offsets says so. Nearly all pages have one, in small letters, and no other: there
-    it is enough to look where that begins."""
-    at = html.find(b"<html", start, end)
-    if at < 0 or html.find(b"<html", at + 1, end) >= 0 or html.find(b"<HTML", start, end) >= 0:
+    """Whether an html tag between two offsets says so. On most pages a doctype alone stands before that tag: there it
+    is enough to look at the tag itself."""
+    first = _FIRST_TAG.match(html, start, end)
+    if first is None:
         return _AMP.search(html, start, end) is not None
-    return _AMP.match(html, at, end) is not None
+    return _AMP.match(html, first.end(), end) is not None
 
 
 wanted_by: Final = PerRevision(compile_wanted)

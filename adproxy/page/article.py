@@ -76,6 +76,7 @@ _NOT_ARTICLE_ROLES: Final = frozenset("navigation complementary contentinfo dial
 # Without any of these, only its names and its kind tell that an element is no part of an article.
 _glance: Final = glance_for(("hidden", "role", "style"))
 _links: Final = all_of("a")
+_headlines: Final = all_of("h1")
 _NEVER_ARTICLE_TAGS: Final = frozenset(["footer", "nav", "dialog"])
 _NOT_ARTICLE_TAGS: Final = frozenset(
     "a nav aside footer form figure figcaption button dialog menu details template".split()
@@ -409,7 +410,7 @@ def _is_beside(node: LexborNode, left: int) -> bool:
         or (left >= _WHOLE_ARTICLE and not all(map(COMMENTS.isdisjoint, words)))
     ):
         return False
-    return node.css_first("h1") is None  # an editor's comment is an article
+    return not _headlines(node)  # an editor's comment is an article
 
 
 def _is_ignored(branch: _Branch, total: int, left: int) -> bool:
@@ -423,7 +424,7 @@ def _is_ignored(branch: _Branch, total: int, left: int) -> bool:
     ):
         # An article that a script shows as soon as it runs has its headline in it; what opens in a window has none.
         return node.tag in _NEVER_ARTICLE_TAGS or (
-            _glance(node) is None and _hides(node.attributes) and node.css_first("h1") is None
+            _glance(node) is None and _hides(node.attributes) and not _headlines(node)
         )
     if node.tag in _NOT_ARTICLE_TAGS:
         return True
@@ -476,7 +477,7 @@ def _whole_articles(branches: list[_Branch], root: _Branch) -> list[_Branch]:
     found = [
         b
         for b in branches
-        if b.around is root and b.weight >= _WHOLE_ARTICLE and b.node.tag == "article" and b.node.css_first("h1")
+        if b.around is root and b.weight >= _WHOLE_ARTICLE and b.node.tag == "article" and _headlines(b.node)
     ]
     return found if len(found) > 1 else []
 

@@ -17,7 +17,7 @@ from adproxy.page.blocks import Outline, is_hidden
 from adproxy.page.names import Says, says, tokens
 from adproxy.page.stride import Ordinary, step, stride_past
 from adproxy.page.tree import Tree, holds_words
-from adproxy.page.walk import text_in
+from adproxy.page.walk import all_of, text_in
 from adproxy.page.words import count_words
 
 # So many words around a spot are looked at: an ad farther away is no neighbour.
@@ -39,6 +39,8 @@ _BOXES: Final = frozenset(
 )
 _HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6".split())
 _TITLES: Final = "[itemprop~=headline],.entry-title,.post-title"
+_links: Final = all_of("a", attribute="href")
+_of_mastheads: Final = all_of("nav", "form", "ul", "aside")
 _LOGO: Final = frozenset(["logo", "brand", "sitename"])
 _FIRST_PAGE: Final = re.compile(r"/|(?:https?:)?//[^/?#\s]+/?", re.I)
 _CLIMB: Final = frozenset("header hgroup a span strong em b i".split())
@@ -175,7 +177,7 @@ def headline(tree: Tree, outline: Outline, article: LexborNode | None) -> Lexbor
     """The article's headline: the last h1 before its first block, or the first one of the page. Where the only h1 is
     the site's name, the last heading before that block that is called the title of a post."""
     first_ones = tree.landmarks.headlines[:MAX_MATCHES]
-    found = [h for h in first_ones if h.text().strip() and not is_hidden(h.attributes)]
+    found = [h for h in first_ones if text_in(h).strip() and not is_hidden(h.attributes)]
     candidates = [h for h in found if not _names_the_site(h)]
     first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
     if found and not candidates:
@@ -193,8 +195,8 @@ def _names_the_site(heading: LexborNode) -> bool:
     names = heading.attributes.get("class") or ""
     if names and any(not _LOGO.isdisjoint(tokens(name)) for name in names.split()):
         return True
-    link = heading.css_first("a[href]")
-    return link is not None and _FIRST_PAGE.fullmatch((link.attributes.get("href") or "").strip()) is not None
+    links = _links(heading)
+    return bool(links) and _FIRST_PAGE.fullmatch((links[0].attributes.get("href") or "").strip()) is not None
 
 
 def above_headline(tree: Tree, heading: LexborNode | None) -> Spot:
@@ -229,7 +231,7 @@ def outermost(tree: Tree, heading: LexborNode) -> LexborNode:
 
 def _heads_little(header: LexborNode, heading: LexborNode) -> bool:
     """True for a header that holds the headline and its company, not the site's masthead."""
-    return header.css_first("nav,form,ul,aside") is None and len(text_in(header)) < len(text_in(heading)) + 1200
+    return not _of_mastheads(header) and len(text_in(header)) < len(text_in(heading)) + 1200
 
 
 # --- after the article ------------------------------------------------------------------------

@@ -140,6 +140,7 @@ cdef enum:
     TAGS = 512
     CONDITIONS = 32
     NAMES_KEPT = 8192
+    LONGEST_KEPT = 400  # bytes of a class and an id: a few pages could fill the memory with longer ones
     LISTS = 32
     NAMES_SEEN = 256    # a power of two
 
@@ -418,6 +419,12 @@ cdef inline bint _meets(Condition *one, Bytes text, size_t size) noexcept nogil:
     return _holds(text, size, one.value, one.value_size)
 
 
+cdef inline bytes _names(Bytes classes, size_t size, Bytes ident, size_t length):
+    """Class and id as a key; there is no NUL in what was parsed."""
+    cdef bytes names = (<const char *> classes)[:size] if size else b""
+    return names + b"\0" + (<const char *> ident)[:length] if length else names
+
+
 cdef class Glance:
     """`glance.pure`: an element's class and id, or None if it has one of some attributes."""
 
@@ -426,8 +433,10 @@ cdef class Glance:
     cdef size_t[64] _sizes
     cdef int _count
     cdef uint64_t _lengths      # as bits: names of which lengths there are
+    cdef dict _known            # class and id as bytes: as texts, which know their hashes from then on
 
     def __init__(self, telling):
+        self._known = {}
         self._kept = sorted(name.encode() for name in telling)
         cdef bytes name
         if len(self._kept) > 64 or any(len(name) > 63 for name in self._kept):
@@ -459,20 +468,26 @@ cdef class Glance:
         return False
 
     cdef tuple at(self, Node element):
-        cdef size_t size
-        cdef Bytes text
+        cdef size_t size = 0, length = 0
+        cdef Bytes classes, ident
+        cdef tuple texts
         if type_of(element) != ELEMENT:
             return _NAMELESS
         if self.tells(element):
             return None
-        size = 0
-        text = class_text(element, &size)
-        classes = _text(text, size) if text != NULL else ""
-        size = 0
-        text = id_text(element, &size)
-        if text == NULL and not classes:
+        classes, ident = class_text(element, &size), id_text(element, &length)
+        if not size and not length:
             return _NAMELESS
-        return classes, _text(text, size) if text != NULL else ""
+        names = _names(classes, size, ident, length)
+        known = self._known.get(names)
+        if known is not None:
+            return <tuple> known
+        texts = (_text(classes, size) if size else "", _text(ident, length) if length else "")
+        if size + length <= LONGEST_KEPT:
+            if len(self._known) >= NAMES_KEPT:
+                self._known.clear()
+            self._known[names] = texts
+        return texts
 
 
 cdef class Value:
@@ -658,21 +673,19 @@ cdef class Stride:
     cdef bint _is_ordinary(self, Node element) except -1:
         cdef Bytes classes, ident
         cdef size_t size = 0, length = 0
-        cdef bytes names
         if self._glance.tells(element):
             return False
         classes, ident = class_text(element, &size), id_text(element, &length)
         if not size and not length:
             return True
-        names = (<const char *> classes)[:size] if size else b""
-        if length:
-            names += b"\0" + (<const char *> ident)[:length]  # a NUL is in no attribute that was parsed
+        names = _names(classes, size, ident, length)
         matters = self._known.get(names)
         if matters is None:
-            if len(self._known) >= NAMES_KEPT:
-                self._known.clear()
             matters = self._matters(_text(classes, size) if size else "", _text(ident, length) if length else "")
-            self._known[names] = matters
+            if size + length <= LONGEST_KEPT:
+                if len(self._known) >= NAMES_KEPT:
+                    self._known.clear()
+                self._known[names] = matters
         return not matters
 
 

@@ -11,7 +11,7 @@ from adproxy.plan.contender import Contender
 from adproxy.plan.gaps import Verdict
 from adproxy.plan.ruler import found
 from adproxy.plan.state import Spacing, State
-from adproxy.rules.ruleset import Distance
+from adproxy.rules.ruleset import Distance, plain
 
 
 class Chosen:
@@ -144,4 +144,4 @@ class Chosen:
 
 def _too_near(spacing: Spacing, needed: float, amount: float) -> Verdict:
     unit = spacing.distance.unit
-    return Reason.TOO_NEAR_SLOT, f"{needed:g} {unit} to the next slot", f"{amount:g} {unit}"
+    return Reason.TOO_NEAR_SLOT, f"{plain(needed)} {unit} to the next slot", f"{plain(amount)} {unit}"

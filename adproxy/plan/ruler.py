@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Final
 
 from adproxy.model import Block, BlockFlag, BlockKind, Device, Page
-from adproxy.rules.ruleset import Distance, Unit
+from adproxy.rules.ruleset import Distance, Unit, plain
 
 _LOOKED_AT: Final = (BlockKind.MEDIA, BlockKind.CAPTION)
 # Not the article's own: never part of a distance.
@@ -66,4 +66,4 @@ class Ruler:
 
 def found(amount: float, like: Distance) -> str:
     """An amount as people read it, in the unit of the distance that it falls short of."""
-    return f"{amount:g} {like.unit}"
+    return f"{plain(amount)} {like.unit}"

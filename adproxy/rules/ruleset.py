@@ -17,6 +17,11 @@ from adproxy.rules.globs import compile_glob
 Unit = Literal["words", "characters", "blocks", "px"]
 
 
+def plain(amount: float) -> str:
+    """A number as people write it: as ``:g`` does, which takes longer for whole ones."""
+    return str(int(amount)) if -100_000 < amount < 100_000 and amount == int(amount) else f"{amount:g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Distance:
     """How much content must lie between two things."""
@@ -25,7 +30,7 @@ class Distance:
     unit: Unit
 
     def __str__(self) -> str:
-        return f"{self.amount:g} {self.unit}"
+        return f"{plain(self.amount)} {self.unit}"
 
 
 NO_DISTANCE = Distance(0, "words")
