@@ -21,7 +21,7 @@ def read(
     *,
     metas: Iterable[str] = (),
     json_ld: Iterable[str] = (),
-    ids: Iterable[str] = (),
+    ids: frozenset[str] = frozenset(),
     selectors: Iterable[str] = (),
 ) -> Facts:
     """Facts of a page. `metas`, `json_ld`, `ids`, `selectors`: those that the rules ask for; nothing else is looked
@@ -30,7 +30,7 @@ def read(
     attributes = root.attributes if root is not None else {}
     lang = (attributes.get("lang") or attributes.get("xml:lang") or "").strip().lower()[:35]
     direction = (attributes.get("dir") or (tree.body.attributes.get("dir") if tree.body else "") or "").lower()
-    wanted_metas, wanted_fields, wanted_ids = frozenset(metas), tuple(json_ld), frozenset(ids)
+    wanted_metas, wanted_fields = frozenset(metas), tuple(json_ld)
     nonce = ""
     policies: list[str] = []
     for node in tree.landmarks.policies:
@@ -45,7 +45,7 @@ def read(
         json_ld=MappingProxyType(_json_ld(tree, wanted_fields) if wanted_fields else {}),
         csp=tuple(policies),
         nonce=nonce,
-        ids=wanted_ids.intersection([node.id or "" for node in tree.landmarks.identified]),
+        ids=ids.intersection([node.id or "" for node in tree.landmarks.identified]),
         matched=frozenset(s for s in selectors if tree.parser.css_first(s) is not None),
     )
 

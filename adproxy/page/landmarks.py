@@ -41,7 +41,7 @@ _SIDEBARS: Final = (
 _SIMPLE: Final = re.compile(r"[a-z0-9_-]*")
 
 
-def _same_beginning(ids: tuple[str, ...]) -> str:
+def _same_beginning(ids: frozenset[str]) -> str:
     """What all of some ids begin with in lower case, as far as a selector can be made of it."""
     if not ids:
         return ""
@@ -99,7 +99,7 @@ NOTHING: Final = Landmarks([], [], [], [], [], [], [], [], Paragraphs([], [], []
 
 
 @lru_cache(maxsize=256)
-def finder(*, headlines: bool, sidebars: bool, ids: tuple[str, ...]) -> Callable[[LexborNode], Landmarks]:
+def finder(*, headlines: bool, sidebars: bool, ids: frozenset[str]) -> Callable[[LexborNode], Landmarks]:
     """What finds the landmarks in a page's root; the arguments: whether these are asked for."""
     same = _same_beginning(ids)
     identified = Sought(attribute="id", how="holds", value=same) if same else Sought(attribute="id")

@@ -50,7 +50,7 @@ class Wanted:
     selectors: tuple[SelectorPlace, ...] = ()
     metas: tuple[str, ...] = ()
     json_ld: tuple[str, ...] = ()
-    ids: tuple[str, ...] = ()
+    ids: frozenset[str] = frozenset()
     avoid: tuple[str, ...] = ()
     """Selectors of content that slots keep a distance from."""
     asked: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ def compile_wanted(policy: Policy) -> Wanted:
             *(v.field for v in values if isinstance(v, FromJsonLd)),
             *(name for when in conditions for name, _ in when.json_ld),
         ),
-        ids=tuple(ids),
+        ids=frozenset(ids),
         avoid=avoid,
         asked=asked,
         marked=None if policy.markers == () else names if policy.markers is None else names & {*policy.markers},

@@ -65,7 +65,7 @@ _MAX_DEPTH: Final = 256
 _AS_WRITTEN: Final = LexborDocumentOptions.WO_EVENTS
 
 _mark_of: Final = value_for(ATTRIBUTE)
-_EVERYTHING: Final = landmarks.finder(headlines=True, sidebars=True, ids=())
+_EVERYTHING: Final = landmarks.finder(headlines=True, sidebars=True, ids=frozenset())
 
 
 def visible_text(node: LexborNode) -> str:

@@ -26,6 +26,11 @@ cdef extern from *:
     #define ADPROXY_SOURCE ""
     #endif
     typedef struct { PyObject_HEAD void *methods; void *node; PyObject *parser; int rest[2]; } adproxy_node;
+    #if defined(__GNUC__) || defined(__clang__)
+    #define adproxy_lowest(bits) __builtin_ctz(bits)
+    #else
+    static int adproxy_lowest(unsigned int bits) { int n = 0; while (!(bits >> n & 1)) n++; return n; }
+    #endif
     #define adproxy_new_node(type, nothing) (((PyTypeObject *) type)->tp_new((PyTypeObject *) type, nothing, NULL))
     typedef struct {
         void *events;
@@ -49,6 +54,7 @@ cdef extern from *:
         void *node
         PyObject *parser
     object adproxy_new_node(object type, object nothing)
+    int lowest "adproxy_lowest"(uint32_t bits) noexcept nogil
     # as lexbor lays it out; text and size are those of a text node
     ctypedef struct adproxy_tree_node:
         uintptr_t name
@@ -200,7 +206,9 @@ cdef class Walk:
     cdef uint32_t[TAGS] _by_name    # by a tag's number: the lists that it is in for its name
     cdef uint32_t[TAGS] _asked      # and the conditions that bear on it
     cdef uint32_t _asked_of_any
-    cdef uint32_t _of_other         # conditions on other attributes than class and id
+    cdef uint32_t _of_class         # conditions on the class
+    cdef uint32_t _of_id            # on the id
+    cdef uint32_t _of_other         # and on other attributes
     cdef Condition[CONDITIONS] _conditions
     cdef uint32_t _inside_only      # the lists whose elements stand in one of a name
     cdef uintptr_t _inside          # its number
@@ -242,7 +250,11 @@ cdef class Walk:
                     one.how = {"": 0, "is": 1, "holds": 2}[sought.how]
                     # the quick ways to these tell only values
                     one.attribute = {"class": OF_CLASS, "id": OF_ID}.get(sought.attribute if sought.how else "", OF_OTHER)
-                    if one.attribute == OF_OTHER:
+                    if one.attribute == OF_CLASS:
+                        self._of_class |= condition
+                    elif one.attribute == OF_ID:
+                        self._of_id |= condition
+                    else:
                         self._of_other |= condition
                     text = sought.attribute.encode()
                     self._kept.append(text)
@@ -359,45 +371,48 @@ cdef class Walk:
     cdef uint32_t _tried(self, Node element, uint32_t asked, Seen *seen) noexcept nogil:
         """The lists that an element is in for its attributes; `asked`: the conditions that bear on it; `seen`: some of
         the tree's names of attributes."""
-        cdef uint32_t found = 0, left = asked, named
+        cdef uint32_t found = 0, left
         cdef Bytes text
-        cdef size_t size
+        cdef size_t size = 0
         cdef Node attribute
-        cdef int n
-        cdef Condition *one
         cdef Seen *known
-        for n in range(CONDITIONS):
-            if not left >> n:
-                break
-            one = &self._conditions[n]
-            if not left >> n & 1 or one.attribute == OF_OTHER:
-                continue
+        left = asked & self._of_class
+        if left:
+            text = class_text(element, &size)
+            if text != NULL:
+                found |= self._met(left, text, size)
+        left = asked & self._of_id
+        if left:
             size = 0
-            text = class_text(element, &size) if one.attribute == OF_CLASS else id_text(element, &size)
-            if text != NULL and _meets(one, text, size):
-                found |= one.found
-        left &= self._of_other
-        if not left:
+            text = id_text(element, &size)
+            if text != NULL:
+                found |= self._met(left, text, size)
+        asked &= self._of_other
+        if not asked:
             return found
         attribute = first_attribute(element)
         while attribute != NULL:
             known = &seen[(name_of(attribute) ^ name_of(attribute) >> 4) % NAMES_SEEN]
             if known.name != name_of(attribute):
                 known.name, known.asked = name_of(attribute), self._of_name(attribute)
-            named = left & known.asked
-            for n in range(CONDITIONS):
-                if not named >> n:
-                    break
-                one = &self._conditions[n]
-                if not named >> n & 1:
-                    continue
+            left = asked & known.asked
+            if left:
                 size = 0
                 text = attribute_value(attribute, &size)
-                if one.how == 0 or (text != NULL and _meets(one, text, size)):
-                    found |= one.found
+                found |= self._met(left, text, size)
             attribute = next_attribute(attribute)
         return found
 
+    cdef uint32_t _met(self, uint32_t conditions, Bytes text, size_t size) noexcept nogil:
+        """The lists of those of some conditions that a value meets; NULL: it has none."""
+        cdef uint32_t found = 0
+        cdef Condition *one
+        while conditions:
+            one = &self._conditions[lowest(conditions)]
+            conditions &= conditions - 1
+            if one.how == 0 or (text != NULL and _meets(one, text, size)):
+                found |= one.found
+        return found
 
     cdef uint32_t _of_name(self, Node attribute) noexcept nogil:
         """The conditions that are on an attribute of such a name, be it class or id or another."""

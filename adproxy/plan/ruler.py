@@ -46,17 +46,17 @@ class Ruler:
     def _amounts(self, what: str) -> Sequence[float]:
         blocks, kinds = self._blocks, self.kinds
         if what == "words":
-            return [0 if kind in _WITHOUT_TEXT else b.words for b, kind in zip(blocks, kinds, strict=True)]
+            return [0 if kinds[i] in _WITHOUT_TEXT else b.words for i, b in enumerate(blocks)]
         if what == "characters":
-            return [0 if kind in _WITHOUT_TEXT else b.chars for b, kind in zip(blocks, kinds, strict=True)]
+            return [0 if kinds[i] in _WITHOUT_TEXT else b.chars for i, b in enumerate(blocks)]
         own = self._own
         if own is None:
             own = self._own = [kind not in _FOREIGN for kind in kinds]
         if what == "blocks":
             return list(map(int, own))
         if what == "phone":
-            return [b.heights.phone if is_own else 0.0 for b, is_own in zip(blocks, own, strict=True)]
-        return [b.heights.desktop if is_own else 0.0 for b, is_own in zip(blocks, own, strict=True)]
+            return [b.heights.phone if own[i] else 0.0 for i, b in enumerate(blocks)]
+        return [b.heights.desktop if own[i] else 0.0 for i, b in enumerate(blocks)]
 
     def between(self, a: int, b: int, unit: Unit, device: Device = "phone") -> float:
         """Content from gap `a` to gap `b` ≥ `a`."""
