@@ -15,8 +15,9 @@ from adproxy.page.tree import Tree
 def read(html: str, metas: tuple[str, ...] = (), json_ld: tuple[str, ...] = (), ids: tuple[str, ...] = ()) -> Facts:
     page = html.encode()
     marked = mark(page)
-    find = landmarks.finder(headlines=False, sidebars=False, ids=ids)
-    return facts.read(Tree(page, marked, marked.copy, find=find), metas=metas, json_ld=json_ld, ids=ids)
+    wanted = frozenset(ids)
+    find = landmarks.finder(headlines=False, sidebars=False, ids=wanted)
+    return facts.read(Tree(page, marked, marked.copy, find=find), metas=metas, json_ld=json_ld, ids=wanted)
 
 
 def ld(*values: object) -> str:
@@ -145,7 +146,7 @@ def test_the_nonce_is_that_of_the_first_element_with_one() -> None:
 
 def test_ids_are_those_wanted_that_the_page_has() -> None:
     html = "<body><div id=ad-1></div><p id='ad-3'>ad-2</p>"
-    assert read(html, ids=frozenset(["ad-1", "ad-2", "ad-3", "ad"])).ids == {"ad-1", "ad-3"}
+    assert read(html, ids=("ad-1", "ad-2", "ad-3", "ad")).ids == {"ad-1", "ad-3"}
     assert read(html).ids == frozenset()
 
 
