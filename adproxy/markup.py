@@ -104,6 +104,9 @@ stylesheet: Final = PerRevision(_make_stylesheet)
 reserved at each breakpoint, label included; where it has no sizes it is not displayed."""
 
 
+_stylesheet_text: Final = PerRevision(lambda policy: _make_stylesheet(policy).decode("ascii"))
+
+
 def _nonce(verdict: StyleVerdict | ScriptVerdict) -> str:
     return f' nonce="{_text(verdict.nonce)}"' if verdict.kind == "nonce" else ""
 
@@ -111,7 +114,7 @@ def _nonce(verdict: StyleVerdict | ScriptVerdict) -> str:
 def _style_element(policy: Policy, verdict: StyleVerdict, prefix: str) -> str:
     if verdict.kind == "linked":
         return f'<link data-adproxy="style" rel="stylesheet" href="{_text(prefix)}slots-{policy.revision}.css">'
-    return f'<style data-adproxy="style"{_nonce(verdict)}>{stylesheet(policy).decode("ascii")}</style>'
+    return f'<style data-adproxy="style"{_nonce(verdict)}>{_stylesheet_text(policy)}</style>'
 
 
 # --- scripts ----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from selectolax.lexbor import LexborNode
 from soup import open_policies, pages
 
 from adproxy.model import Anchor, Edge
+from adproxy.page import tree as tree_module
 from adproxy.page.marks import mark
 from adproxy.page.tree import Tree, before_body, holds_words, visible_text
 from adproxy.page.words import count_words
@@ -357,3 +358,23 @@ def test_nothing_is_ever_inserted_in_what_may_be_sent_ahead(html: bytes, policy:
 )
 def test_a_head_may_be_sent_as_far_as_it_is_certain_to_be_one(came: bytes, ready: bytes) -> None:
     assert before_body(came) == ready
+
+
+def test_what_noscripts_leave_behind_is_kept_within_a_bound_and_not_of_long_ones() -> None:
+    kept, most = tree_module._left_behind, 0
+    kept.clear()
+    for i in range(tree_module._MOST_KEPT + 3):
+        tree_of(f"<body><noscript><img src={i}></noscript><p>text</p></body>")
+        most = max(most, len(kept))
+    assert most == tree_module._MOST_KEPT
+    kept.clear()
+    tree_of(f"<body><noscript><img alt='{'x' * tree_module._LONGEST_KEPT}'></noscript><p>text</p></body>")
+    assert not kept
+
+
+def test_a_noscript_is_judged_the_same_the_second_time() -> None:
+    for content in ("<div>", "<img src=x>", "<div></div>"):
+        html = f"<body><noscript>{content}</noscript><p>text</p></body>"
+        tree_module._left_behind.clear()
+        assert before(html) == before(html)
+        assert list(tree_module._left_behind.values()) == [content != "<div>"]

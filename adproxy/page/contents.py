@@ -72,7 +72,8 @@ def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents | None:
         if tag in SILENT:
             silent.update(_up(node, root, silent))
         elif tag in _MEDIA and (size := _visible_size(node.attributes, tag)) is not None:
-            media.update(dict.fromkeys(_up(node, root, media), size))
+            for mem_id in _up(node, root, media):
+                media[mem_id] = size
         if tag in ads.TAGS:
             suspects.append(node)
     for node in suspects:

@@ -64,6 +64,12 @@ _MAX_DEPTH: Final = 256
 # that are copied one after the other take seconds.
 _AS_WRITTEN: Final = LexborDocumentOptions.WO_EVENTS
 
+# Each page of a site has the same noscripts, for the same counters; those of pictures differ, and are soon forgotten.
+_LONGEST_KEPT: Final = 600
+_MOST_KEPT: Final = 1_024
+_left_behind: Final[dict[str, bool]] = {}
+"""By a noscript's content: whether it leaves nothing behind."""
+
 _mark_of: Final = value_for(ATTRIBUTE)
 _EVERYTHING: Final = landmarks.finder(headlines=True, sidebars=True, ids=frozenset())
 
@@ -87,8 +93,16 @@ def holds_words(node: LexborNode, words: int) -> bool:
 
 def _leaves_nothing_behind(noscript: LexborNode) -> bool:
     """True if a parser with scripting off, for which a noscript's content is markup, is back where it was behind it."""
-    content = noscript.text().encode()
-    return is_balanced(content, 0, len(content))
+    text = noscript.text()
+    known = _left_behind.get(text)
+    if known is None:
+        content = text.encode()
+        known = is_balanced(content, 0, len(content))
+        if len(text) <= _LONGEST_KEPT:
+            if len(_left_behind) >= _MOST_KEPT:
+                _left_behind.clear()
+            _left_behind[text] = known
+    return known
 
 
 # What heads are made of: no anchor lies before or behind any of it. Whatever else begins with "<" ends the match, be it
