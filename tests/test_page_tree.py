@@ -373,8 +373,14 @@ def test_what_noscripts_leave_behind_is_kept_within_a_bound_and_not_of_long_ones
 
 
 def test_a_noscript_is_judged_the_same_the_second_time() -> None:
-    for content in ("<div>", "<img src=x>", "<div></div>"):
+    for content in ("<span>", "<img src=x>", "<i></i>"):
         html = f"<body><noscript>{content}</noscript><p>text</p></body>"
         tree_module._left_behind.clear()
         assert before(html) == before(html)
-        assert tree_module._left_behind[content] is (content != "<div>")
+        assert tree_module._left_behind[content] is (content != "<span>")
+
+
+def test_a_noscript_with_a_mark_of_ours_is_not_kept() -> None:
+    tree_module._left_behind.clear()
+    tree_of("<body><noscript><div></div></noscript><p>text</p></body>")
+    assert not tree_module._left_behind

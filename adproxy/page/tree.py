@@ -65,6 +65,7 @@ _MAX_DEPTH: Final = 256
 _AS_WRITTEN: Final = LexborDocumentOptions.WO_EVENTS
 
 # Each page of a site has the same noscripts, for the same counters; those of pictures differ, and are soon forgotten.
+# In ten of a hundred there are marks of ours, which differ on each page.
 _LONGEST_KEPT: Final = 600
 _MOST_KEPT: Final = 1_024
 _left_behind: Final[dict[str, bool]] = {}
@@ -98,7 +99,7 @@ def _leaves_nothing_behind(noscript: LexborNode) -> bool:
     if known is None:
         content = text.encode()
         known = is_balanced(content, 0, len(content))
-        if len(text) <= _LONGEST_KEPT:
+        if len(text) <= _LONGEST_KEPT and ATTRIBUTE not in text:
             if len(_left_behind) >= _MOST_KEPT:
                 _left_behind.clear()
             _left_behind[text] = known
