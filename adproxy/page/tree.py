@@ -65,7 +65,7 @@ _MAX_DEPTH: Final = 256
 _AS_WRITTEN: Final = LexborDocumentOptions.WO_EVENTS
 
 # Each page of a site has the same noscripts, for the same counters; those of pictures differ, and are soon forgotten.
-# In ten of a hundred there are marks of ours, which differ on each page.
+# In one of twelve there are marks of ours, which differ on each page.
 _LONGEST_KEPT: Final = 600
 _MOST_KEPT: Final = 1_024
 _left_behind: Final[dict[str, bool]] = {}
