@@ -104,7 +104,7 @@ stylesheet: Final = PerRevision(_make_stylesheet)
 reserved at each breakpoint, label included; where it has no sizes it is not displayed."""
 
 
-_stylesheet_text: Final = PerRevision(lambda policy: _make_stylesheet(policy).decode("ascii"))
+_stylesheet_text: Final = PerRevision(lambda policy: stylesheet(policy).decode("ascii"))
 
 
 def _nonce(verdict: StyleVerdict | ScriptVerdict) -> str:

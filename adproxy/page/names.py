@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from adproxy.page.kept import keep
+
 
 class Says:
     """What names say of an element's content: bits of an int (an enum's arithmetic is too slow here)."""
@@ -140,12 +142,7 @@ class Remembered:
             return self._ask(classes, ident)
         names = (classes, ident)
         known = self.kept.get(names)
-        if known is None:
-            known = self._ask(classes, ident)
-            if len(self.kept) >= MOST_KEPT:
-                self.kept.clear()  # sites have fewer; who has more is not served by what was asked last either
-            self.kept[names] = known
-        return known
+        return keep(self.kept, names, self._ask(classes, ident), MOST_KEPT) if known is None else known
 
 
 def tokens(value: str) -> tuple[str, ...]:
@@ -153,11 +150,7 @@ def tokens(value: str) -> tuple[str, ...]:
     if len(value) > LONGEST_KEPT:
         return _tokens(value)
     known = _tokens_kept.get(value)
-    if known is None:
-        if len(_tokens_kept) >= MOST_KEPT:
-            _tokens_kept.clear()
-        known = _tokens_kept[value] = _tokens(value)
-    return known
+    return keep(_tokens_kept, value, _tokens(value), MOST_KEPT) if known is None else known
 
 
 def _tokens(value: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from adproxy.model import Anchor, Edge
 from adproxy.page import landmarks
 from adproxy.page.ends import Patience, end_of, end_of_tag, is_balanced, keeps_formatting
 from adproxy.page.glance import value_for
+from adproxy.page.kept import keep
 from adproxy.page.kinds import SILENT
 from adproxy.page.landmarks import Landmarks
 from adproxy.page.marks import ATTRIBUTE, BEFORE_START, MARKED, Marked
@@ -100,9 +101,7 @@ def _leaves_nothing_behind(noscript: LexborNode) -> bool:
         content = text.encode()
         known = is_balanced(content, 0, len(content))
         if len(text) <= _LONGEST_KEPT and ATTRIBUTE not in text:
-            if len(_left_behind) >= _MOST_KEPT:
-                _left_behind.clear()
-            _left_behind[text] = known
+            keep(_left_behind, text, known, _MOST_KEPT)
     return known
 
 

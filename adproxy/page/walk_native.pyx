@@ -440,6 +440,15 @@ cdef inline bytes _names(Bytes classes, size_t size, Bytes ident, size_t length)
     return names + b"\0" + (<const char *> ident)[:length] if length else names
 
 
+cdef int _keep(dict known, bytes names, object answer) except -1:
+    """For the next time, as `kept.keep` does; nothing is kept of long names."""
+    if len(names) <= LONGEST_KEPT:
+        if len(known) >= NAMES_KEPT:
+            known.clear()
+        known[names] = answer
+    return 0
+
+
 cdef class Glance:
     """`glance.pure`: an element's class and id, or None if it has one of some attributes."""
 
@@ -498,10 +507,7 @@ cdef class Glance:
         if known is not None:
             return <tuple> known
         texts = (_text(classes, size) if size else "", _text(ident, length) if length else "")
-        if size + length <= LONGEST_KEPT:
-            if len(self._known) >= NAMES_KEPT:
-                self._known.clear()
-            self._known[names] = texts
+        _keep(self._known, names, texts)
         return texts
 
 
@@ -697,10 +703,7 @@ cdef class Stride:
         matters = self._known.get(names)
         if matters is None:
             matters = self._matters(_text(classes, size) if size else "", _text(ident, length) if length else "")
-            if size + length <= LONGEST_KEPT:
-                if len(self._known) >= NAMES_KEPT:
-                    self._known.clear()
-                self._known[names] = matters
+            _keep(self._known, names, matters)
         return not matters
 
 

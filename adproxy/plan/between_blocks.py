@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from adproxy.model import Anchor, BlockKind, Device, Reason, Refusal
+from adproxy.model import Anchor, BlockKind, Device, Reason
 from adproxy.plan.contender import Contender
 from adproxy.plan.gaps import Verdict
 from adproxy.plan.ruler import found
@@ -19,9 +19,8 @@ def contender(state: State, slot: Slot, where: MidArticle, devices: tuple[Device
     """A slot with the gaps that it may take; None if there are none. Leaves a refusal for all others."""
     gaps = state.page.gaps
     forbidden = _forbidden(state, slot)
-    name = slot.name
     for i, (reason, required, actual) in forbidden.items():
-        state.refusals.append(Refusal(name, reason, required, actual, gaps[i].anchor, i))
+        state.refuse(slot, reason, required, actual, anchor=gaps[i].anchor, gap=i)
     between = range(1, len(state.page.blocks))
     fitting = [i for i in between if i not in forbidden]
     if not fitting:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from typing import Final
 
 from adproxy.model import Anchor, Device, Page, Reason, Spot
 from adproxy.plan.contender import Contender
 from adproxy.plan.gaps import Verdict
 from adproxy.plan.state import State
+from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import FixedPlace, SelectorPlace, SidebarPlace, Slot, needs_settled, sides
 
 
@@ -70,12 +72,17 @@ def _gap_at(page: Page, offset: int) -> int:
     return known[bisect_left(known, (offset, -1))][1]
 
 
+_sides_of: Final = PerRevision(
+    lambda policy: (sides(policy.keep_clear.around_existing_ads), sides(policy.keep_clear.around_media))
+)
+"""How far a policy's slots stay from the page's own ads, and from media."""
+
+
 def _forbidden(state: State, slot: Slot, spot: Spot, *, shifted: bool) -> Verdict | None:
     """Why a slot can't stand at a spot, whatever else is placed; None if it can.
 
     `shifted`: the rules don't name the spot, so a slot there touches neither media nor an ad, whatever they keep clear.
     """
-    keep = state.policy.keep_clear
     if spot.anchor is None:
         reason = spot.problem or Reason.NO_LEGAL_ANCHOR
         if reason is Reason.NO_SUCH_PLACE:
@@ -83,7 +90,7 @@ def _forbidden(state: State, slot: Slot, spot: Spot, *, shifted: bool) -> Verdic
         return reason, "a place where a div may stand", "none that the markup proves"
     if needs_settled(slot) and not spot.anchor.settled:
         return Reason.PENDING_FORMATTING, "no formatting left open", "some is, and would leak into the slot"
-    ads = sides(keep.around_existing_ads)
+    ads, media = _sides_of(state.policy)
     for words, distance in ((spot.ad_before, ads.above), (spot.ad_after, ads.below)):
         # A spot knows words alone; by any other unit, an ad within its reach is too near.
         enough = distance.amount if distance.unit == "words" else math.inf
@@ -91,7 +98,6 @@ def _forbidden(state: State, slot: Slot, spot: Spot, *, shifted: bool) -> Verdic
             return Reason.NEAR_EXISTING_AD, f"{distance} from the page's own ads", f"{words} words"
         if shifted and words == 0:
             return Reason.NEAR_EXISTING_AD, "text between slot and ad", "an ad of the page directly beside it"
-    media = sides(keep.around_media)
     above, below = shifted or media.above.amount > 0, shifted or media.below.amount > 0
     if (spot.media_before and above) or (spot.media_after and below):
         return Reason.NEAR_MEDIA, "text between slot and media", "media directly beside it"

@@ -38,26 +38,16 @@ SHIFT = Distance(4, "blocks")
 """How far a slot stands from the place that the rules name, where that is forbidden and they say nothing of it."""
 
 
-@dataclass(init=False, unsafe_hash=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Sides:
     """A distance for either side of a slot."""
 
-    above: Distance
+    above: Distance = NO_DISTANCE
     """From what stands above the slot."""
-    below: Distance
+    below: Distance = NO_DISTANCE
     """From what stands below it."""
-    unless_heading: bool
+    unless_heading: bool = False
     """Waived for a slot right before a heading: it stands between two parts of the article, and disturbs neither."""
-
-    def __init__(
-        self,
-        above: Distance = NO_DISTANCE,
-        below: Distance = NO_DISTANCE,
-        unless_heading: bool = False,
-    ) -> None:
-        self.above = above
-        self.below = below
-        self.unless_heading = unless_heading
 
 
 Clearance = Union[Distance, Sides]
