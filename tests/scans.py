@@ -64,6 +64,7 @@ def _answers(html: bytes, one: Scanned, other: Scanned) -> Iterator[tuple[str, o
     yield both("marked", lambda scan: (scan.marked(b"_m", KNOWN), scan.marked(b"_m", MARKED)))
     yield both("bulk", lambda scan: [scan.bulk(least) for least in (0, 1, 64)])
     yield both("left out", lambda scan: [scan.marked(b"_m", MARKED, scan.bulk(least)) for least in (0, 64)])
+    yield both("idle", lambda scan: [scan.marked(b"_m", MARKED, scan.bulk(n), idle=False) for n in (0, 64)])
     numbers = [*_NUMBERS, *map(str, range(min(one.tags, 300) + 2)), str(one.tags - 1), str(one.tags)]
     yield both("offset", lambda scan: [_offset(scan, number, html) for number in numbers])
     yield both("has_few_attributes", lambda scan: [scan.has_few_attributes(most) for most in (0, 2, 9, MAX_ATTRIBUTES)])

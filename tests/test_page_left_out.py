@@ -83,7 +83,8 @@ def parsed(marked: Marked) -> list[object]:
 def both(html: bytes) -> tuple[Page, Page]:
     wanted = compile_wanted(POLICY)
     assert not wanted.whole
-    return read(html, wanted), read(html, replace(wanted, whole=True))
+    assert not wanted.others
+    return read(html, wanted), read(html, replace(wanted, whole=True, others=True))
 
 
 @settings(max_examples=1500, deadline=None)

@@ -117,7 +117,7 @@ cdef Py_ssize_t _few(Bytes page, Py_ssize_t at, Py_ssize_t size, Py_ssize_t most
     """From the end of a tag's name to behind its ">"; -1 if it has none, or has more than `most` attributes."""
     cdef uint32_t count = 0
     cdef Py_ssize_t last_end
-    at = _attributes(page, at, size, &count, &last_end)
+    at = _attributes(page, at, size, &count, &last_end, NULL)
     return at + 1 if at < size and <Py_ssize_t> count <= most else -1
 
 
@@ -229,7 +229,7 @@ cdef bint _noscripts_are_plain(Bytes page, Py_ssize_t size, Py_ssize_t most) noe
             at += 1
             continue
         count = 0
-        start = _attributes(page, at + 9, size, &count, &last_end)
+        start = _attributes(page, at + 9, size, &count, &last_end, NULL)
         if start < size:
             start += 1  # the ">"
         at = _end_of_raw(page, start, size, <Bytes> NOSCRIPT, 8)
@@ -369,7 +369,7 @@ cdef class Follower:
             tag.kind, tag.name, tag.length = _kind(page + start, end - start), start, end - start
             traits = TRAITS[tag.kind]
             count = 0
-            at = _attributes(page, end, size, &count, &last_end)
+            at = _attributes(page, end, size, &count, &last_end, NULL)
             if <Py_ssize_t> count > self._attributes + 1:
                 return Problem("attributes", page[start : min(end, start + 40)].decode("latin-1"))
             text = -1

@@ -48,11 +48,12 @@ class Marked:
         """The scripts and style sheets that the copy goes without, to be proven."""
 
 
-def mark(html: bytes, scanned: Scanned | None = None, *, whole: bool = True) -> Marked:
+def mark(html: bytes, scanned: Scanned | None = None, *, whole: bool = True, idle: bool = True) -> Marked:
     """The marked copy of a page, in the page's own encoding (any in which ASCII bytes mean ASCII).
 
-    `scanned`: its scan, if it was made already; `whole`: False if the texts of scripts and style sheets may be missing.
+    `scanned`: its scan, if it was made already; `whole`: False if the texts of scripts and style sheets may be missing;
+    `idle`: False if attributes that nobody asks about may be.
     """
     scanned = scanned or scan(html)
     left_out = tuple(scanned.bulk(_LONG)) if scanned.is_clear and not whole else ()
-    return Marked(scanned.marked(_ATTRIBUTE, kinds.MARKED, left_out), scanned, left_out)
+    return Marked(scanned.marked(_ATTRIBUTE, kinds.MARKED, left_out, idle=idle), scanned, left_out)

@@ -13,6 +13,9 @@ cdef enum:
     LETTER = 32
     SEPARATES = 64      # white, "/" and quotes
     LONGEST_KIND = 14   # "lineargradient"
+    LONGEST_ASKED = 20  # "data-google-query-id"
+    ASKED_ABOUT = 40    # attributes at most
+    PREFIX_LENGTH = 7   # "data-ad"
     KINDS = 192         # at most, with 0 for all that are not told apart
     SLOTS = 512         # of the table of kinds; a power of two
 
@@ -42,6 +45,10 @@ cdef struct Kind:
 cdef Kind[SLOTS] TABLE
 cdef uint16_t[KINDS] TRAITS
 NUMBERS = {}
+# Attributes that are asked about, the shortest first; and by length, where those of it begin.
+cdef uint8_t[ASKED_ABOUT][LONGEST_ASKED] ASKED_NAMES
+cdef uint8_t[LONGEST_ASKED + 2] ASKED_FROM
+cdef uint8_t[PREFIX_LENGTH] PREFIX_BYTES
 cdef uint8_t SCRIPT, SVG, MATH, PLAINTEXT, TABLE_ELEMENT, TEMPLATE
 
 
@@ -86,6 +93,24 @@ cdef int _fill_tables() except -1:
     TRAITS[0] = 0
     SCRIPT, SVG, MATH = NUMBERS[b"script"], NUMBERS[b"svg"], NUMBERS[b"math"]
     PLAINTEXT, TABLE_ELEMENT, TEMPLATE = NUMBERS[b"plaintext"], NUMBERS[b"table"], NUMBERS[b"template"]
+    return 0
+
+
+cdef int _fill_asked() except -1:
+    cdef int length, number = 0
+    if len(PREFIX) != PREFIX_LENGTH or PREFIX[4] != c"-" or PART != b"size":
+        raise ValueError(f"{PREFIX!r} and {PART!r} are not what is looked for")
+    memcpy(PREFIX_BYTES, <const char *> PREFIX, PREFIX_LENGTH)
+    for length in range(LONGEST_ASKED + 2):
+        ASKED_FROM[length] = number
+        for name in ASKED:
+            if len(name) == length:
+                if length > LONGEST_ASKED or number >= ASKED_ABOUT:
+                    raise ValueError(f"no room for {name!r} among what is asked about")
+                memcpy(ASKED_NAMES[number], <const char *> name, length)
+                number += 1
+    if number != len(ASKED):
+        raise ValueError(f"no room for a name of more than {LONGEST_ASKED} bytes")
     return 0
 
 
@@ -141,21 +166,41 @@ cdef inline bint _begins_name(Bytes page, Py_ssize_t position, Py_ssize_t size) 
     return position + 1 < size and CLASS[page[position + 1]] & LETTER
 
 
+cdef struct Stretches:
+    Stretch *of
+    Py_ssize_t found
+    Py_ssize_t room
+
+
+cdef struct Stretch:
+    uint32_t start
+    uint32_t end
+
+
 cdef Py_ssize_t _attributes(
-    Bytes page, Py_ssize_t position, Py_ssize_t size, uint32_t *count, Py_ssize_t *last_end
+    Bytes page, Py_ssize_t position, Py_ssize_t size, uint32_t *count, Py_ssize_t *last_end, Stretches *idle
 ) noexcept nogil:
     """From the end of a tag's name to the end of its attributes, each read as `syntax.ATTRIBUTE` reads it.
 
-    `count`: how many there are is added to it; `last_end`: where the last one ends.
+    `count`: how many there are is added to it; `last_end`: where the last one ends; `idle`, if not NULL: those that
+    nobody asks about are added to it.
     """
-    cdef Py_ssize_t end
+    cdef Py_ssize_t start, end
     while True:
         last_end[0] = position
         position = _skip(page, position, size, BETWEEN)
         if position >= size or page[position] == c">":
             return position
         count[0] += 1
+        start = position
         position = _until(page, position + 1, size, ENDS_ATTRIBUTE)  # its first byte may be an "="
+        if idle != NULL and position + 1 < size and page[position] == c"=" and page[position + 1] == c'"':
+            end = _find(page, position + 2, size, c'"')
+            if end >= 0:
+                if _is_idle(page, start, position, end + 1, size):
+                    _note(idle, start, end + 1)
+                position = end + 1
+                continue
         position = _skip(page, position, size, WHITE)
         if position >= size or page[position] != c"=":
             continue
@@ -169,3 +214,54 @@ cdef Py_ssize_t _attributes(
                 position = end + 1
         else:
             position = _until(page, position + 1, size, ENDS_VALUE)
+
+
+cdef inline bint _is_idle(
+    Bytes page, Py_ssize_t start, Py_ssize_t name_end, Py_ssize_t end, Py_ssize_t size
+) noexcept nogil:
+    """What `scan_pure._if_asked` asks of the attribute between two positions, whose value in double quotes holds no "<"."""
+    cdef Py_ssize_t i = start, length = name_end - start
+    cdef int letter, known
+    if not CLASS[page[start]] & LETTER:
+        return False
+    if length >= PREFIX_LENGTH and page[start + 4] == c"-":
+        for i in range(PREFIX_LENGTH):
+            if LOWER[page[start + i]] != PREFIX_BYTES[i]:
+                break
+        else:
+            return False
+    if length <= LONGEST_ASKED:
+        letter = LOWER[page[start]]
+        for known in range(ASKED_FROM[length], ASKED_FROM[length + 1]):
+            if ASKED_NAMES[known][0] == letter:
+                for i in range(1, length):
+                    if ASKED_NAMES[known][i] != LOWER[page[start + i]]:
+                        break
+                else:
+                    return False
+    for i in range(start + 2, name_end - 1):
+        if (
+            LOWER[page[i]] == c"z"
+            and LOWER[page[i + 1]] == c"e"
+            and LOWER[page[i - 1]] == c"i"
+            and LOWER[page[i - 2]] == c"s"
+        ):
+            return False
+    if _find(page, name_end, end, c">") >= 0 or _find(page, name_end, end, c"&") >= 0:
+        return False
+    end = _skip(page, end, size, WHITE)
+    return end >= size or page[end] != c"="
+
+
+cdef void _note(Stretches *stretches, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    """Adds one; where there is no memory for it, it is not there."""
+    cdef Py_ssize_t room
+    cdef Stretch *more
+    if stretches.found == stretches.room:
+        room = 2 * stretches.room if stretches.room else 256
+        more = <Stretch *> PyMem_RawRealloc(stretches.of, room * sizeof(Stretch))
+        if more == NULL:
+            return
+        stretches.of, stretches.room = more, room
+    stretches.of[stretches.found].start, stretches.of[stretches.found].end = start, end
+    stretches.found += 1

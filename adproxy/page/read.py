@@ -10,6 +10,7 @@ from typing import Final, Literal
 from adproxy.model import NO_SPOT, Page, Reason, Spot
 from adproxy.page import article as articles
 from adproxy.page import blocks, facts, headline_company, landmarks, markers, places
+from adproxy.page.asked import asks_for_others
 from adproxy.page.guard import is_light
 from adproxy.page.heights import USUAL, Heights, heights_for
 from adproxy.page.marks import mark
@@ -59,6 +60,8 @@ class Wanted:
     """Slots that the page's own markers may place; None: markers mean nothing."""
     whole: bool = False
     """Whether a selector may ask what is written in scripts and style sheets."""
+    others: bool = False
+    """Whether a selector asks for attributes that nobody else asks about (`page.asked`)."""
     heights: Heights = USUAL
     """How high blocks are in the site's layout."""
 
@@ -79,6 +82,7 @@ def compile_wanted(policy: Policy) -> Wanted:
     avoid = tuple(selector for selector, _ in policy.keep_clear.around)
     asked = tuple(selector for when in conditions for selector in when.has + when.has_not)
     own = (policy.article, policy.sidebar, *(place.selector for place in at_selectors))
+    selectors = (*avoid, *asked, *filter(None, own))
     return Wanted(
         article=policy.article,
         above_headline=FixedPlace.ABOVE_HEADLINE in places_of,
@@ -102,7 +106,8 @@ def compile_wanted(policy: Policy) -> Wanted:
         asked=asked,
         marked=None if policy.markers == () else names if policy.markers is None else names & {*policy.markers},
         # of all that selectors can say, one pseudo-class asks for text; an escape may spell it
-        whole=any("contains" in selector or "\\" in selector for selector in (*avoid, *asked, *filter(None, own))),
+        whole=any("contains" in selector or "\\" in selector for selector in selectors),
+        others=asks_for_others(selectors),
         heights=heights_for(policy.layout),
     )
 
@@ -120,7 +125,8 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     """
     scanned = scanned or scan(html)
     is_utf8 = encoding == "utf-8" or codecs.lookup(encoding).name == "utf-8"  # a look-up takes longer than most
-    marked = mark(html, scanned, whole=wanted.whole or not is_utf8 or not is_light(scanned))
+    whole = wanted.whole or not is_utf8 or not is_light(scanned)
+    marked = mark(html, scanned, whole=whole, idle=wanted.others or not is_utf8)
     with_headline = wanted.above_headline or wanted.below_headline
     with_sidebar = bool(wanted.sidebar) and wanted.sidebar_selector is None
     find = landmarks.finder(headlines=with_headline, sidebars=with_sidebar, ids=wanted.ids)
@@ -128,7 +134,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     tree = Tree(html, marked, text, settled=wanted.settled, find=find)
     if not tree.is_proven:
         del tree  # its memory before that of the next
-        marked = mark(html, scanned)
+        marked = mark(html, scanned, idle=wanted.others)
         tree = Tree(html, marked, marked.copy, settled=wanted.settled, find=find)
     if tree.body is None:
         return Page(article_problem=Reason.NO_ARTICLE, facts=facts.read(tree))

@@ -79,11 +79,15 @@ class Scanned(Protocol):
         """The texts of so many bytes at least, in their order, of what look like scripts and style sheets; without
         JSON-LD, and where there is no comment in one nor, as far as a glance tells, around it."""
 
-    def marked(self, attribute: bytes, kinds: Collection[bytes], left_out: Sequence[Stretch] = ()) -> bytes:
+    def marked(
+        self, attribute: bytes, kinds: Collection[bytes], left_out: Sequence[Stretch] = (), *, idle: bool = True
+    ) -> bytes:
         """A copy with `` attribute=number `` behind the name of each tag of some kinds; unchanged if the scan is not
         clear. The numbers count all tags, from 0.
 
-        `left_out`: of `bulk`; each has `LEFT_OUT` in its place, and its tag is marked too.
+        `left_out`: of `bulk`; each has `LEFT_OUT` in its place, and its tag is marked too. `idle`: False if attributes
+        that nobody asks about (`page.asked`) may be missing, where the parser makes the same of the page without them:
+        those with a value in double quotes, of what can't be anything but a tag that is not of formatting, or a text.
         """
 
 

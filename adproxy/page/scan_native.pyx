@@ -7,11 +7,12 @@ Everything is linear: what a search did not find from one place on is not search
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_RawFree, PyMem_RawRealloc, PyMem_Realloc
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memset
 
+from adproxy.page.asked import ASKED, PART, PREFIX
 from adproxy.page.bounds import Problem
 from adproxy.page.kinds import (
     BULK, CLOSE_ALL, FOREIGN, FORMATTING, HIDING, KNOWN, LEAVES_SVG, NEVER_OPEN, RAW, SCOPES, SHAPES, STOPS, VOID,
@@ -89,6 +90,16 @@ cdef bint _has(Bytes page, Py_ssize_t size, Bytes needle, Py_ssize_t length, Py_
     return False
 
 
+cdef bint _ends_before_next(Bytes page, Py_ssize_t position, Py_ssize_t size) noexcept nogil:
+    """Whether what begins with the "<" there ends, by a ">", before another does."""
+    for position in range(position + 1, size):
+        if page[position] == c">":
+            return True
+        if page[position] == c"<":
+            return False
+    return True
+
+
 cdef class Scanned:
     """What `scan_pure.Scanned` is, from one pass."""
 
@@ -103,6 +114,9 @@ cdef class Scanned:
     cdef Text *_texts
     cdef Py_ssize_t _texts_found
     cdef Py_ssize_t _texts_room
+    cdef Stretches _idle        # attributes that nobody asks about
+    cdef Py_ssize_t _shadow     # up to which what looks like a tag may be within an end tag or a doctype
+    cdef Py_ssize_t _ends_read  # end tags that were read for that
     cdef uint8_t _open          # of what kind the element is that is open whose text is of no interest; 0: none
     cdef uint32_t _open_tag
     cdef Py_ssize_t _text_start
@@ -127,6 +141,7 @@ cdef class Scanned:
     def __dealloc__(self):
         PyMem_Free(self._tags)
         PyMem_Free(self._texts)
+        PyMem_RawFree(self._idle.of)
 
     cdef int _make_room(self) except -1:
         cdef Py_ssize_t room = 2 * self._room if self._room else 1024
@@ -150,10 +165,31 @@ cdef class Scanned:
         ):
             self.behind_body = position + 5
         if position + 3 < size:
-            if page[position + 1] == c"!" and page[position + 2] == page[position + 3] == c"-":
-                self._comment = position
-            elif page[position + 1] == c"/" and self._open and position >= self._text_start:
-                self._end_text(page, position, size)
+            if page[position + 1] == c"/":
+                self._cast_shadow(page, position, size)
+                if self._open and position >= self._text_start:
+                    self._end_text(page, position, size)
+            elif page[position + 1] == c"!":
+                if page[position + 2] == page[position + 3] == c"-":
+                    self._comment = position
+                elif not _ends_before_next(page, position, size):
+                    self._shadow = size
+
+    cdef inline void _cast_shadow(self, Bytes page, Py_ssize_t position, Py_ssize_t size) noexcept nogil:
+        """Takes note of how far the end tag goes that may begin there; of nearly all, no further than their names."""
+        cdef Py_ssize_t last_end
+        cdef uint32_t attributes = 0
+        position = _until(page, position + 2, size, ENDS_NAME)
+        if position >= size or page[position] == c">":
+            return
+        position = _skip(page, position, size, BETWEEN)
+        if position >= size or page[position] == c">":
+            return
+        self._ends_read += 1
+        if self._ends_read > MOST_WITHIN:
+            self._shadow = size
+        if self._shadow < size:
+            self._shadow = max(self._shadow, _attributes(page, position, size, &attributes, &last_end, NULL))
 
     cdef void _end_text(self, Bytes page, Py_ssize_t position, Py_ssize_t size) noexcept:
         """Takes note of the end of an element whose text is of no interest, if it is there."""
@@ -189,7 +225,9 @@ cdef class Scanned:
         return True
 
     cdef int _read(self, Bytes page, Py_ssize_t size) except -1:
-        cdef Py_ssize_t position = 0, start, last_end
+        cdef Py_ssize_t position = 0, start, last_end, idle
+        cdef bint is_read
+        cdef uint8_t around
         cdef Tag *tag
         while True:
             start = _find(page, position, size, c"<")
@@ -203,6 +241,8 @@ cdef class Scanned:
                 self._make_room()
             tag = &self._tags[self.tags]
             self.tags += 1
+            around = self._open
+            is_read = start >= self._shadow and READ_WITHIN[around]
             position = start + 1
             while position < size and not CLASS[page[position]] & ENDS_NAME:
                 if page[position] == c"<":
@@ -211,13 +251,21 @@ cdef class Scanned:
             tag.start, tag.name_end = start, position
             tag.kind = _kind(page + start + 1, position - start - 1)
             self._kinds[tag.kind] += 1
+            if tag.kind == PLAINTEXT:  # all that follows is text
+                self._shadow = size
             tag.attributes = tag.swallows = 0
             if position < size and page[position] != c">":
-                position = _attributes(page, position, size, &tag.attributes, &last_end)
+                idle = self._idle.found
+                if is_read and not TRAITS[tag.kind] & IS_FORMATTING:
+                    position = _attributes(page, position, size, &tag.attributes, &last_end, &self._idle)
+                else:
+                    position = _attributes(page, position, size, &tag.attributes, &last_end, NULL)
+                if self._idle.found > idle and _find(page, start + 1, position, c"<") >= 0:  # it may be two tags
+                    self._idle.found = idle
             tag.end = position
             self._longest = max(self._longest, position - <Py_ssize_t> tag.name_end)
             self._look_within(page, tag, size)
-            if not self._open and PASSED_BY[tag.kind] and position < size and page[position] == c">":
+            if not around and PASSED_BY[tag.kind] and position < size and page[position] == c">":
                 self._open, self._open_tag, self._text_start = tag.kind, self.tags - 1, position + 1
 
     cdef void _look_within(self, Bytes page, Tag *tag, Py_ssize_t size) noexcept:
@@ -256,7 +304,7 @@ cdef class Scanned:
                 return False
             ends = position = _until(page, position, end, ENDS_NAME)
             if position < end:
-                ends = _attributes(page, position, size, &attributes, &last_end)
+                ends = _attributes(page, position, size, &attributes, &last_end, NULL)
             if ends > end:
                 return False
             self._read_within += ends - start
@@ -396,9 +444,9 @@ cdef class Scanned:
                 found.append((text.tag, text.start, text.end))
         return found
 
-    def marked(self, bytes attribute not None, kinds, left_out=()):
+    def marked(self, bytes attribute not None, kinds, left_out=(), *, bint idle=True):
         """The page with `` attribute=number `` behind the name of each start tag of some kinds, and of those whose text
-        is left out."""
+        is left out; without the attributes that nobody asks about, if those are not wanted."""
         cdef uint8_t[KINDS] asked
         cdef Py_ssize_t size, past = 0
         cdef bytes copy
@@ -411,17 +459,40 @@ cdef class Scanned:
             past = end
         if past > PyBytes_GET_SIZE(self.html):
             raise ValueError(f"a text that ends at {past}, behind the page")
-        size = self._write(NULL, attribute, asked, left_out)
+        size = self._write(NULL, attribute, asked, left_out, idle)
         copy = PyBytes_FromStringAndSize(NULL, size)
-        self._write(PyBytes_AS_STRING(copy), attribute, asked, left_out)
+        self._write(PyBytes_AS_STRING(copy), attribute, asked, left_out, idle)
         return copy
 
-    cdef Py_ssize_t _write(self, char *out, bytes attribute, uint8_t *asked, left_out) except -1:
+    cdef inline Py_ssize_t _copy(
+        self, Bytes page, char *out, Py_ssize_t start, Py_ssize_t end, Py_ssize_t *idle, Py_ssize_t idles
+    ) noexcept nogil:
+        """Copies bytes of the page without what is idle, if `out` is not NULL; how many they are.
+
+        `idle`: how many idle attributes of `idles` lie before, and then before the end.
+        """
+        cdef Py_ssize_t written = 0
+        cdef Stretch *stretch
+        while idle[0] < idles and <Py_ssize_t> self._idle.of[idle[0]].start < end:
+            stretch = &self._idle.of[idle[0]]
+            idle[0] += 1
+            if <Py_ssize_t> stretch.start < start:
+                continue
+            if out != NULL:
+                memcpy(out + written, page + start, stretch.start - start)
+            written += stretch.start - start
+            start = stretch.end
+        if out != NULL:
+            memcpy(out + written, page + start, end - start)
+        return written + end - start
+
+    cdef Py_ssize_t _write(self, char *out, bytes attribute, uint8_t *asked, left_out, bint with_idle) except -1:
         """Writes the copy, if `out` is not NULL; how many bytes it has."""
         cdef Bytes page = <Bytes> PyBytes_AS_STRING(self.html)
         cdef const char *name = PyBytes_AS_STRING(attribute)
         cdef Py_ssize_t length = PyBytes_GET_SIZE(attribute)
         cdef Py_ssize_t i, at, left, digits = 1, reach = 10, taken = 0, written = 0
+        cdef Py_ssize_t idle = 0, idles = 0 if with_idle else self._idle.found
         cdef Py_ssize_t number = -1, start = 0, end = 0     # of the next text that is left out
         rest = iter(left_out)
         number, start, end = next(rest, _NO_MORE)
@@ -431,9 +502,8 @@ cdef class Scanned:
             if <Py_ssize_t> self._tags[i].start < taken or not (asked[self._tags[i].kind] or i == number):
                 continue
             at = self._tags[i].name_end
+            written += self._copy(page, out + written if out != NULL else NULL, taken, at, &idle, idles)
             if out != NULL:
-                memcpy(out + written, page + taken, at - taken)
-                written += at - taken
                 out[written] = c" "
                 memcpy(out + written + 1, name, length)
                 out[written + length + 1] = c"="
@@ -442,20 +512,17 @@ cdef class Scanned:
                 for at in range(written + length + digits + 1, written + length + 1, -1):
                     out[at] = c"0" + left % 10
                     left //= 10
-                written += length + digits + 3
-            else:
-                written += at - taken + length + digits + 3
+            written += length + digits + 3
             taken = self._tags[i].name_end
             if i == number:
+                written += self._copy(page, out + written if out != NULL else NULL, taken, start, &idle, idles)
                 if out != NULL:
-                    memcpy(out + written, page + taken, start - taken)
-                    memcpy(out + written + start - taken, PyBytes_AS_STRING(_INSTEAD), len(_INSTEAD))
-                written += start - taken + <Py_ssize_t> len(_INSTEAD)
+                    memcpy(out + written, PyBytes_AS_STRING(_INSTEAD), len(_INSTEAD))
+                written += <Py_ssize_t> len(_INSTEAD)
                 taken = end
                 number, start, end = next(rest, _NO_MORE)
-        if out != NULL:
-            memcpy(out + written, page + taken, PyBytes_GET_SIZE(self.html) - taken)
-        return written + PyBytes_GET_SIZE(self.html) - taken
+        at = PyBytes_GET_SIZE(self.html)
+        return written + self._copy(page, out + written if out != NULL else NULL, taken, at, &idle, idles)
 
 
 cdef tuple _NO_MORE = (-1, 0, 0)
@@ -480,12 +547,17 @@ cdef bint _is_kept(Bytes page, Py_ssize_t position, Py_ssize_t end) noexcept nog
 # By kind: whether its text is of no interest, and whether it may be left out.
 cdef uint8_t[KINDS] PASSED_BY
 cdef uint8_t[KINDS] OF_BULK
+# By kind of what is open, 0 for nothing: whether what looks like tags in it may be some.
+cdef uint8_t[KINDS] READ_WITHIN
 
 _fill_tables()
+_fill_asked()
 memset(PASSED_BY, 0, KINDS)
 memset(OF_BULK, 0, KINDS)
 for passed_by in BULK | HIDING:
     PASSED_BY[<int> NUMBERS[passed_by]] = 1
     OF_BULK[<int> NUMBERS[passed_by]] = passed_by in BULK
+memset(READ_WITHIN, 0, KINDS)
+READ_WITHIN[0] = READ_WITHIN[SVG] = READ_WITHIN[MATH] = 1
 _number_formatting()
 scan = Scanned

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from itertools import accumulate
 
 from adproxy.page import follow_pure
+from adproxy.page.asked import is_asked
 from adproxy.page.bounds import Bounds, Problem
-from adproxy.page.kinds import BULK, HIDING
+from adproxy.page.kinds import BULK, FOREIGN, FORMATTING, HIDING
 from adproxy.page.syntax import (
     EACH_ATTRIBUTE,
     LEFT_OUT,
@@ -34,6 +35,12 @@ _WHITE = b"\t\n\f\r "
 # What a tag within another may have in front of each of its attributes.
 _SEPARATORS = (b" ", b"\t", b"\n", b"\f", b"\r", b"/", b'"', b"'")
 _ENDS = {kind: re.compile(rb"</" + kind + rb"(?=[\t\n\f\r />])", re.I) for kind in BULK | HIDING}
+# An end tag with more than a name; what begins with "<!", is no comment, and ends behind another "<".
+_LONG_END = re.compile(rb"</(?=([^\t\n\f\r />]*+[\t\n\f\r /]++)[^>])")
+_LONG_DECLARATION = re.compile(rb"<!(?!--)[^<>]*+<")
+_REST = re.compile(REST_OF_TAG)
+_QUOTED = re.compile(rb"([\t\n\f\r /]*+)([a-zA-Z][^\t\n\f\r />=]*+)=\"[^\"<>&]*+\"")
+_EQUALS = re.compile(rb"[\t\n\f\r ]*+=")
 _BODY = re.compile(rb"<[bB][oO][dD][yY](?=[\t\n\f\r />])")
 
 
@@ -154,11 +161,49 @@ class Scanned:
                 found.append((number, start, past))
         return found
 
-    def marked(self, attribute: bytes, kinds: Collection[bytes], left_out: Sequence[Stretch] = ()) -> bytes:
+    def _shadows(self) -> list[tuple[int, int]]:
+        """Where end tags and doctypes begin, and up to where what looks like a tag may be within them."""
+        found: list[tuple[int, int]] = []
+        for read, long in enumerate(_LONG_END.finditer(self.html)):
+            if read == MOST_WITHIN:
+                found.append((long.start(), len(self.html)))
+                break
+            rest = _REST.match(self.html, long.end(1))
+            found.append((long.start(), rest.end() if rest is not None else len(self.html)))
+        if (declared := _LONG_DECLARATION.search(self.html)) is not None:
+            found.append((declared.start(), len(self.html)))
+        return sorted(found)
+
+    def _without_idle(self) -> list[bytes]:
+        """The rests of all tags, without the attributes that nobody asks about."""
+        shadows = deque(self._shadows())
+        lean: list[bytes] = []
+        past = shadow = 0
+        within = b""  # of what kind the element is that ends at `past`
+        for name, rest, begins in zip(self._names, self._rests, self._offsets, strict=False):
+            kind = name[1:].lower()
+            while shadows and shadows[0][0] < begins:
+                shadow = max(shadow, shadows.popleft()[1])
+            is_read = begins >= shadow and (begins >= past or within in FOREIGN)
+            is_one = name.find(b"<", 1) < 0 and _LESS_THAN not in rest
+            lean.append(EACH_ATTRIBUTE.sub(_if_asked, rest) if is_read and is_one and kind not in FORMATTING else rest)
+            if kind == b"plaintext":  # all that follows is text
+                shadow = len(self.html)
+            start = begins + len(name) + len(rest) + 1
+            if begins >= past and kind in _ENDS and self.html[start - 1 : start] == b">":
+                end = _ENDS[kind].search(self.html, start)
+                past, within = end.start() if end is not None else len(self.html) + 1, kind
+        return lean
+
+    def marked(
+        self, attribute: bytes, kinds: Collection[bytes], left_out: Sequence[Stretch] = (), *, idle: bool = True
+    ) -> bytes:
         if not self.is_clear:  # a mark might get into a tag, or a tag might go without its own
             return self.html
         spelled = {name for name in set(self._names) if name[1:].lower() in kinds}
         copy = self._pieces.copy()
+        if not idle:
+            copy[2::3] = self._without_idle()
         copy[1::3] = [
             name + b" %s=%d " % (attribute, i) if name in spelled else name for i, name in enumerate(self._names)
         ]
@@ -169,7 +214,7 @@ class Scanned:
         for number, _, end in left_out:
             tag = 3 * number
             parts += copy[taken : tag + 1]
-            parts += (b"%s %s=%d " % (self._names[number], attribute, number), self._rests[number], b">", LEFT_OUT)
+            parts += (b"%s %s=%d " % (self._names[number], attribute, number), copy[tag + 2], b">", LEFT_OUT)
             # the first tag behind it, with as much of the text before that as is not left out
             following = bisect_left(self._offsets, end)
             taken = 3 * following
@@ -188,6 +233,18 @@ def _by_kind(names: Iterable[bytes]) -> Counter[bytes]:
     for name, n in Counter(names).items():
         kinds[name[1:].lower()] += n
     return kinds
+
+
+def _if_asked(attribute: re.Match[bytes]) -> bytes:
+    """An attribute as it stands, or only what is before it if nobody asks about it.
+
+    One goes only if that changes nothing else, whatever the parser takes it for: no quote is without its other one, no
+    comment or CDATA ends in it, and the one before it, which may have no value, is not followed by an equals sign.
+    """
+    quoted = _QUOTED.fullmatch(attribute[0])
+    if quoted is None or is_asked(quoted[2]) or _EQUALS.match(attribute.string, attribute.end()):
+        return attribute[0]
+    return quoted[1]
 
 
 def _may_be_left(rest: bytes) -> bool:
