@@ -41,20 +41,23 @@ def tree_of(html: bytes) -> list[object]:
     root = LexborHTMLParser(html, scripting=True).root
     found: list[object] = []
     numbers: dict[int, int] = {}
+    unread: set[int] = set()
     for n, node in enumerate(root.traverse(include_text=True) if root is not None else ()):
         numbers[node.mem_id] = n
         parent = node.parent
         around = numbers.get(parent.mem_id) if parent is not None else None
+        if (node.tag or "").encode() in NO_MARKUP or (parent is not None and parent.mem_id in unread):
+            unread.add(node.mem_id)
         if node.is_element_node:
             said = {name: value for name, value in node.attributes.items() if is_asked(name.encode())}
             found.append((around, node.tag, said))
-        else:  # where nothing is markup, what looks like a tag may lose an attribute
-            is_text = node.is_text_node and not (parent is not None and (parent.tag or "").encode() in NO_MARKUP)
-            found.append((around, node.text() if is_text else ""))
+        else:
+            found.append((around, node.text() if node.is_text_node and node.mem_id not in unread else ""))
     return found
 
 
-NO_MARKUP = kinds.RAW | kinds.BULK | {b"noscript"}
+# Where what looks like a tag may be text, and lose an attribute.
+NO_MARKUP = kinds.RAW | kinds.BULK | kinds.FOREIGN | {b"noscript"}
 
 
 @settings(max_examples=1500, deadline=None)
