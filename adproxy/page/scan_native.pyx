@@ -251,8 +251,6 @@ cdef class Scanned:
             tag.start, tag.name_end = start, position
             tag.kind = _kind(page + start + 1, position - start - 1)
             self._kinds[tag.kind] += 1
-            if tag.kind == PLAINTEXT:  # all that follows is text
-                self._shadow = size
             tag.attributes = tag.swallows = 0
             if position < size and page[position] != c">":
                 idle = self._idle.found
@@ -452,6 +450,8 @@ cdef class Scanned:
         cdef bytes copy
         if not self.is_clear:  # a mark might get into a tag, or a tag might go without its own
             return self.html
+        if self._kinds[PLAINTEXT] + self._swallowed_kinds[PLAINTEXT]:  # all that follows it is text
+            idle = True
         self._ask(kinds, asked)
         for number, start, end in left_out:
             if not (0 <= number < self.tags and past <= self._tags[<Py_ssize_t> number].end < start <= end):

@@ -187,8 +187,6 @@ class Scanned:
             is_read = begins >= shadow and (begins >= past or within in FOREIGN)
             is_one = name.find(b"<", 1) < 0 and _LESS_THAN not in rest
             lean.append(EACH_ATTRIBUTE.sub(_if_asked, rest) if is_read and is_one and kind not in FORMATTING else rest)
-            if kind == b"plaintext":  # all that follows is text
-                shadow = len(self.html)
             start = begins + len(name) + len(rest) + 1
             if begins >= past and kind in _ENDS and self.html[start - 1 : start] == b">":
                 end = _ENDS[kind].search(self.html, start)
@@ -202,7 +200,7 @@ class Scanned:
             return self.html
         spelled = {name for name in set(self._names) if name[1:].lower() in kinds}
         copy = self._pieces.copy()
-        if not idle:
+        if not idle and not self.count((b"plaintext",)):  # all that follows it is text
             copy[2::3] = self._without_idle()
         copy[1::3] = [
             name + b" %s=%d " % (attribute, i) if name in spelled else name for i, name in enumerate(self._names)
