@@ -1,4 +1,4 @@
-"""Spots around the headline, after the article, in the sidebar and at selectors."""
+"""Spots around the headline, after the article and at selectors."""
 
 from __future__ import annotations
 
@@ -119,72 +119,6 @@ def test_a_page_without_an_article_has_no_end() -> None:
 def test_an_ad_that_follows_the_article_is_seen() -> None:
     found = end(f"<body><main>{TEXT}</main><p>One two three.</p><div class=ad-slot></div>")
     assert (found.ad_before, found.ad_after) == (None, 3)
-
-
-# --- the sidebar ---------------------------------------------------------------------------------------
-
-
-def sidebar(html: str, *wanted: Literal["first", "last"] | int, selector: str | None = None) -> list[str | None]:
-    """What follows each spot of the sidebar."""
-    policy = Wanted(sidebar=wanted or ("first", 1, "last"), sidebar_selector=selector, settled=True)
-    return [after_anchor(html, spot) for spot in read(html.encode(), policy).sidebar]
-
-
-def test_there_is_a_spot_before_each_widget_and_one_after_the_last() -> None:
-    html = f"<body><main>{TEXT}</main><aside><div id=a>1</div><div id=b>2</div></aside>"
-    assert [s[:9] if s else s for s in sidebar(html)] == ["<div id=a", "<div id=b", "</aside>"]
-
-
-def test_wrappers_around_all_widgets_are_gone_through() -> None:
-    html = f"<body><main>{TEXT}</main><div class=sidebar><div><section><h3>A</h3><ul><li>b</ul></section></div></div>"
-    assert [s[:4] if s else s for s in sidebar(html)] == ["<h3>", "<ul>", "</se"]
-
-
-def test_what_is_not_near_a_wanted_place_is_not_looked_at() -> None:
-    html = f"<body><main>{TEXT}</main><aside>{'<div>x</div>' * 20}</aside>"
-    found = sidebar(html, "last")
-    assert len(found) == 21
-    assert found[0] is None
-    assert found[-1] == "</aside>"
-
-
-@pytest.mark.parametrize(
-    "start", ["<aside>", "<div role=complementary>", "<div class=rightRail>", "<section id=page-Sidebar>"]
-)
-def test_a_sidebar_is_an_aside_or_a_box_that_is_called_one(start: str) -> None:
-    assert sidebar(f"<body><main>{TEXT}</main>{start}<div>1</div>")[:1] == ["<div>1</div>"]
-
-
-@pytest.mark.parametrize(
-    "html",
-    [
-        "<aside hidden><div>1</div></aside>",
-        "<div class=no-sidebar><div>1</div></div>",
-        "<span class=sidebar><b>1</b></span>",
-        "<aside></aside>",
-        "<div class=trailer><div>1</div></div>",
-        "<header class=sidebar><div>1</div></header>",
-        "<div class='article__share-sidebar'><div>1</div></div>",
-        "<div id=toc-sidebar><div>1</div></div>",
-    ],
-)
-def test_what_is_no_sidebar_is_none(html: str) -> None:
-    assert sidebar(f"<body><main>{TEXT}</main>{html}") == []
-
-
-def test_a_box_within_the_article_or_around_it_is_no_sidebar() -> None:
-    assert sidebar(f"<body><div class=with-sidebar><main>{P * 2}<aside><div>x</div></aside>{TEXT}</main></div>") == []
-    assert sidebar(f"<body><div class=sidebar><main>{TEXT}</main></div>") == []
-
-
-def test_the_rules_own_selector_decides() -> None:
-    html = f"<body><main>{TEXT}</main><aside><div>1</div></aside><div id=x><div>2</div></div>"
-    assert [s[:8] if s else s for s in sidebar(html, selector="#x")] == ["<div>2</", "</div>"]
-
-
-def test_widgets_that_are_hidden_are_none() -> None:
-    html = f"<body><main>{TEXT}</main><aside><div hidden>0</div><div>1</div><script></script><div>2</div></aside>"
-    assert [s[:6] if s else s for s in sidebar(html)] == ["<div>1", "<div>2", "</asid"]
 
 
 # --- selectors -------------------------------------------------------------------------------------------

@@ -96,8 +96,8 @@ def check_values(nodes: list[LexborNode]) -> None:
 def check_strides(nodes: list[LexborNode]) -> None:
     none: frozenset[str] = frozenset()
     for wrapping, silent, perhaps, telling in (
-        (places._TEXT_LEVEL, places._SKIPPED, none, none),
-        (places._TEXT_LEVEL, places._SKIPPED, places._BOXES, ads._TELLING),
+        (places._TEXT_LEVEL, places.SKIPPED, none, none),
+        (places._TEXT_LEVEL, places.SKIPPED, places._BOXES, ads._TELLING),
         ({"div", "svg"}, {"td", "p"}, none, none),
         ({"div"}, {"p"}, frozenset(["section", "td", "i", "svg", "p"]), frozenset(["data-k"])),
     ):

@@ -36,6 +36,7 @@ _SIDEBARS: Final = (
     Sought(_BOXES, "class", "holds", "sidebar"),
     Sought(_BOXES, "id", "holds", "sidebar"),
     Sought(_BOXES, "class", "holds", "rail"),
+    Sought(_BOXES, "class", "holds", "widget-area"),
 )
 # What needs no escape in a selector.
 _SIMPLE: Final = re.compile(r"[a-z0-9_-]*")

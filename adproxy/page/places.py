@@ -28,7 +28,7 @@ _STEPS: Final = 160
 # Of what a selector matches, and of headlines; whatever more there are is not looked at.
 MAX_MATCHES: Final = 40
 _MAX_DEPTH: Final = 200
-_SKIPPED: Final = frozenset("script style template noscript link meta title base head source track select svg".split())
+SKIPPED: Final = frozenset("script style template noscript link meta title base head source track select svg".split())
 _MEDIA: Final = frozenset("img picture video audio iframe embed object figure canvas amp-img amp-video".split())
 # Never an ad by their names, and rarely hidden: gone through without a look at their attributes.
 _TEXT_LEVEL: Final = frozenset("p h1 h2 h3 h4 h5 h6 em strong b i small time br ul ol li".split())
@@ -44,8 +44,6 @@ _of_mastheads: Final = all_of("nav", "form", "ul", "aside")
 _LOGO: Final = frozenset(["logo", "brand", "sitename"])
 _FIRST_PAGE: Final = re.compile(r"/|(?:https?:)?//[^/?#\s]+/?", re.I)
 _CLIMB: Final = frozenset("header hgroup a span strong em b i".split())
-# What stands beside an article too and is no column for advertising: a bar of share buttons, a table of contents.
-_NO_SIDEBAR: Final = frozenset("share sharing sharebar social socials toc".split())
 # Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
 _NEVER_INSIDE: Final = frozenset(
     """p li ul ol dl dt dd table figure figcaption pre blockquote details nav form a button svg template noscript
@@ -68,7 +66,7 @@ def _matters(classes: str, ident: str) -> bool:
     return ads.is_named_as_ad(classes, ident) or bool(says(classes, "") & Says.EMBED)
 
 
-_stride: Final = stride_past(_TEXT_LEVEL, _SKIPPED, Ordinary(_BOXES, ads.glance, _matters))
+_stride: Final = stride_past(_TEXT_LEVEL, SKIPPED, Ordinary(_BOXES, ads.glance, _matters))
 
 
 def spot(tree: Tree, anchor: Anchor | None, before: LexborNode | None, after: LexborNode | None) -> Spot:
@@ -203,7 +201,7 @@ def above_headline(tree: Tree, heading: LexborNode | None) -> Spot:
     """The spot before the outermost element that is nothing but the headline."""
     if heading is None:
         return Spot(None, Reason.NO_SUCH_PLACE)
-    return _spot_before(tree, outermost(tree, heading))
+    return spot_before(tree, outermost(tree, heading))
 
 
 def below_headline(tree: Tree, heading: LexborNode | None) -> Spot:
@@ -254,55 +252,7 @@ def end_of_article(tree: Tree, outline: Outline, article: LexborNode | None) -> 
     return spot(tree, tree.after(article), article.last_child, step(article, forward=True))
 
 
-# --- the sidebar ------------------------------------------------------------------------------
-
-
-# A sidebar slot whose place is forbidden shifts by so many widgets at most.
-_SHIFT: Final = 2
-# More elements that call themselves one are not looked at.
-_MAX_SIDEBARS: Final = 200
-
-
-def sidebar(
-    tree: Tree,
-    selector: str | None,
-    article: LexborNode | None,
-    wanted: tuple[Literal["first", "last"] | int, ...],
-) -> tuple[Spot | None, ...]:
-    """Before each widget of the sidebar, then after the last; empty where the page has none.
-
-    `selector`: the rules' own; None: the first element that calls itself a sidebar and stands beside the article.
-    `wanted`: the places that slots ask for; what a slot would not shift to is not looked at, and None.
-    """
-    for node in (tree.landmarks.sidebars if selector is None else tree.css(selector))[:_MAX_SIDEBARS]:
-        if selector is None and not _is_sidebar(tree, node, article):
-            continue
-        widgets = _widgets(node)
-        if not widgets:
-            continue
-        last = len(widgets)
-        spots: list[Spot | None] = [None] * (last + 1)
-        for place in wanted:
-            ideal = 0 if place == "first" else last if place == "last" else min(place, last)
-            for i in sorted(range(max(0, ideal - _SHIFT), min(last, ideal + _SHIFT) + 1), key=lambda i: abs(i - ideal)):
-                found = spots[i]
-                if found is None:
-                    found = _spot_before(tree, widgets[i]) if i < last else spot_after(tree, widgets[-1])
-                    spots[i] = found
-                if is_clear(found):
-                    break  # nothing would make a slot shift on from here
-        if selector is None and all(s is None or s.anchor is None for s in spots):
-            continue
-        return tuple(spots)
-    return ()
-
-
-def sidebar_element(tree: Tree, article: LexborNode | None) -> LexborNode | None:
-    """The first element that calls itself a sidebar, stands beside the article and has widgets."""
-    found = (
-        node for node in tree.landmarks.sidebars[:_MAX_SIDEBARS] if _is_sidebar(tree, node, article) and _widgets(node)
-    )
-    return next(found, None)
+# --- beside an element -------------------------------------------------------------------------
 
 
 def is_clear(spot: Spot, *, settled: bool = False) -> bool:
@@ -313,7 +263,8 @@ def is_clear(spot: Spot, *, settled: bool = False) -> bool:
     return not (near or spot.heading_before or spot.lead_in_before)
 
 
-def _spot_before(tree: Tree, node: LexborNode) -> Spot:
+def spot_before(tree: Tree, node: LexborNode) -> Spot:
+    """The spot before an element's start."""
     if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR)
     return spot(tree, tree.before(node), step(node, forward=False), node)
@@ -324,46 +275,6 @@ def spot_after(tree: Tree, node: LexborNode) -> Spot:
     if _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR)
     return spot(tree, tree.after(node), node, step(node, forward=True))
-
-
-def _is_sidebar(tree: Tree, node: LexborNode, article: LexborNode | None) -> bool:
-    if tree.is_around_article(node) or node.tag in ("body", "html", "main", "article", "a", "span", "li", "button"):
-        return False
-    attributes = node.attributes
-    if is_hidden(attributes):
-        return False
-    if node.tag != "aside" and attributes.get("role") != "complementary":
-        names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}"
-        if not says(names, "") & Says.SIDEBAR or any(_NO_SIDEBAR.intersection(tokens(n)) for n in names.split()):
-            return False
-    return article is None or not _is_within(node, article)
-
-
-def _is_within(node: LexborNode, article: LexborNode) -> bool:
-    """What stands deeper than a walk goes counts as within: there is no place for a slot."""
-    at = node.parent
-    for _ in range(_MAX_DEPTH):
-        if at is None:
-            return False
-        if at.mem_id == article.mem_id:
-            return True
-        at = at.parent
-    return True
-
-
-def _widgets(node: LexborNode) -> list[LexborNode]:
-    """The elements of a sidebar; a wrapper that is its only content is gone through."""
-    at = node
-    widgets: list[LexborNode] = []
-    for _ in range(8):
-        children = [c for c in at.iter() if c.is_element_node and c.tag not in _SKIPPED and not is_hidden(c.attributes)]
-        if not children:  # nothing but text: the wrapper is the widget
-            break
-        widgets = children[:60]
-        if len(children) != 1 or children[0].tag not in ("div", "section", "aside"):
-            break
-        at = children[0]
-    return widgets
 
 
 # --- selectors --------------------------------------------------------------------------------
@@ -379,10 +290,10 @@ def at_element(tree: Tree, edge: Literal["before", "after", "prepend", "append"]
     if is_hidden(node.attributes) or _inside_never(tree, node):
         return Spot(None, Reason.NO_LEGAL_ANCHOR)
     if edge == "before":
-        return _spot_before(tree, node)
+        return spot_before(tree, node)
     if edge == "after":
         return spot_after(tree, node)
-    children = [c for c in node.iter() if c.is_element_node and c.tag not in _SKIPPED]
+    children = [c for c in node.iter() if c.is_element_node and c.tag not in SKIPPED]
     if not children or node.tag in _NEVER_INSIDE:
         return Spot(None, Reason.NO_LEGAL_ANCHOR)
-    return _spot_before(tree, children[0]) if edge == "prepend" else spot_after(tree, children[-1])
+    return spot_before(tree, children[0]) if edge == "prepend" else spot_after(tree, children[-1])

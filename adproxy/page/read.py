@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from adproxy.model import NO_SPOT, Page, Reason, Spot
 from adproxy.page import article as articles
-from adproxy.page import blocks, facts, headline_company, landmarks, markers, places
+from adproxy.page import blocks, facts, headline_company, landmarks, markers, places, sidebars
 from adproxy.page.asked import asks_for_others
 from adproxy.page.guard import is_light
 from adproxy.page.heights import USUAL, Heights, heights_for
@@ -174,7 +174,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
         end = places.end_of_article(tree, outline, root)
     sidebar: tuple[Spot | None, ...] = ()
     if wanted.sidebar:
-        sidebar = places.sidebar(tree, wanted.sidebar_selector, root, wanted.sidebar)
+        sidebar = sidebars.sidebar(tree, wanted.sidebar_selector, root, wanted.sidebar)
     named = {p.key: places.at_selector(tree, p.edge, p.selector) for p in wanted.selectors if p.edge != "marked"}
     for name, nodes in marked_places.slots.items():
         if wanted.marked is not None and name in wanted.marked:

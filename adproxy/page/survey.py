@@ -14,7 +14,7 @@ from typing import Final
 
 from selectolax.lexbor import LexborNode
 
-from adproxy.page import ads, article, facts, places
+from adproxy.page import ads, article, facts, sidebars
 from adproxy.page.ad_stack import AdStack, ad_stack
 from adproxy.page.marks import mark
 from adproxy.page.scan import Scanned
@@ -73,7 +73,7 @@ def survey(html: bytes, encoding: str = "utf-8", scanned: Scanned | None = None)
     found = article.find(tree.body, tree.landmarks.paragraphs) if tree.body is not None else None
     if found is not None:
         tree.open_for([found.root])
-    rail = places.sidebar_element(tree, found.root if found is not None else None)
+    rail = sidebars.sidebar_element(tree, found.root if found is not None else None)
     feeds = tree.css("link[rel~=alternate][type*=rss][href],link[rel~=alternate][type*=atom][href]")
     return Look(
         language=known.lang,
