@@ -186,6 +186,41 @@ def test_a_longer_post_among_short_ones_that_are_whole_is_one() -> None:
     assert len(found.nodes) == 1
 
 
+LONG = SENTENCE * 9
+
+
+@pytest.mark.parametrize(
+    ("below", "is_list"),
+    [
+        ("<p><a href=/{}>Read more</a>", True),
+        ("<a class=more href=/{}>Continue reading →</a><p><a href='/{}#comments'>2 comments</a>", True),
+        ("<p><a href='/{}#comments'>2 comments</a>", False),
+        ("<p>Posted at <a href=/{}>5:13 pm</a>", False),
+        ("<p><a href=/{}>Permalink</a>", False),
+        ("<p><a href=/{}><img src=x></a>", False),
+        ("", False),
+    ],
+)
+def test_long_excerpts_are_told_from_posts_by_what_leads_on(below: str, is_list: bool) -> None:
+    posts = "".join(
+        f"<div><h2><a href=/{i}>A title</a></h2><p>{LONG}</p>{below.replace('{}', str(i))}</div>" for i in range(6)
+    )
+    assert (find(f"<body><main>{posts}</main>") is None) == is_list
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "<article><h2><a href=/{}>A title</a></h2><p>By A</p>{}</article>",
+        "<dt><a href=/{}>A title</a></dt><dd><p>{}</p></dd>",
+        "<dt><a href=/{}>A title</a></dt><dd>{}</dd>",
+    ],
+)
+def test_excerpts_that_are_no_paragraphs_make_a_list_too(item: str) -> None:
+    items = "".join(item.format(i, SENTENCE * 4) for i in range(6))
+    assert find(f"<body><main>{items}</main>") is None
+
+
 def test_answers_whose_titles_lead_to_the_page_of_all_questions_are_an_article() -> None:
     assert root(excerpts(SENTENCE * 3, title="<h3><a href=/questions>A question</a></h3>")) == "a"
 

@@ -312,10 +312,14 @@ def _add_up(branches: list[_Branch]) -> None:
 
 def _leave_out_teasers(branches: list[_Branch], host: _HostOf) -> int:
     """Ignore the boxes that are teasers, if there are enough for a list; returns how many words that leaves out."""
-    boxes = [b for b in branches if b.around is not None and b.words <= teasers.MOST_WORDS < b.around.words]
+    boxes = [
+        b
+        for b in branches
+        if b.around is not None and b.words <= teasers.MOST_OF_AN_EXCERPT and b.around.words > teasers.MOST_WORDS
+    ]
     if len(boxes) < teasers.FEWEST:
         return 0
-    leads = [(b, address) for b in boxes if (address := teasers.leads_to(b.node, host))]
+    leads = [(b, address) for b in boxes if (address := _leads_to(b, host))]
     found = [b for b, _ in leads]
     pages = len({address for _, address in leads})
     if pages < teasers.FEWEST or pages * _BOXES_OF_ONE < len(found):
@@ -324,6 +328,11 @@ def _leave_out_teasers(branches: list[_Branch], host: _HostOf) -> int:
     for branch in found:
         branch.ignored = True
     return sum(b.words for b in found if not _is_in_ignored(b))
+
+
+def _leads_to(branch: _Branch, host: _HostOf) -> str:
+    leads_to = teasers.leads_to if branch.words <= teasers.MOST_WORDS else teasers.leads_on_again
+    return leads_to(branch.node, host)
 
 
 def _is_in_ignored(branch: _Branch) -> bool:

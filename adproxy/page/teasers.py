@@ -18,6 +18,8 @@ from adproxy.page.walk import all_of
 
 # A text of more words is no teaser but a post that is shown whole.
 MOST_WORDS: Final = 90
+MOST_OF_AN_EXCERPT: Final = 250
+"""A longer one is a post too, though "read more" stands below it."""
 # Two boxes of the kind stand in many an article ("read also"); a list has more.
 FEWEST: Final = 3
 # Share of a list's paragraphs that stand right below such a headline.
@@ -30,6 +32,9 @@ _pictures: Final = all_of("img", "picture")
 # What some themes call a headline that is no heading.
 _TITLE: Final = frozenset(["title", "headline"])
 _FIRST_LINKS: Final = 3
+# Below a post: what leads to its comments, to where it may be shared.
+_LAST_LINKS: Final = 4
+_PERMANENT: Final = re.compile(r"\d|perma", re.I)
 # Between a headline and its text: a date, a byline, a picture.
 _BETWEEN: Final = 3
 # Boxes between a headline and the link that is around it.
@@ -75,6 +80,29 @@ def leads_to(node: LexborNode, host: Callable[[], str]) -> str:
     return _leads_on(headings[0], host) if headings else _titled(node, host) or _carded(node, host)
 
 
+def leads_on_again(node: LexborNode, host: Callable[[], str]) -> str:
+    """The same, of a box whose last links lead there once more: "read more" below a long excerpt. A date or the word
+    for a permanent link stands below posts that are whole too."""
+    page = leads_to(node, host)
+    if not page:
+        return ""
+    links = _links(node)
+    for link in links[max(1, len(links) - _LAST_LINKS) :]:
+        text = link.text(strip=True)
+        if text and _other_page(link, host) == page and not _PERMANENT.search(text) and not _in_heading(link):
+            return page
+    return ""
+
+
+def _in_heading(link: LexborNode) -> bool:
+    at = link.parent
+    for _ in range(_AROUND):
+        if at is None or at.tag in _HEADINGS:
+            break
+        at = at.parent
+    return at is not None and at.tag in _HEADINGS
+
+
 def _titled(node: LexborNode, host: Callable[[], str]) -> str:
     """Where the first of the first links that is called a title leads, if that is another page of the site."""
     for link in _links(node)[:_FIRST_LINKS]:
@@ -107,7 +135,7 @@ def is_list(paragraphs: Sequence[LexborNode], words: int, host: Callable[[], str
     allowed = len(paragraphs) * (1 - _MOSTLY)
     pages: set[str] = set()
     for node in paragraphs:
-        heading = _heading_before(node)
+        heading = _heading_of(node)
         page = _leads_on(heading, host) if heading is not None else ""
         if not page or page in pages:
             allowed -= 1
@@ -117,12 +145,17 @@ def is_list(paragraphs: Sequence[LexborNode], words: int, host: Callable[[], str
     return True
 
 
-def _heading_before(node: LexborNode) -> LexborNode | None:
+def _heading_of(node: LexborNode) -> LexborNode | None:
+    """The heading of a paragraph: before it, or within a box that has text of its own."""
+    if node.tag != "p" and (within := _headings(node)):
+        return within[0]
+    if node.parent is not None and node.parent.tag == "dd":
+        node = node.parent
     at = node.prev
     for _ in range(2 * _BETWEEN):  # white space stands between elements
         if at is None or at.tag == "p":
             return None
-        if at.tag in _HEADINGS:
+        if at.tag in _HEADINGS or (at.tag == "dt" and node.tag == "dd"):
             return at
         at = at.prev
     return None
