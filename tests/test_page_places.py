@@ -121,6 +121,33 @@ def test_an_ad_that_follows_the_article_is_seen() -> None:
     assert (found.ad_before, found.ad_after) == (None, 3)
 
 
+@pytest.mark.parametrize(
+    "box",
+    [
+        f"<div><h3>Help us</h3>{P}<div><a href=/give>Donate</a></div></div>",
+        f"<div><div>{P}<form><input type=email></form></div></div>",
+        f"<div><div><div>{SENTENCE * 2}</div></div><nav><a>Top</a></nav><div><dl><dt>Water</dl></div></div>",
+    ],
+)
+def test_a_box_at_the_end_of_the_article_is_not_parted(box: str) -> None:
+    html = f"<body><main>{TEXT}{box}<p hidden></p></main><footer>x</footer>"
+    assert after_anchor(html, end(html)) == "<p hidden></p></main><footer>x</footer>"
+
+
+@pytest.mark.parametrize(
+    "behind",
+    ["", "<div class=share>Share</div>", "<p>&nbsp;</p>", "<footer>By A</footer>", "<div id=comments>First!</div>"],
+)
+def test_what_does_not_belong_to_the_last_block_is_not_passed(behind: str) -> None:
+    html = f"<body><main>{TEXT}<section>{P}{behind}</section></main>"
+    assert (after_anchor(html, end(html)) or "").removeprefix(behind) == "</section></main>"
+
+
+def test_the_article_itself_is_no_box_at_its_end() -> None:
+    html = f"<body><main><div>{TEXT}<form><input></form></div></main>"
+    assert after_anchor(html, end(html)) == "<form><input></form></div></main>"
+
+
 # --- selectors -------------------------------------------------------------------------------------------
 
 

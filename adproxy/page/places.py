@@ -28,6 +28,11 @@ _STEPS: Final = 160
 # Of what a selector matches, and of headlines; whatever more there are is not looked at.
 MAX_MATCHES: Final = 40
 _MAX_DEPTH: Final = 200
+_MAX_BETWEEN: Final = 100
+_to_click: Final = all_of("input", "button", "img")
+_COMPANY: Final = frozenset("aside footer nav hr br".split())
+# Of an article's text such a part at most stands in a box at its end.
+_SMALL: Final = 3
 SKIPPED: Final = frozenset("script style template noscript link meta title base head source track select svg".split())
 _MEDIA: Final = frozenset("img picture video audio iframe embed object figure canvas amp-img amp-video".split())
 # Never an ad by their names, and rarely hidden: gone through without a look at their attributes.
@@ -247,9 +252,48 @@ def end_of_article(tree: Tree, outline: Outline, article: LexborNode | None) -> 
         node = outline.nodes[i - 1]
         if anchor is None or node is None:
             break
+        box = _box_around(node, article)
+        behind = tree.after(box) if box is not None else None
+        if box is not None and behind is not None:
+            return spot(tree, behind, box, step(box, forward=True))
         return spot(tree, anchor, node, step(node, forward=True))
     # The last block can't carry it: behind the article's own element, then.
     return spot(tree, tree.after(article), article.last_child, step(article, forward=True))
+
+
+def _box_around(last: LexborNode, article: LexborNode) -> LexborNode | None:
+    """The outermost small box of the article in which more follows its last block: a button below a call for donations,
+    a form, what a recipe needs. A slot would part them. None where nothing follows."""
+    found: LexborNode | None = None
+    at, follows = last, False
+    length = len(text_in(article))
+    for _ in range(_MAX_DEPTH):
+        parent = at.parent
+        if parent is None or parent.mem_id == article.mem_id:
+            break
+        follows = follows or _is_followed(at)
+        if len(text_in(parent)) * _SMALL > length:
+            break
+        if follows:
+            found = parent
+        at = parent
+    return found
+
+
+def _is_followed(node: LexborNode) -> bool:
+    """Whether anything stands behind a node in the same element that belongs to it: no share buttons, no comments."""
+    at = node.next
+    for _ in range(_MAX_BETWEEN):
+        if at is None:
+            break
+        if at.is_element_node and at.tag not in SKIPPED and at.tag not in _COMPANY:
+            attributes = at.attributes
+            if not says(attributes.get("class") or "", attributes.get("id") or "") & (Says.NOT_ARTICLE | Says.AD) and (
+                text_in(at).strip() or _to_click(at)
+            ):
+                return True
+        at = at.next
+    return False
 
 
 # --- beside an element -------------------------------------------------------------------------
