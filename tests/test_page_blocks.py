@@ -136,6 +136,15 @@ def test_scripts_and_styles_within_a_paragraph_are_not_its_text() -> None:
         ("<p><strong>Bold</strong><br></p>", BlockFlag.PSEUDO_HEADING),
         ("<p>WHAT HAPPENED NEXT</p>", BlockFlag.PSEUDO_HEADING),
         ("<p><b>Why did you close the mine?</b></p>", BlockFlag.PSEUDO_HEADING),
+        ("<p><font size=4><b>In old markup</b></font></p>", BlockFlag.PSEUDO_HEADING),
+        ("<p><span><span><u>By an editor</u></span></span></p>", BlockFlag.PSEUDO_HEADING),
+        ("<p><span style='font-size: x-large'>By its size</span></p>", BlockFlag.PSEUDO_HEADING),
+        ("<p style='font-weight:700'>By its weight</p>", BlockFlag.PSEUDO_HEADING),
+        ("<p class=story__crosshead>By its name</p>", BlockFlag.PSEUDO_HEADING),
+        ("<p class=has-x-large-font-size>By the size's name</p>", BlockFlag.PSEUDO_HEADING),
+        ("<div class=block-heading>In a box</div>", BlockFlag.PSEUDO_HEADING),
+        ("<div><div><b>In a box</b></div></div>", BlockFlag.PSEUDO_HEADING),
+        ("<b>A line</b> <i><b>of its own</b></i><br><br>", BlockFlag.PSEUDO_HEADING),
         ("<p>He went on and on and never</p>", BlockFlag.OPEN_SENTENCE),
         ("<p>Look at this picture here.<img src=x></p>", BlockFlag.HAS_MEDIA),
     ],
@@ -155,10 +164,20 @@ def test_a_paragraph_has_the_flags_of_its_text(html: str, flag: int) -> None:
         "<p>Really?!</p>",
         "<p>これで終わり。</p>",
         "<p><b>A whole bold sentence, which ends.</b></p>",
+        "<p style='font-size:16px'>Not larger</p>",
+        "<p class=font-large>Called large</p>",
+        "<div><b>Name</b> and office</div>",
+        "Behind <b>bold</b>",
+        "<div class=heading>A whole sentence, which ends.</div>",
     ],
 )
 def test_a_sentence_that_ends_has_none(html: str) -> None:
     assert [block.flags for block in between(html)] == [BlockFlag.NONE]
+
+
+def test_what_plays_a_heading_is_one() -> None:
+    (block,) = between("<p role=heading aria-level=2>By its role.</p>")
+    assert block.kind is BlockKind.HEADING
 
 
 def test_a_quotation_is_kept_with_the_link_to_its_source() -> None:

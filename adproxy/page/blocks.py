@@ -82,6 +82,22 @@ _SENTENCE_ENDS: Final = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS: Final = frozenset(":：")
 _ENDS: Final = _SENTENCE_ENDS - _COLONS
 _QUESTIONS: Final = frozenset("?？؟")
+_HEADS: Final = 12
+"""Words; a longer line is no heading, though it is bold."""
+_STRONG: Final = frozenset("b strong u big".split())
+# Set in bold, or larger than text is set.
+_STRONG_STYLE: Final = re.compile(
+    r"font-weight\s*:\s*(?:bold|[6-9]00)"
+    r"|font-size\s*:\s*(?:x*-?large|[2-9]\d(?:\.\d+)?p[xt]|1[5-9](?:\.\d+)?pt|(?:1\.[2-9]\d*|[2-9](?:\.\d+)?)r?em)",
+    re.I,
+)
+_MOST_AROUND_TEXT: Final = 6
+"""Elements around all of a line's text that are looked at."""
+_HEADING_NAMES: Final = frozenset(
+    """heading headings subheading subhead subheadline headline crosshead crossheading intertitle intertitre title
+    subtitle ueberschrift zwischenueberschrift zwischentitel untertitel sottotitolo ladillo""".split()
+)
+_LARGE_NAMES: Final = frozenset(["large", "larger", "huge", "xl", "xx"])
 _DASHES: Final = frozenset("—–―-")
 _SOURCE_WORDS: Final = 12
 """A name and an office, behind a dash under a quotation."""
@@ -222,6 +238,8 @@ class _Run:
         self.parts: list[str] = []
         self.linked = 0
         """Characters within links."""
+        self.strong = 0
+        """Parts that are all bold."""
         self.breaks = 0
         """Line breaks since the last text."""
         self.last_break: LexborNode | None = None
@@ -230,9 +248,10 @@ class _Run:
         self.edge: LexborNode | None = None
         """The empty box right before this run."""
 
-    def add(self, walk: _Walk, text: str, linked: int = 0) -> None:
+    def add(self, walk: _Walk, text: str, linked: int = 0, *, strong: bool = False) -> None:
         if not text.strip():
             self.parts.append(" ")
+            self.strong += 1
             return
         if self.breaks >= 2:  # an empty line: a new paragraph
             last = self.last_break
@@ -240,8 +259,10 @@ class _Run:
             self.led_by = last
         elif self.breaks:
             self.parts.append(" ")
+            self.strong += 1
         self.breaks = 0
         self.parts.append(text)
+        self.strong += strong
         self.linked += linked
 
     def flush(self, walk: _Walk) -> None:
@@ -250,10 +271,11 @@ class _Run:
             return
         text, words = fold("".join(self.parts))
         if text:
-            _text_piece(walk, None, "", text, words, self.linked * 2 > len(text))
+            linked, strong = self.linked * 2 > len(text), self.strong == len(self.parts)
+            _text_piece(walk, None, "", text, words, linked, strong=strong)
             walk.pieces[-1].line_break, walk.pieces[-1].edge = self.led_by, self.edge
         self.parts.clear()
-        self.linked, self.breaks, self.led_by, self.edge = 0, 0, None, None
+        self.linked, self.strong, self.breaks, self.led_by, self.edge = 0, 0, 0, None, None
 
 
 def _visit(walk: _Walk, container: LexborNode, depth: int) -> None:
@@ -284,7 +306,7 @@ def _append(walk: _Walk, found: list[Child], run: _Run, depth: int) -> None:
             if said and not said.isspace():
                 run.add(walk, said)
             elif run.parts:
-                run.parts.append(" ")
+                run.add(walk, " ")
             continue
         tag = said
         if tag == "br":
@@ -294,7 +316,8 @@ def _append(walk: _Walk, found: list[Child], run: _Run, depth: int) -> None:
         if tag in _INLINE and node.mem_id not in walk.contents.media and node.mem_id not in walk.contents.ads:
             if not _holds_blocks(node):
                 text = text_in(node)
-                run.add(walk, text, len(text) if tag == "a" else 0)
+                strong = run.strong == len(run.parts) and _is_strong(node)
+                run.add(walk, text, len(text) if tag == "a" else 0, strong=strong)
                 continue
         if run.parts or run.breaks:
             run.flush(walk)
@@ -307,7 +330,16 @@ def _holds_blocks(node: LexborNode) -> bool:
     return not is_plain(node) and bool(_blocks_in(node))
 
 
-def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words: int, linked: bool = False) -> None:
+def _text_piece(
+    walk: _Walk,
+    node: LexborNode | None,
+    tag: str,
+    text: str,
+    words: int,
+    linked: bool = False,
+    *,
+    strong: bool = False,
+) -> None:
     if len(text) <= _LABEL and not (linked and node is None) and is_label(text):
         _add(walk, node, _AD, tag, text, walk.heights.paragraph(1), words)
         return
@@ -317,9 +349,9 @@ def _text_piece(walk: _Walk, node: LexborNode | None, tag: str, text: str, words
         flags |= BlockFlag.LEAD_IN
     elif words > 3 and last not in _SENTENCE_ENDS:
         flags |= BlockFlag.OPEN_SENTENCE
-    if words <= 12 and node is not None and (last not in _SENTENCE_ENDS or last in _QUESTIONS):
+    if words <= _HEADS and (last not in _SENTENCE_ENDS or last in _QUESTIONS):
         # An interview's bold questions head their answers.
-        if text.isupper() or _all_in(node, ("b", "strong")):
+        if strong or (node is not None and (text.isupper() or _is_strong(node) or _is_called_heading(node))):
             flags |= BlockFlag.PSEUDO_HEADING
     good = words >= GOOD_WORDS and not linked if node is None else node.mem_id in walk.article.paragraphs
     if good and text[0] == "[" and _NOTE.match(text):  # the article ends before its notes
@@ -361,14 +393,42 @@ def is_caption(node: LexborNode | None, text: str) -> bool:
     )
 
 
+def _is_strong(node: LexborNode) -> bool:
+    """True if all of an element's text is bold, underlined or large, by elements or by styles of its own."""
+    at = node
+    for _ in range(_MOST_AROUND_TEXT):
+        if at.tag in _STRONG or _STRONG_STYLE.search(at.attributes.get("style") or ""):
+            return True
+        only = _only_child(at)
+        if only is None or not only.is_element_node:
+            return False
+        at = only
+    return False
+
+
+def _is_called_heading(node: LexborNode) -> bool:
+    """True for a line whose class says that it is a heading, or set as large as one."""
+    for name in (node.attributes.get("class") or "").split():
+        words = set(tokens(name))
+        if words & _HEADING_NAMES or (words & _LARGE_NAMES and {"font", "size"} <= words):
+            return True
+    return False
+
+
 def _all_in(node: LexborNode, tags: tuple[str, ...]) -> bool:
     """True if all of an element's text stands in one child of these tags."""
+    only = _only_child(node)
+    return only is not None and only.tag in tags
+
+
+def _only_child(node: LexborNode) -> LexborNode | None:
+    """What an element holds beside white space and line breaks, if it is one node."""
     solid = [
         child
         for child in node.iter(include_text=True)
         if not (child.is_text_node and not child.text().strip()) and child.tag != "br"
     ]
-    return len(solid) == 1 and solid[0].tag in tags
+    return solid[0] if len(solid) == 1 else None
 
 
 def _add(
@@ -446,7 +506,7 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
     attributes = node.attributes if names is None else _NO_ATTRIBUTES
     if names is None and is_hidden(attributes):
         return
-    if tag == "p":
+    if tag == "p" and attributes.get("role") != "heading":
         _paragraph(walk, node, depth)
         return
     classes, ident = names or (attributes.get("class") or "", attributes.get("id") or "")
@@ -565,9 +625,11 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int, said: int) -
         for i, piece in enumerate(made):  # a slot in one of them would be as narrow, and leave a hole in the others
             piece.node, piece.gap = node, piece.gap or _IN_COLUMNS if i else None
     if len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
-        piece = made[0]
-        good = piece.good or node.mem_id in walk.article.paragraphs
-        walk.pieces[before] = _Piece(piece.block, node, good)
+        block = made[0].block
+        if block.words <= _HEADS and block.text[-1:] not in _SENTENCE_ENDS and _is_called_heading(node):
+            block = block.but(more_flags=BlockFlag.PSEUDO_HEADING)
+        good = made[0].good or node.mem_id in walk.article.paragraphs
+        walk.pieces[before] = _Piece(block, node, good)
 
 
 def _is_side_by_side(node: LexborNode) -> bool:
