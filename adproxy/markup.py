@@ -34,6 +34,7 @@ from adproxy.rules.ruleset import (
     IframeCreative,
     ImageCreative,
     Policy,
+    SidebarPlace,
     Slot,
     needs_settled,
 )
@@ -79,11 +80,16 @@ def _make_stylesheet(policy: Policy) -> bytes:
     by_width: dict[int, list[str]] = {}
     for slot in policy.slots:
         name = f'[data-adproxy-slot="{slot.name}"]'
+        if isinstance(slot.place, SidebarPlace):  # or it falls below a main column that floats
+            rules.append(f"{name}{{clear:none}}")
         for width, sizes in slot.sizes.steps:
             height = slot.height_at(width)
             inner = height - (0 if slot.label == "" else LABEL_HEIGHT)
+            # where the page lays its text out in a grid, an empty box with margins of its own is as narrow as its label
+            widest = max((size.width for size in sizes), default=0)
             css = (
-                f"{name}{{display:block;min-height:{height}px}}{name}>{_CONTENT}{{min-height:{inner}px}}"
+                f"{name}{{display:block;min-height:{height}px;min-width:min(100%,{widest}px)}}"
+                f"{name}>{_CONTENT}{{min-height:{inner}px}}"
                 if sizes
                 else f"{name}{{display:none;min-height:0}}"
             )

@@ -29,6 +29,7 @@ from adproxy.rules.ruleset import (
     KeyValue,
     Limits,
     Policy,
+    SidebarPlace,
     Size,
     SizeMap,
     Slot,
@@ -427,10 +428,15 @@ def test_widths_ascend_so_that_the_wider_one_wins() -> None:
 
 def test_d14_the_reserved_height_is_the_tallest_size_and_the_label_at_each_width() -> None:
     text = css(policy(slot()))
-    assert '[data-adproxy-slot="top"]{display:block;min-height:124px}' in text
+    assert '[data-adproxy-slot="top"]{display:block;min-height:124px;min-width:min(100%,320px)}' in text
     assert '@media (min-width:768px){[data-adproxy-slot="top"]{display:none;min-height:0}}' in text
-    assert '[data-adproxy-slot="top"]{display:block;min-height:274px}' in text
+    assert '[data-adproxy-slot="top"]{display:block;min-height:274px;min-width:min(100%,' in text
     assert "min-height:100px" in text, "the creative's own box has no label"
+
+
+def test_a_slot_in_a_sidebar_stays_beside_what_floats() -> None:
+    assert "clear:none" not in css(policy(slot()))
+    assert '[data-adproxy-slot="top"]{clear:none}' in css(policy(replace(slot(), place=SidebarPlace("first"))))
 
 
 def test_without_a_label_or_with_a_likeliest_size_less_is_reserved() -> None:
