@@ -82,6 +82,7 @@ _SENTENCE_ENDS: Final = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS: Final = frozenset(":：")
 _ENDS: Final = _SENTENCE_ENDS - _COLONS
 _QUESTIONS: Final = frozenset("?？؟")
+_WHOLE_WIDTH: Final = re.compile(r"(?:^|-)(?:12|100)$")
 _HEADS: Final = 12
 """Words; a longer line is no heading, though it is bold."""
 _STRONG: Final = frozenset("b strong u big".split())
@@ -212,6 +213,8 @@ def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = (), heights: 
         return Outline((), (), ())
     walk = _Walk(article, inside, heights)
     _visit(walk, article.root, 0)
+    if len(walk.pieces) > 1 and _is_row(article.root) and len(columns := _side_by_side(article.root)) > 1:
+        _keep_out_of(columns, article.root, walk.pieces, all_of_them=False)
     pieces = _trimmed(walk.pieces)
     gaps = [_gap(tree, pieces, i) for i in range(len(pieces) + 1)] if pieces else []
     return Outline(tuple(p.block for p in pieces), tuple(gaps), tuple(p.node for p in pieces))
@@ -621,9 +624,8 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int, said: int) -
     if len(made) > 2 and _is_card(made):
         for piece in made:  # the article does not reach as far as to these words
             piece.good = piece.good and piece.node is not None and piece.node.mem_id in walk.article.paragraphs
-    if said & Says.COLUMNS and len(made) > 1 and _is_side_by_side(node) and not walk.holds_good(node):
-        for i, piece in enumerate(made):  # a slot in one of them would be as narrow, and leave a hole in the others
-            piece.node, piece.gap = node, piece.gap or _IN_COLUMNS if i else None
+    if said & Says.COLUMNS and len(made) > 1 and len(columns := _side_by_side(node)) > 1:
+        _keep_out_of(columns, node, made, all_of_them=not walk.holds_good(node))
     if len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
         block = made[0].block
         if block.words <= _HEADS and block.text[-1:] not in _SENTENCE_ENDS and _is_called_heading(node):
@@ -632,17 +634,40 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int, said: int) -
         walk.pieces[before] = _Piece(block, node, good)
 
 
-def _is_side_by_side(node: LexborNode) -> bool:
-    """True for a row of two columns or more."""
-    columns = 0
+def _is_row(node: LexborNode) -> bool:
+    attributes = node.attributes
+    return bool(says(attributes.get("class") or "", attributes.get("id") or "") & Says.COLUMNS)
+
+
+def _side_by_side(node: LexborNode) -> list[LexborNode]:
+    """The columns of a row; those that are as wide as the row are none."""
+    columns: list[LexborNode] = []
     child = node.first_child
     for _ in range(_MOST_IN_A_ROW):
         if child is None:
             break
         classes = (child.attributes.get("class") or "").split() if child.is_element_node else []
-        columns += any(not COLUMNS.isdisjoint(tokens(name)) for name in classes)
+        if any(not COLUMNS.isdisjoint(tokens(name)) for name in classes):
+            if not any(_WHOLE_WIDTH.search(name) for name in classes):
+                columns.append(child)
         child = child.next
-    return columns > 1
+    return columns
+
+
+def _keep_out_of(columns: list[LexborNode], row: LexborNode, made: list[_Piece], *, all_of_them: bool) -> None:
+    """No slot between what stands in one of several columns: it would be as narrow, and leave a hole in the others.
+    Where the article stands in one of them, and far less in any other, it is out of the others alone."""
+    lengths = {column.mem_id: len(text_in(column)) for column in columns}
+    most = sorted(lengths.values())[-2]
+    crowded = {mem_id for mem_id, length in lengths.items() if all_of_them or length < 2 * most}
+    for i, piece in enumerate(made):
+        at = piece.node
+        for _ in range(_MAX_DEPTH):
+            if at is None or at.mem_id in lengths:
+                break
+            at = at.parent
+        if all_of_them or (at is not None and at.mem_id in crowded):
+            piece.node, piece.gap = row, piece.gap or _IN_COLUMNS if i else None
 
 
 def _is_card(made: list[_Piece]) -> bool:
