@@ -37,8 +37,8 @@ PYTHON = tuple(
     cache charset csp eligibility headers hops known_pages labels markup model peers rewrite splice target
     rules/match rules/per_revision rules/ruleset
     page/ad_room page/ad_stack page/ads page/article page/blocks page/contents page/ends page/facts page/guard
-    page/headline_company page/heights page/kept page/landmarks page/markers page/marks page/names page/places
-    page/read page/sidebars page/survey page/teasers page/tree
+    page/headline_company page/heights page/hydration page/kept page/landmarks page/markers page/marks page/names
+    page/places page/read page/sidebars page/survey page/teasers page/tree
     plan/__init__ plan/between_blocks plan/choose plan/chosen plan/contender plan/density plan/evenness plan/for_page
     plan/gaps plan/ruler plan/search plan/single_spots plan/spread plan/state
     """.split()

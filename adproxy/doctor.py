@@ -61,6 +61,7 @@ _ADVICE = {
     SkipReason.CSP: "let the page's policy have what the slots need, or take the slots that need it out of the rules",
     SkipReason.TOO_LARGE: "ADPROXY_MAX_PAGE_BYTES is what a page may have",
     SkipReason.AMP: "AMP pages allow no script of a site's own: adproxy leaves them alone",
+    SkipReason.HYDRATED: "React and Vue would lose text or slots: place ads in the site's own components there",
     SkipReason.MARKED_OFF: "an editor's comment keeps ads off this page: try another one with --url",
     SkipReason.ALREADY_REWRITTEN: "the upstream is to be the origin itself, not what readers ask",
     SkipReason.HOSTILE: "`adproxy explain` says which bound the page is over",

@@ -332,6 +332,8 @@ class Page:
     """Slots that the page's own markers name, but that the rules don't have or don't let markers place."""
     marked_off: bool
     """An editor's marker says that the page is to have no ads."""
+    taken_over_by: str
+    """The framework whose script takes the page over, and would lose text for what it did not make; empty: none."""
 
     def __init__(
         self,
@@ -348,6 +350,7 @@ class Page:
         already_rewritten: bool = False,
         unknown_marks: tuple[str, ...] = (),
         marked_off: bool = False,
+        taken_over_by: str = "",
     ) -> None:
         self.blocks = blocks
         self.gaps = gaps
@@ -362,6 +365,7 @@ class Page:
         self.already_rewritten = already_rewritten
         self.unknown_marks = unknown_marks
         self.marked_off = marked_off
+        self.taken_over_by = taken_over_by
 
     @property
     def words(self) -> int:
@@ -484,6 +488,8 @@ class SkipReason(str, Enum):
     HOSTILE = "hostile"
     ALREADY_REWRITTEN = "already_rewritten"
     MARKED_OFF = "marked_off"
+    HYDRATED = "hydrated"
+    """A script takes the page over, and would lose text or slots."""
     BAD_CODING = "bad_coding"
     DRY_RUN = "dry_run"
     """The page was planned and counted, and sent as it came."""

@@ -113,6 +113,8 @@ def plan_page(html: bytes, policy: Policy, encoding: str) -> Planned | Skip:
         return Skip(SkipReason.ALREADY_REWRITTEN, "our marks are on the page")
     if page.marked_off:
         return Skip(SkipReason.MARKED_OFF, "a comment on the page says adproxy:off")
+    if page.taken_over_by:
+        return Skip(SkipReason.HYDRATED, f"{page.taken_over_by} takes the page over and expects it as it was sent")
     return Planned(page, plan(page, policy))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from selectolax.lexbor import LexborNode
 
-from adproxy.page import walk
+from adproxy.page import hydration, walk
 from adproxy.page.marks import ATTRIBUTE, BULK
 from adproxy.page.syntax import LEFT_OUT
 from adproxy.page.walk import Sought
@@ -76,6 +76,7 @@ class Landmarks:
         identified: list[LexborNode],
         marked: list[LexborNode],
         bulk: list[LexborNode],
+        applications: list[LexborNode],
         paragraphs: Paragraphs,
     ) -> None:
         self.tables = tables
@@ -93,10 +94,12 @@ class Landmarks:
         self.bulk = bulk
         """Scripts and style sheets with a mark of ours, in which at least so much text stands as is written for what is
         left out."""
+        self.applications = applications
+        """What says that a script takes the page over (`page.hydration`)."""
         self.paragraphs = paragraphs
 
 
-NOTHING: Final = Landmarks([], [], [], [], [], [], [], [], Paragraphs([], [], []))
+NOTHING: Final = Landmarks([], [], [], [], [], [], [], [], [], Paragraphs([], [], []))
 
 
 @lru_cache(maxsize=256)
@@ -114,14 +117,15 @@ def finder(*, headlines: bool, sidebars: bool, ids: frozenset[str]) -> Callable[
             (identified,) if ids else (),
             (Sought(attribute=MARKING),),
             (Sought(BULK, ATTRIBUTE, own_text=len(LEFT_OUT)),),
+            hydration.SOUGHT,
             *_PARAGRAPHS,
         )
     )
 
     def found(root: LexborNode) -> Landmarks:
-        tables, noscripts, h1, boxes, policies, with_id, marked, bulk, every, unseen, nested = find(root)
+        tables, noscripts, h1, boxes, policies, with_id, marked, bulk, applications, every, unseen, nested = find(root)
         paragraphs = Paragraphs(every, unseen, nested)
-        return Landmarks(tables, noscripts, h1, boxes, policies, with_id, marked, bulk, paragraphs)
+        return Landmarks(tables, noscripts, h1, boxes, policies, with_id, marked, bulk, applications, paragraphs)
 
     return found
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from adproxy.model import NO_SPOT, Page, Reason, Spot
 from adproxy.page import article as articles
-from adproxy.page import blocks, facts, headline_company, landmarks, markers, places, sidebars
+from adproxy.page import blocks, facts, headline_company, hydration, landmarks, markers, places, sidebars
 from adproxy.page.asked import asks_for_others
 from adproxy.page.guard import is_light
 from adproxy.page.heights import USUAL, Heights, heights_for
@@ -143,6 +143,9 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     marked_places = markers.NONE if wanted.marked is None else markers.find(tree)
     if marked_places.off:
         return Page(marked_off=True, article_problem=Reason.NO_ARTICLE)
+    framework = hydration.taken_over_by(tree.landmarks.applications)
+    if framework:
+        return Page(taken_over_by=framework, article_problem=Reason.NO_ARTICLE)
     known = facts.read(tree, metas=wanted.metas, json_ld=wanted.json_ld, ids=wanted.ids, selectors=wanted.asked)
     problem: Reason | None = None
     found: articles.Article | None
