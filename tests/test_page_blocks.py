@@ -247,11 +247,54 @@ def test_there_is_no_gap_within_columns_side_by_side(row: str) -> None:
     [
         f"<div class=text>{_TWO}</div>",
         "<div class=row><div class=col><p>One two three.</p><p>Four five.</p><p>Six seven.</p></div></div>",
-        f"<div class=columns>{_TWO.replace('Four five.', SENTENCE * 2).replace('Six seven.', SENTENCE)}{P}{P}</div>",
     ],
 )
 def test_other_rows_have_gaps(row: str) -> None:
     assert all(gap.anchor is not None for gap in page(row).gaps[2:5])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "<div class=wp-block-columns>{0}{0}{0}</div>",
+        "<div class=wp-block-columns>{0}{0}</div>",
+    ],
+)
+def test_columns_of_long_text_have_none_either(row: str) -> None:
+    html = row.format(f"<div class=wp-block-column>{P}{P}</div>")
+    gaps = page(html + P).gaps
+    pieces = html.count("<p>")
+    assert {gap.problem for gap in gaps[3 : 2 + pieces]} == {Reason.SPLITS_GROUP}
+
+
+def test_the_text_beside_a_short_column_has_gaps_and_the_short_one_has_none() -> None:
+    html = f"<div class=row><div class=col-8>{P * 6}</div><div class=col-4>{P}{P}</div></div>"
+    problems = [gap.problem for gap in page(html).gaps]
+    assert problems[2:8] == [None] * 6
+    assert problems[8:10] == [Reason.SPLITS_GROUP] * 2
+
+
+def test_columns_as_wide_as_the_row_are_none() -> None:
+    html = f"<div class=row><div class='col-12'>{P}{P}</div><div class='col-md-12'>{P}{P}</div></div>"
+    assert {gap.problem for gap in page(html).gaps[2:7]} == {None}
+
+
+@pytest.mark.parametrize("name", ["admonition tip", "kg-callout-card", "tip custom-block", "vp-tabs", "faq-section"])
+def test_there_is_no_gap_within_a_box_of_its_own(name: str) -> None:
+    box = f"<div class='{name}'><p>Do not forget</p><div>{P}</div><p>Four five.</p></div>"
+    html = f"{P * 4}{box}{P * 4}"
+    gaps = page(html).gaps
+    inside = [gap.problem for gap in gaps if gap.problem is Reason.SPLITS_GROUP]
+    assert len(inside) == 2
+    offsets = [gap.anchor.offset for gap in gaps if gap.anchor is not None]
+    begins = _html(html).index(box)
+    assert begins in offsets
+    assert begins + len(box) in offsets
+    assert not any(begins < offset < begins + len(box) for offset in offsets)
+
+
+def test_a_box_that_is_most_of_the_article_is_none() -> None:
+    assert Reason.SPLITS_GROUP not in {gap.problem for gap in page(f"<div class=card>{P * 6}</div>{P}").gaps}
 
 
 def test_there_is_a_gap_before_an_empty_box_between_texts() -> None:

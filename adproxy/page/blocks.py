@@ -33,7 +33,7 @@ _PARAGRAPH: Final = BlockKind.PARAGRAPH
 _QUOTE: Final = BlockKind.QUOTE
 _MEDIA_BLOCK: Final = BlockKind.MEDIA
 _NO_GAP: Final = Gap(None, Reason.NO_LEGAL_ANCHOR)
-_IN_COLUMNS: Final = Gap(None, Reason.SPLITS_GROUP)
+_NOT_WITHIN: Final = Gap(None, Reason.SPLITS_GROUP)
 # Of an element that has none that says anything.
 _NO_ATTRIBUTES: Final[dict[str, str | None]] = {}
 _UNREAD: Final[Folded] = ("", 0)
@@ -626,7 +626,10 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int, said: int) -
             piece.good = piece.good and piece.node is not None and piece.node.mem_id in walk.article.paragraphs
     if said & Says.COLUMNS and len(made) > 1 and len(columns := _side_by_side(node)) > 1:
         _keep_out_of(columns, node, made, all_of_them=not walk.holds_good(node))
-    if len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
+    if said & Says.BOX and made and 2 * sum(piece.block.words for piece in made) < walk.article.words:
+        for i, piece in enumerate(made):
+            piece.node, piece.gap = node, piece.gap or _NOT_WITHIN if i else None
+    elif len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
         block = made[0].block
         if block.words <= _HEADS and block.text[-1:] not in _SENTENCE_ENDS and _is_called_heading(node):
             block = block.but(more_flags=BlockFlag.PSEUDO_HEADING)
@@ -667,7 +670,7 @@ def _keep_out_of(columns: list[LexborNode], row: LexborNode, made: list[_Piece],
                 break
             at = at.parent
         if all_of_them or (at is not None and at.mem_id in crowded):
-            piece.node, piece.gap = row, piece.gap or _IN_COLUMNS if i else None
+            piece.node, piece.gap = row, piece.gap or _NOT_WITHIN if i else None
 
 
 def _is_card(made: list[_Piece]) -> bool:

@@ -27,6 +27,8 @@ class Says:
     """A post of a social network, as its script finds it."""
     COLUMNS: Final = 256
     """What it holds stands side by side, if it is columns."""
+    BOX: Final = 512
+    """A box in the text, such as a hint, a fold or a recipe: nothing goes between what is in it."""
 
 
 _CAMEL = re.compile(r"([a-z0-9])([A-Z])")
@@ -93,6 +95,11 @@ _ROWS = frozenset("row columns cols".split())
 _ELEMENTORS_ROW = frozenset(["elementor", "container"])
 COLUMNS: Final = frozenset("column columns col cols".split())
 """What the children of a row are called that stand side by side."""
+_BOX = frozenset(
+    """admonition callout callouts alert hint notice toggle accordion collapsible spoiler tabs tab tabpanel faq recipe
+    card""".split()
+)
+_CUSTOM_BLOCK = frozenset(["custom", "block"])
 _AD_WORDS = frozenset(
     """ad ads adv advert adverts advertisement advertisements advertising advertorial adsbygoogle adsense adslot
     adslots adunit adbox adwrap adwrapper adcontainer adspace adzone adhesion adngin adthrive mediavine ezoic gpt
@@ -217,6 +224,8 @@ def _says(classes: str, ident: str) -> int:
             result |= Says.PULL_QUOTE
         if found & _MEDIA:
             result |= Says.MEDIA
+        if found & _BOX or found >= _CUSTOM_BLOCK:
+            result |= Says.BOX
         if found & _ROWS or found >= _ELEMENTORS_ROW:
             result |= Says.COLUMNS
     return result

@@ -12,7 +12,11 @@ from adproxy.plan.state import State
 from adproxy.rules.ruleset import MidArticle, Slot, needs_settled
 
 _ILLEGAL: Final[Verdict] = (Reason.NO_LEGAL_ANCHOR, "a place where a div may stand", "none that the markup proves")
-_IN_COLUMNS: Final[Verdict] = (Reason.SPLITS_GROUP, "nothing between or within columns", "columns side by side")
+_NOT_WITHIN: Final[Verdict] = (
+    Reason.SPLITS_GROUP,
+    "nothing within a box of its own or between columns",
+    "one of these",
+)
 
 
 def contender(state: State, slot: Slot, where: MidArticle, devices: tuple[Device, ...]) -> Contender | None:
@@ -49,7 +53,7 @@ def _forbidden(state: State, slot: Slot) -> dict[int, Verdict]:
     for i in range(1, len(page.blocks)):
         anchor = page.gaps[i].anchor
         if anchor is None:
-            verdicts[i] = _IN_COLUMNS if page.gaps[i].problem is Reason.SPLITS_GROUP else _ILLEGAL
+            verdicts[i] = _NOT_WITHIN if page.gaps[i].problem is Reason.SPLITS_GROUP else _ILLEGAL
         elif settled and not anchor.settled:
             verdicts[i] = Reason.PENDING_FORMATTING, "no formatting left open", "some is, and would leak into the slot"
         elif i in gaps.beside:
