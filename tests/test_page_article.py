@@ -214,6 +214,8 @@ def test_long_excerpts_are_told_from_posts_by_what_leads_on(below: str, is_list:
         "<article><h2><a href=/{}>A title</a></h2><p>By A</p>{}</article>",
         "<dt><a href=/{}>A title</a></dt><dd><p>{}</p></dd>",
         "<dt><a href=/{}>A title</a></dt><dd>{}</dd>",
+        "<h2><a href=/{}>A title</a></h2><h6>Posted by A</h6><p>{}</p><ul><li>Tag</ul>",
+        "<h2><a href=/{}>A title</a></h2><p>May 3</p><p>{}</p>",
     ],
 )
 def test_excerpts_that_are_no_paragraphs_make_a_list_too(item: str) -> None:

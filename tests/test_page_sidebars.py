@@ -84,6 +84,8 @@ REAL = "<section><h2>Most read</h2><ul><li><a href=/a>Harbour gates to stay shut
         "<aside id=discussion><p>First!</p></aside>",
         "<aside class=post__newsletter><p>Every morning.</p></aside>",
         "<aside><h2>More</h2><p>Another story that is told here.</p></aside>",
+        "<aside id=messages><div></div></aside>",
+        "<aside class=more><article><h3>One</h3></article><article><h3>Two</h3></article></aside>",
         "<aside class=sidebar><nav><ul><li><a href=/>Home</a><li><a href=/about>About</a></ul></nav></aside>",
     ],
 )

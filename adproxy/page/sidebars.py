@@ -36,17 +36,21 @@ _OF_A_STORY: Final = COMMENTS | frozenset(
 )
 _STORY_PARTS: Final = frozenset("article header footer nav figure".split())
 
-_MENU_NAMES: Final = frozenset("nav navigation navbar menu submenu toc sidenav tree".split())
+_MENU_NAMES: Final = frozenset("nav navigation navbar menu submenu toc toctree sidenav tree".split())
 _menus: Final = finder(
     (
         (
             Sought(frozenset(["nav"])),
             Sought(attribute="role", how="is", value="navigation"),
-            *(Sought(attribute="class", how="holds", value=name) for name in ("menu", "nav", "toc")),
+            *(Sought(attribute="class", how="holds", value=name) for name in ("menu", "nav", "toc", "tree")),
         ),
     )
 )
 _links: Final = all_of("a")
+_stories: Final = all_of("article")
+_RELATED: Final = 2
+"""So many stories in an aside are what to read next."""
+_seen: Final = all_of("img", "iframe", "ins", "video", "svg")
 _TITLES: Final = ("h2", "h3", "h4", "h5", "h6")
 _titles: Final = all_of("h1", *_TITLES)
 _headers: Final = all_of("header", "h1", *_TITLES)
@@ -112,7 +116,9 @@ def _found(tree: Tree, article: LexborNode | None) -> Iterator[LexborNode]:
             if article is None or not _is_within(node, article):
                 named.append(node)
         elif node.tag == "aside" or attributes.get("role") == "complementary":
-            if not any(_OF_A_STORY.intersection(each) for each in words) and not _is_of_a_story(node, article):
+            if any(_OF_A_STORY.intersection(each) for each in words) or _is_of_a_story(node, article):
+                continue
+            if len(_stories(node)) < _RELATED and (_length(node) or _seen(node)):
                 others.append(node)
     for node in (*named, *others):
         if not _is_menu(node):

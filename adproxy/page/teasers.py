@@ -35,7 +35,9 @@ _FIRST_LINKS: Final = 3
 # Below a post: what leads to its comments, to where it may be shared.
 _LAST_LINKS: Final = 4
 _PERMANENT: Final = re.compile(r"\d|perma", re.I)
-# Between a headline and its text: a date, a byline, a picture.
+_DATE: Final = 60
+"""Characters: a longer line below a headline is its text."""
+# Between a headline and its text: a date, a byline, both of which may be headings too, a picture.
 _BETWEEN: Final = 3
 # Boxes between a headline and the link that is around it.
 _AROUND: Final = 3
@@ -152,13 +154,16 @@ def _heading_of(node: LexborNode) -> LexborNode | None:
     if node.parent is not None and node.parent.tag == "dd":
         node = node.parent
     at = node.prev
+    found: LexborNode | None = None
     for _ in range(2 * _BETWEEN):  # white space stands between elements
-        if at is None or at.tag == "p":
-            return None
+        if at is None or (at.tag == "p" and (found is not None or len(at.text(strip=True)) > _DATE)):
+            break
         if at.tag in _HEADINGS or (at.tag == "dt" and node.tag == "dd"):
-            return at
+            found = at
+        elif found is not None and at.is_element_node:
+            break
         at = at.prev
-    return None
+    return found
 
 
 def _leads_on(heading: LexborNode, host: Callable[[], str]) -> str:
