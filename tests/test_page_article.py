@@ -186,6 +186,30 @@ def test_a_longer_post_among_short_ones_that_are_whole_is_one() -> None:
     assert len(found.nodes) == 1
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<section id=a><h1>One</h1>{few}<section><h2>Two</h2>{many}</section></section>",
+        "<div id=a><h1>One</h1><div class=row><div>{few}</div></div><div class=row><div>{many}</div></div></div>",
+        "<div id=a><h1>One</h1><div class=row><div><div>{many}</div></div></div><div class=row>{few}</div></div>",
+    ],
+)
+def test_a_section_that_holds_most_of_an_article_is_not_all_of_it(html: str) -> None:
+    assert root(f"<body><main>{html.format(few=P * 3, many=P * 9)}</main>") == "a"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div><h1>One</h1>{few}<div id=a><h1>Two</h1>{many}</div></div>",
+        "<div>{few}<div id=a>{many}</div></div>",
+        "<div><h1>One</h1><div id=a class=text>{many}</div><div class=else>{few}</div></div>",
+    ],
+)
+def test_what_else_stands_beside_an_article_is_none_of_it(html: str) -> None:
+    assert root(f"<body><main>{html.format(few=P * 3, many=P * 9)}</main>") == "a"
+
+
 LONG = SENTENCE * 9
 
 

@@ -53,6 +53,8 @@ _IN_ITS_NAME: Final = ASIDE | frozenset(
     """area section wrap wrapper container block bloc box site page main primary secondary inner outer left right column
     columns col row bottom""".split()
 )
+# Share of an article's words beside its largest section that makes them its own.
+_MUCH_BESIDE: Final = 0.1
 # The classes of Bootstrap, Foundation and Tailwind for a copy of the text that only printers see.
 _FOR_PRINT: Final = frozenset(
     "d-print-block visible-print visible-print-block show-for-print print:block print-only".split()
@@ -231,7 +233,7 @@ def _search(body: LexborNode, groups: dict[int, Group], host: _HostOf) -> tuple[
     _weigh(branches, sum(g.words for g in groups.values()) - _leave_out_teasers(branches, host))
     root = _deepest(branches, branches[0])
     wholes = _whole_articles(branches, root)
-    return branches, _deepest(branches, wholes[0]) if wholes else root
+    return branches, _up_to_headline(branches, _deepest(branches, wholes[0]) if wholes else root)
 
 
 class _HostOf:
@@ -479,6 +481,26 @@ def _deepest(branches: list[_Branch], root: _Branch) -> _Branch:
         if branch.around is root and branch.weight >= root.weight * _MOST:
             root = branch
     return root
+
+
+def _up_to_headline(branches: list[_Branch], root: _Branch) -> _Branch:
+    """From a section that holds most of an article, or one of several boxes in a row, up to what holds the headline
+    too, if paragraphs stand there beside it."""
+    inner, outer = root, root.around
+    while outer is not None:
+        least = outer.weight * _MUCH_BESIDE
+        if outer.weight - inner.weight >= least:  # seldom; nothing more is asked of all others
+            beside = outer.own_words + sum(
+                b.weight for b in branches if b.around is outer and b is not inner and _are_alike(b.node, inner.node)
+            )
+            if beside >= least and _headlines(outer.node) and not _headlines(inner.node):
+                return outer
+        inner, outer = outer, outer.around
+    return root
+
+
+def _are_alike(one: LexborNode, other: LexborNode) -> bool:
+    return one.tag == other.tag and one.attributes.get("class") == other.attributes.get("class")
 
 
 def _whole_articles(branches: list[_Branch], root: _Branch) -> list[_Branch]:
