@@ -314,11 +314,8 @@ def _add_up(branches: list[_Branch]) -> None:
 
 def _leave_out_teasers(branches: list[_Branch], host: _HostOf) -> int:
     """Ignore the boxes that are teasers, if there are enough for a list; returns how many words that leaves out."""
-    boxes = [
-        b
-        for b in branches
-        if b.around is not None and b.words <= teasers.MOST_OF_AN_EXCERPT and b.around.words > teasers.MOST_WORDS
-    ]
+    boxes = [b for b in branches if b.around is not None and b.words <= teasers.MOST_WORDS < b.around.words]
+    boxes += _long_ones_in_a_row(branches)
     if len(boxes) < teasers.FEWEST:
         return 0
     leads = [(b, address) for b in boxes if (address := _leads_to(b, host))]
@@ -330,6 +327,15 @@ def _leave_out_teasers(branches: list[_Branch], host: _HostOf) -> int:
     for branch in found:
         branch.ignored = True
     return sum(b.words for b in found if not _is_in_ignored(b))
+
+
+def _long_ones_in_a_row(branches: list[_Branch]) -> list[_Branch]:
+    """Boxes beside each other that may be long excerpts."""
+    rows: dict[int, list[_Branch]] = {}
+    for branch in branches:
+        if branch.around is not None and teasers.MOST_WORDS < branch.words <= teasers.MOST_OF_AN_EXCERPT:
+            rows.setdefault(branch.around.node.mem_id, []).append(branch)
+    return [branch for row in rows.values() if len(row) >= teasers.FEWEST for branch in row]
 
 
 def _leads_to(branch: _Branch, host: _HostOf) -> str:

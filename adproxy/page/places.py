@@ -266,15 +266,17 @@ def _box_around(last: LexborNode, article: LexborNode) -> LexborNode | None:
     a form, what a recipe needs. A slot would part them. None where nothing follows."""
     found: LexborNode | None = None
     at, follows = last, False
-    length = len(text_in(article))
+    length = -1
     for _ in range(_MAX_DEPTH):
         parent = at.parent
         if parent is None or parent.mem_id == article.mem_id:
             break
         follows = follows or _is_followed(at)
-        if len(text_in(parent)) * _SMALL > length:
-            break
         if follows:
+            if length < 0:
+                length = len(text_in(article))
+            if len(text_in(parent)) * _SMALL > length:
+                break
             found = parent
         at = parent
     return found

@@ -14,7 +14,7 @@ from selectolax.lexbor import LexborNode
 
 from adproxy.model import Spot
 from adproxy.page.blocks import is_hidden
-from adproxy.page.names import COMMENTS, Says, says, tokens
+from adproxy.page.names import COMMENTS, Remembered, Says, says, tokens
 from adproxy.page.places import SKIPPED, is_clear, spot_after, spot_before
 from adproxy.page.tree import Tree
 from adproxy.page.walk import Sought, all_of, finder, text_in
@@ -106,29 +106,43 @@ def _found(tree: Tree, article: LexborNode | None) -> Iterator[LexborNode]:
         if tree.is_around_article(node) or node.tag in _NEVER:
             continue
         attributes = node.attributes
-        if is_hidden(attributes):
+        said = _remembered.of(attributes.get("class") or "", attributes.get("id") or "")
+        if said == _IS_NONE or is_hidden(attributes):
             continue
-        names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}".split()
-        words = [tokens(name) for name in names]
-        if any(_NO_SIDEBAR.intersection(each) for each in words):
-            continue
-        if _is_named(names, words):
+        if said == _IS_ONE:
             if article is None or not _is_within(node, article):
                 named.append(node)
-        elif node.tag == "aside" or attributes.get("role") == "complementary":
-            if any(_OF_A_STORY.intersection(each) for each in words) or _is_of_a_story(node, article):
-                continue
-            if len(_stories(node)) < _RELATED and (_length(node) or _seen(node)):
-                others.append(node)
-    for node in (*named, *others):
+        elif said != _IS_A_STORYS and (node.tag == "aside" or attributes.get("role") == "complementary"):
+            others.append(node)
+    for node in named:
+        if not _is_menu(node):
+            yield node
+    for node in others:
+        if _is_of_a_story(node, article) or len(_stories(node)) >= _RELATED or not (_length(node) or _seen(node)):
+            continue
         if not _is_menu(node):
             yield node
 
 
-def _is_named(names: list[str], words: list[tuple[str, ...]]) -> bool:
+_IS_NONE: Final = 1
+_IS_ONE: Final = 2
+_IS_A_STORYS: Final = 3
+
+
+def _names_a_sidebar(classes: str, ident: str) -> int:
+    """What an element's class and id say of its being a sidebar; 0: nothing."""
+    names = f"{classes} {ident}".split()
+    words = [tokens(name) for name in names]
+    if any(_NO_SIDEBAR.intersection(each) for each in words):
+        return _IS_NONE
     if any("widget" in each and "area" in each for each in words):
-        return True
-    return any(says(name, "") & Says.SIDEBAR for name in names if name.lower() != "aside")
+        return _IS_ONE
+    if any(says(name, "") & Says.SIDEBAR for name in names if name.lower() != "aside"):
+        return _IS_ONE
+    return _IS_A_STORYS if any(_OF_A_STORY.intersection(each) for each in words) else 0
+
+
+_remembered: Final = Remembered(_names_a_sidebar)
 
 
 def _is_within(node: LexborNode, article: LexborNode) -> bool:
@@ -160,8 +174,10 @@ def _is_menu(node: LexborNode) -> bool:
     menus = [box for box in _menus(node)[0] if box.mem_id != node.mem_id and _is_a_menu(box, node)]
     if menus:
         return _length_of(menus) >= _MENU * (_length(node) - _length_of(_headers(node)))
+    if _titles(node):
+        return False
     links = _links(node)
-    if not links or _titles(node):
+    if not links:
         return False
     linked = _length_of(links)
     return linked > _ALL_LINKS * _length(node) and linked < _LONG_LINK * len(links)
