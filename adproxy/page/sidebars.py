@@ -14,6 +14,7 @@ from selectolax.lexbor import LexborNode
 
 from adproxy.model import Spot
 from adproxy.page.blocks import is_hidden
+from adproxy.page.glance import glance_for
 from adproxy.page.names import COMMENTS, Remembered, Says, says, tokens
 from adproxy.page.places import SKIPPED, is_clear, spot_after, spot_before
 from adproxy.page.tree import Tree
@@ -37,6 +38,8 @@ _OF_A_STORY: Final = COMMENTS | frozenset(
 _STORY_PARTS: Final = frozenset("article header footer nav figure".split())
 
 _MENU_NAMES: Final = frozenset("nav navigation navbar menu submenu toc toctree sidenav tree".split())
+_glance: Final = glance_for(("hidden", "role", "style"))
+_NO_ATTRIBUTES: Final[dict[str, str | None]] = {}
 _menus: Final = finder(
     (
         (
@@ -50,6 +53,9 @@ _links: Final = all_of("a")
 _stories: Final = all_of("article")
 _RELATED: Final = 2
 """So many stories in an aside are what to read next."""
+_navs: Final = all_of("nav")
+_pictures: Final = all_of("img")
+_ILLUSTRATED: Final = 3
 _seen: Final = all_of("img", "iframe", "ins", "video", "svg")
 _TITLES: Final = ("h2", "h3", "h4", "h5", "h6")
 _titles: Final = all_of("h1", *_TITLES)
@@ -100,23 +106,21 @@ def sidebar_element(tree: Tree, article: LexborNode | None) -> LexborNode | None
 
 def _found(tree: Tree, article: LexborNode | None) -> Iterator[LexborNode]:
     """What may be the sidebar, the likeliest first."""
-    named: list[LexborNode] = []
     others: list[LexborNode] = []
     for node in tree.landmarks.sidebars[:_MAX_SIDEBARS]:
-        if tree.is_around_article(node) or node.tag in _NEVER:
+        if tree.is_around_article(node) or (tag := node.tag) in _NEVER:
             continue
-        attributes = node.attributes
-        said = _remembered.of(attributes.get("class") or "", attributes.get("id") or "")
-        if said == _IS_NONE or is_hidden(attributes):
+        names = _glance(node)
+        attributes = node.attributes if names is None else _NO_ATTRIBUTES
+        classes, ident = names or (attributes.get("class") or "", attributes.get("id") or "")
+        said = _remembered.of(classes, ident)
+        if said == _IS_NONE or (names is None and is_hidden(attributes)):
             continue
         if said == _IS_ONE:
-            if article is None or not _is_within(node, article):
-                named.append(node)
-        elif said != _IS_A_STORYS and (node.tag == "aside" or attributes.get("role") == "complementary"):
+            if (article is None or not _is_within(node, article)) and not _is_menu(node):
+                yield node
+        elif said != _IS_A_STORYS and (tag == "aside" or attributes.get("role") == "complementary"):
             others.append(node)
-    for node in named:
-        if not _is_menu(node):
-            yield node
     for node in others:
         if _is_of_a_story(node, article) or len(_stories(node)) >= _RELATED or not (_length(node) or _seen(node)):
             continue
@@ -171,6 +175,10 @@ def _is_of_a_story(node: LexborNode, article: LexborNode | None) -> bool:
 
 def _is_menu(node: LexborNode) -> bool:
     """Whether a column holds little but a menu or a table of contents, beside who the site is."""
+    if (
+        not _navs(node) and len(_pictures(node)) >= _ILLUSTRATED
+    ):  # of stories; asked first, since most columns have some
+        return False
     menus = [box for box in _menus(node)[0] if box.mem_id != node.mem_id and _is_a_menu(box, node)]
     if menus:
         return _length_of(menus) >= _MENU * (_length(node) - _length_of(_headers(node)))
