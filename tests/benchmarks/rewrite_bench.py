@@ -35,6 +35,7 @@ import adproxy.page.blocks
 import adproxy.page.facts
 import adproxy.page.places
 import adproxy.page.read
+import adproxy.page.sidebars
 import adproxy.rewrite
 from adproxy import charset
 from adproxy.demo.content import load_articles
@@ -258,7 +259,8 @@ _PARTS: tuple[tuple[str, ModuleType, tuple[str, ...]], ...] = (
     ("facts", adproxy.page.facts, ("read",)),
     ("article and blocks", adproxy.page.article, ("find",)),
     ("article and blocks", adproxy.page.blocks, ("outline",)),
-    ("places", adproxy.page.places, ("headline", "above_headline", "end_of_article", "sidebar")),
+    ("places", adproxy.page.places, ("headline", "above_headline", "end_of_article")),
+    ("places", adproxy.page.sidebars, ("sidebar",)),
     ("plan", _rewrite, ("plan",)),
     ("markup and splice", _rewrite, ("render", "splice")),
 )
