@@ -82,6 +82,8 @@ _SENTENCE_ENDS: Final = frozenset(".!?…:;\"'”’»)]。！？」』）")
 _COLONS: Final = frozenset(":：")
 _ENDS: Final = _SENTENCE_ENDS - _COLONS
 _QUESTIONS: Final = frozenset("?？؟")
+_LONG_COLUMN: Final = 20_000
+"""Characters of a column that are counted."""
 _WHOLE_WIDTH: Final = re.compile(r"(?:^|-)(?:12|100)$")
 _HEADS: Final = 12
 """Words; a longer line is no heading, though it is bold."""
@@ -174,6 +176,10 @@ class _Walk:
         self.heights = heights
         self.pieces: list[_Piece] = []
         self.visited = 0
+        self.rows = 0
+        """In how many rows the walk is."""
+        self.columns: dict[int, tuple[int, int]] = {}
+        """By `mem_id`: from which to which piece go those of a container in a row."""
         self.good_in: dict[int, int] | None = None
         """By `mem_id`: how many of the article's good paragraphs an element holds; None: nothing has asked yet."""
 
@@ -212,9 +218,10 @@ def outline(tree: Tree, article: Article, avoid: tuple[str, ...] = (), heights: 
     if inside is None:
         return Outline((), (), ())
     walk = _Walk(article, inside, heights)
+    walk.rows = 1 if _is_row(article.root) else 0
     _visit(walk, article.root, 0)
-    if len(walk.pieces) > 1 and _is_row(article.root) and len(columns := _side_by_side(article.root)) > 1:
-        _keep_out_of(columns, article.root, walk.pieces, all_of_them=False)
+    if walk.rows and len(walk.pieces) > 1 and len(columns := _side_by_side(article.root)) > 1:
+        _keep_out_of(walk, columns, article.root, 0, all_of_them=False)
     pieces = _trimmed(walk.pieces)
     gaps = [_gap(tree, pieces, i) for i in range(len(pieces) + 1)] if pieces else []
     return Outline(tuple(p.block for p in pieces), tuple(gaps), tuple(p.node for p in pieces))
@@ -614,7 +621,12 @@ def _heading(walk: _Walk, node: LexborNode, tag: str) -> None:
 def _container(walk: _Walk, node: LexborNode, tag: str, depth: int, said: int) -> None:
     """A box of unknown meaning: what it holds, or, where it holds only text, a paragraph of its own."""
     before = len(walk.pieces)
+    is_row = said & Says.COLUMNS != 0
+    walk.rows += is_row
     _visit(walk, node, depth + 1)
+    walk.rows -= is_row
+    if walk.rows:
+        walk.columns[node.mem_id] = (before, len(walk.pieces))
     made = walk.pieces[before:]
     if made and node.mem_id in walk.article.posts:
         if sum(p.block.words for p in made) < _WHOLE_POST:
@@ -625,10 +637,9 @@ def _container(walk: _Walk, node: LexborNode, tag: str, depth: int, said: int) -
         for piece in made:  # the article does not reach as far as to these words
             piece.good = piece.good and piece.node is not None and piece.node.mem_id in walk.article.paragraphs
     if said & Says.COLUMNS and len(made) > 1 and len(columns := _side_by_side(node)) > 1:
-        _keep_out_of(columns, node, made, all_of_them=not walk.holds_good(node))
+        _keep_out_of(walk, columns, node, before, all_of_them=not walk.holds_good(node))
     if said & Says.BOX and made and 2 * sum(piece.block.words for piece in made) < walk.article.words:
-        for i, piece in enumerate(made):
-            piece.node, piece.gap = node, piece.gap or _NOT_WITHIN if i else None
+        _make_whole(node, walk.pieces, before, len(walk.pieces))
     elif len(made) == 1 and made[0].node is None and tag in _CONTAINERS:
         block = made[0].block
         if block.words <= _HEADS and block.text[-1:] not in _SENTENCE_ENDS and _is_called_heading(node):
@@ -657,20 +668,26 @@ def _side_by_side(node: LexborNode) -> list[LexborNode]:
     return columns
 
 
-def _keep_out_of(columns: list[LexborNode], row: LexborNode, made: list[_Piece], *, all_of_them: bool) -> None:
+def _keep_out_of(walk: _Walk, columns: list[LexborNode], row: LexborNode, first: int, *, all_of_them: bool) -> None:
     """No slot between what stands in one of several columns: it would be as narrow, and leave a hole in the others.
     Where the article stands in one of them, and far less in any other, it is out of the others alone."""
-    lengths = {column.mem_id: len(text_in(column)) for column in columns}
-    most = sorted(lengths.values())[-2]
-    crowded = {mem_id for mem_id, length in lengths.items() if all_of_them or length < 2 * most}
-    for i, piece in enumerate(made):
-        at = piece.node
-        for _ in range(_MAX_DEPTH):
-            if at is None or at.mem_id in lengths:
-                break
-            at = at.parent
-        if all_of_them or (at is not None and at.mem_id in crowded):
-            piece.node, piece.gap = row, piece.gap or _NOT_WITHIN if i else None
+    if all_of_them:
+        _make_whole(row, walk.pieces, first, len(walk.pieces))
+        return
+    lengths = [len(text_in(column, _LONG_COLUMN)) for column in columns]
+    most = sorted(lengths)[-2]
+    for column, length in zip(columns, lengths, strict=True):
+        if length < 2 * most:
+            start, end = walk.columns.get(column.mem_id, (first, first))
+            _make_whole(row, walk.pieces, start, end, leads=start == first)
+
+
+def _make_whole(box: LexborNode, pieces: list[_Piece], start: int, end: int, *, leads: bool = True) -> None:
+    """No slot between some pieces, which stand in a box; before the first there is one, and behind the last, where the
+    box begins and ends. `leads`: whether the first is what the box begins with."""
+    for i in range(start, end):
+        piece = pieces[i]
+        piece.node, piece.gap = box, None if i == start and leads else piece.gap or _NOT_WITHIN
 
 
 def _is_card(made: list[_Piece]) -> bool:

@@ -16,15 +16,17 @@ from selectolax.lexbor import LexborNode
 
 from adproxy.page.walk import Sought
 
+_NEXT: Final = "/_next/static/"
 SOUGHT: Final = (
     Sought(attribute="id", how="holds", value="__n"),
     Sought(attribute="id", how="holds", value="__docusaurus"),
     Sought(attribute="id", how="holds", value="___gatsby"),
     Sought(attribute="id", how="is", value="app"),
-    Sought(frozenset(["script"]), "src", "holds", "/_next/static/"),
+    Sought(frozenset(["script"]), "src", "holds", _NEXT),
 )
 """What may say so."""
 
+_NUXT_DATA: Final = "__NUXT_DATA__"
 _REACT: Final = frozenset(["__next", "__NEXT_DATA__", "__docusaurus", "___gatsby"])
 _VUE: Final = frozenset(["__nuxt", "app"])
 # Nodes from the root's start on; Vue writes such a comment where several elements stand for one.
@@ -39,9 +41,9 @@ def taken_over_by(found: Iterable[LexborNode]) -> str:
     """
     for node in found:
         ident = node.id or ""
-        if ident in _REACT or (node.tag == "script" and ident not in _VUE):
-            return "React" if ident != "__NUXT_DATA__" else "Vue"
-        if ident in _VUE and _is_vue_3(node):
+        if ident in _REACT or (node.tag == "script" and _NEXT in (node.attributes.get("src") or "")):
+            return "React"
+        if ident == _NUXT_DATA or (ident in _VUE and _is_vue_3(node)):
             return "Vue"
     return ""
 

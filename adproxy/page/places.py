@@ -29,6 +29,7 @@ _STEPS: Final = 160
 MAX_MATCHES: Final = 40
 _MAX_DEPTH: Final = 200
 _MAX_BETWEEN: Final = 100
+_MOST_BOXES: Final = 24
 _to_click: Final = all_of("input", "button", "img")
 _COMPANY: Final = frozenset("aside footer nav hr br".split())
 # Of an article's text such a part at most stands in a box at its end.
@@ -267,7 +268,7 @@ def _box_around(last: LexborNode, article: LexborNode) -> LexborNode | None:
     found: LexborNode | None = None
     at, follows = last, False
     length = -1
-    for _ in range(_MAX_DEPTH):
+    for _ in range(_MOST_BOXES):
         parent = at.parent
         if parent is None or parent.mem_id == article.mem_id:
             break

@@ -24,6 +24,8 @@ from adproxy.page.walk import Sought, all_of, finder, text_in
 _SHIFT: Final = 2
 # More elements that call themselves one are not looked at.
 _MAX_SIDEBARS: Final = 200
+_MOST_JUDGED: Final = 12
+"""Of those, so many are read: they may stand in each other."""
 _MAX_DEPTH: Final = 200
 
 _NEVER: Final = frozenset("body html main article a span li button".split())
@@ -107,6 +109,7 @@ def sidebar_element(tree: Tree, article: LexborNode | None) -> LexborNode | None
 def _found(tree: Tree, article: LexborNode | None) -> Iterator[LexborNode]:
     """What may be the sidebar, the likeliest first."""
     others: list[LexborNode] = []
+    judged = 0
     for node in tree.landmarks.sidebars[:_MAX_SIDEBARS]:
         if tree.is_around_article(node) or (tag := node.tag) in _NEVER:
             continue
@@ -117,11 +120,16 @@ def _found(tree: Tree, article: LexborNode | None) -> Iterator[LexborNode]:
         if said == _IS_NONE or (names is None and is_hidden(attributes)):
             continue
         if said == _IS_ONE:
-            if (article is None or not _is_within(node, article)) and not _is_menu(node):
+            if article is not None and _is_within(node, article):
+                continue
+            judged += 1
+            if judged > _MOST_JUDGED:
+                return
+            if not _is_menu(node):
                 yield node
         elif said != _IS_A_STORYS and (tag == "aside" or attributes.get("role") == "complementary"):
             others.append(node)
-    for node in others:
+    for node in others[:_MOST_JUDGED]:
         if _is_of_a_story(node, article) or len(_stories(node)) >= _RELATED or not (_length(node) or _seen(node)):
             continue
         if not _is_menu(node):
