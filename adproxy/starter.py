@@ -17,7 +17,7 @@ from textwrap import wrap
 from urllib.parse import urlsplit
 
 from adproxy.account import Work, clean, count, decide
-from adproxy.model import BlockKind, Skip
+from adproxy.model import BlockKind, Skip, SkipReason
 from adproxy.page.ad_stack import ADSENSE, GPT
 from adproxy.rules.compile import load_rules
 from adproxy.site_survey import Seen, SiteSurvey
@@ -83,6 +83,9 @@ def _found(survey: SiteSurvey, works: list[Work]) -> Iterator[tuple[str, str]]:
         yield "Article", f"on {len(articles)} of {count(total, 'page')}, {words} words in the middle{where}"
     else:
         yield "Article", f"on none of {count(total, 'page')}: see `article` below"
+    hydrated = [w.result for w in works if isinstance(w.result, Skip) and w.result.reason is SkipReason.HYDRATED]
+    if hydrated:
+        yield "Scripts", f"{hydrated[0].detail}: {len(hydrated)} of {count(total, 'page')} get no slot"
     rails = [seen for seen in articles if seen.look.has_sidebar]
     named = _common([seen.look.sidebar for seen in rails])
     where = f", what {named[0]!r} matches" if named else ""

@@ -107,6 +107,17 @@ def test_pages_come_from_links_feeds_and_site_maps_of_the_same_host(site: str) -
     }
 
 
+def test_a_site_that_a_script_takes_over_is_told_that_it_gets_no_slots(site: str, tmp_path: Path) -> None:
+    taken_over = story("Front").replace("<main>", "<div id=__next><main>")
+    Site.pages = {"/": ("text/html", taken_over)}
+    text = starter(surveyed(f"{site}/"))
+    found = " ".join(text.replace("\n#", " ").split())
+    assert "React takes the page over and expects it as it was sent: 1 of 1 page get no slot" in found
+    assert checked(text, tmp_path).problems == ()
+    Site.pages = {"/": ("text/html", story("Front"))}
+    assert "takes the page over" not in starter(surveyed(f"{site}/"))
+
+
 def test_pages_may_be_known_by_their_number_alone_and_links_may_name_nothing_but_the_host(site: str) -> None:
     targets = (site, f"{site}?p=3", "/?p=4", "/?id=5&x=y", "/?s=boats", "/?cat=1", "/wp-login.php?p=6")
     links = "".join(f'<a href="{target}">read</a>' for target in targets)
