@@ -76,6 +76,22 @@ def test_the_sites_name_is_no_headline_but_the_title_of_the_post_is(name: str) -
     assert around(html.replace("=/>", "=/story>").replace(".example'", ".example/story'").replace("logo", "x"))[0]
 
 
+@pytest.mark.parametrize(
+    "head", ["<header><h2>Head</h2></header>", "<h2 class=entry-title>Head</h2>", "<h3 class=article-title>Head</h3>"]
+)
+def test_a_headline_need_not_be_an_h1(head: str) -> None:
+    html = f"<body><h2>Site</h2><main><article>{head}{TEXT}</article></main>"
+    above, below = around(html)
+    assert (above or "").startswith(head)
+    assert (below or "").startswith("<p>")
+
+
+def test_the_titles_of_a_list_are_no_headlines() -> None:
+    post = "<h2 class=entry-title><a href=/{}>Head</a></h2>{}"
+    assert around(f"<body><main>{post.format(1, TEXT)}</main>")[0] is not None
+    assert around(f"<body><main>{post.format(1, TEXT)}{post.format(2, TEXT)}</main>") == (None, None)
+
+
 def test_a_page_without_a_headline_has_no_such_place() -> None:
     page = read(f"<body><main><h2>x</h2>{TEXT}</main>".encode(), HEADLINE)
     assert (page.above_headline.problem, page.below_headline.problem) == ("no_such_place", "no_such_place")

@@ -29,6 +29,7 @@ _STEPS: Final = 160
 MAX_MATCHES: Final = 40
 _MAX_DEPTH: Final = 200
 _MAX_BETWEEN: Final = 100
+_PARAGRAPH: Final = BlockKind.PARAGRAPH
 _MOST_BOXES: Final = 24
 _to_click: Final = all_of("input", "button", "img")
 _COMPANY: Final = frozenset("aside footer nav hr br".split())
@@ -44,7 +45,7 @@ _BOXES: Final = frozenset(
     fieldset blockquote u cite input hr""".split()
 )
 _HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6".split())
-_TITLES: Final = "[itemprop~=headline],.entry-title,.post-title"
+_TITLES: Final = "[itemprop~=headline],.entry-title,.post-title,.article-title,.story-title,article>header>h2"
 _links: Final = all_of("a", attribute="href")
 _of_mastheads: Final = all_of("nav", "form", "ul", "aside")
 _LOGO: Final = frozenset(["logo", "brand", "sitename"])
@@ -178,14 +179,19 @@ def _inside_never(tree: Tree, node: LexborNode) -> bool:
 
 
 def headline(tree: Tree, outline: Outline, article: LexborNode | None) -> LexborNode | None:
-    """The article's headline: the last h1 before its first block, or the first one of the page. Where the only h1 is
-    the site's name, the last heading before that block that is called the title of a post."""
+    """The article's headline: the last h1 before its first block, or the first one of the page. Where there is
+    none but the site's name, the last heading before that block that is called the title of a post, or stands in its
+    header."""
     first_ones = tree.landmarks.headlines[:MAX_MATCHES]
     found = [h for h in first_ones if text_in(h).strip() and not is_hidden(h.attributes)]
     candidates = [h for h in found if not _names_the_site(h)]
     first = next((g.anchor.offset for g in outline.gaps if g.anchor is not None), -1)
-    if found and not candidates:
-        candidates = [h for h in tree.css(_TITLES) if h.tag in _HEADINGS and 0 <= tree.start(h) <= first]
+    if not candidates:
+        titles = [h for h in tree.css(_TITLES) if h.tag in _HEADINGS]
+        if sum(bool(_links(h)) for h in titles) <= 1:  # a list has more, which lead to its stories
+            text = next((n for b, n in zip(outline.blocks, outline.nodes, strict=True) if b.kind is _PARAGRAPH), None)
+            before_text = max(first, tree.start(text) if text is not None else -1)
+            candidates = [h for h in titles if 0 <= tree.start(h) <= before_text]
     if not candidates:
         return None
     if article is None:
