@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import test_page_left_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scans import compiled, differences
-from selectolax.lexbor import LexborHTMLParser
 from soup import pages
 from test_page_left_out import POLICY
 
@@ -37,27 +37,12 @@ def lean(html: bytes, scan: Callable[[bytes], scan_pure.Scanned] = scan_pure.sca
 
 
 def tree_of(html: bytes) -> list[object]:
-    """A page's tree, node by node, with those of its attributes that are asked about."""
-    root = LexborHTMLParser(html, scripting=True).root
-    found: list[object] = []
-    numbers: dict[int, int] = {}
-    unread: set[int] = set()
-    for n, node in enumerate(root.traverse(include_text=True) if root is not None else ()):
-        numbers[node.mem_id] = n
-        parent = node.parent
-        around = numbers.get(parent.mem_id) if parent is not None else None
-        if (node.tag or "").encode() in NO_MARKUP or (parent is not None and parent.mem_id in unread):
-            unread.add(node.mem_id)
-        if node.is_element_node:
-            said = {name: value for name, value in node.attributes.items() if is_asked(name.encode())}
-            found.append((around, node.tag, said))
-        else:
-            found.append((around, node.text() if node.is_text_node and node.mem_id not in unread else ""))
-    return found
+    """A page's tree with those of its attributes that are asked about."""
+    return test_page_left_out.tree_of(html, NO_MARKUP, lambda name: is_asked(name.encode()))
 
 
 # Where what looks like a tag may be text, and lose an attribute.
-NO_MARKUP = kinds.RAW | kinds.BULK | kinds.FOREIGN | {b"noscript"}
+NO_MARKUP = {kind.decode() for kind in kinds.RAW | kinds.BULK | kinds.FOREIGN} | {"noscript"}
 
 
 @settings(max_examples=1500, deadline=None)

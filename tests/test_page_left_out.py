@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -62,22 +62,28 @@ def short_texts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(marks, "_LONG", 1)
 
 
-def parsed(marked: Marked) -> list[object]:
-    """A copy's tree, node by node, without marks and without what scripts and style sheets say."""
-    root = LexborHTMLParser(marked.copy, scripting=True).root
+def tree_of(copy: bytes, silent: Collection[str], is_told: Callable[[str], bool]) -> list[object]:
+    """A page's tree, node by node, without the text in some elements, and with those attributes that are told."""
+    root = LexborHTMLParser(copy, scripting=True).root
     found: list[object] = []
     numbers: dict[int, int] = {}
+    unread: set[int] = set()
     for n, node in enumerate(root.traverse(include_text=True) if root is not None else ()):
         numbers[node.mem_id] = n
         parent = node.parent
         around = numbers.get(parent.mem_id) if parent is not None else None
+        if node.tag in silent or (parent is not None and parent.mem_id in unread):
+            unread.add(node.mem_id)
         if node.is_text_node:
-            silent = parent is not None and parent.tag in marks.BULK
-            found.append((around, "" if silent else node.text()))
+            found.append((around, "" if node.mem_id in unread else node.text()))
         else:
-            said = {name: value for name, value in node.attributes.items() if name != marks.ATTRIBUTE}
-            found.append((around, node.tag, said))
+            found.append((around, node.tag, {name: value for name, value in node.attributes.items() if is_told(name)}))
     return found
+
+
+def parsed(marked: Marked) -> list[object]:
+    """A copy's tree without marks, and without what scripts and style sheets say."""
+    return tree_of(marked.copy, marks.BULK, lambda name: name != marks.ATTRIBUTE)
 
 
 def both(html: bytes) -> tuple[Page, Page]:

@@ -143,7 +143,10 @@ class Scanned:
             return -1
         return self._offsets[i] if self._names[i][1:].lower() == name.encode() else -1
 
-    def bulk(self, least: int) -> list[Stretch]:
+    @cached_property
+    def _passed_by(self) -> list[tuple[bytes, int, int, int]]:
+        """The elements whose text is of no interest, in their order and none within another: kind, number of the tag,
+        where the text begins and ends; behind the page where it does not."""
         html, found, past = self.html, [], 0
         for number, (name, rest, begins) in enumerate(zip(self._names, self._rests, self._offsets, strict=False)):
             kind = name[1:].lower()
@@ -151,14 +154,19 @@ class Scanned:
             if begins < past or kind not in _ENDS or html[start - 1 : start] != b">":
                 continue
             end = _ENDS[kind].search(html, start)
-            if end is None:
-                break
-            past = end.start()
-            if kind in HIDING or past - start < least or b"&" in rest or b"ld+json" in rest.lower():
+            past = end.start() if end is not None else len(html) + 1
+            found.append((kind, number, start, past))
+        return found
+
+    def bulk(self, least: int) -> list[Stretch]:
+        html, found = self.html, []
+        for kind, number, start, end in self._passed_by:
+            rest, begins = self._rests[number], self._offsets[number]
+            if end > len(html) or kind in HIDING or end - start < least or b"&" in rest or b"ld+json" in rest.lower():
                 continue
             before = html[max(0, begins - LOOKED_BACK) : begins]
-            if before.rfind(b"<!--") <= before.rfind(b"-->") and html.find(b"<!--", begins, past) < 0:
-                found.append((number, start, past))
+            if before.rfind(b"<!--") <= before.rfind(b"-->") and html.find(b"<!--", begins, end) < 0:
+                found.append((number, start, end))
         return found
 
     def _shadows(self) -> list[tuple[int, int]]:
@@ -176,21 +184,19 @@ class Scanned:
 
     def _without_idle(self) -> list[bytes]:
         """The rests of all tags, without the attributes that nobody asks about."""
-        shadows = deque(self._shadows())
+        shadows, texts = deque(self._shadows()), deque(self._passed_by)
         lean: list[bytes] = []
         past = shadow = 0
-        within = b""  # of what kind the element is that ends at `past`
         for name, rest, begins in zip(self._names, self._rests, self._offsets, strict=False):
             kind = name[1:].lower()
             while shadows and shadows[0][0] < begins:
                 shadow = max(shadow, shadows.popleft()[1])
-            is_read = begins >= shadow and (begins >= past or within in FOREIGN)
+            while texts and texts[0][2] <= begins:
+                within, _, _, end = texts.popleft()
+                past = past if within in FOREIGN else end
+            is_read = begins >= shadow and begins >= past
             is_one = name.find(b"<", 1) < 0 and _LESS_THAN not in rest
             lean.append(EACH_ATTRIBUTE.sub(_if_asked, rest) if is_read and is_one and kind not in FORMATTING else rest)
-            start = begins + len(name) + len(rest) + 1
-            if begins >= past and kind in _ENDS and self.html[start - 1 : start] == b">":
-                end = _ENDS[kind].search(self.html, start)
-                past, within = end.start() if end is not None else len(self.html) + 1, kind
         return lean
 
     def marked(

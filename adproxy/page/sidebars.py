@@ -157,13 +157,14 @@ def _names_a_sidebar(classes: str, ident: str) -> int:
 _remembered: Final = Remembered(_names_a_sidebar)
 
 
-def _is_within(node: LexborNode, article: LexborNode) -> bool:
-    """What stands deeper than a walk goes counts as within: there is no place for a slot."""
+def _is_within(node: LexborNode, article: LexborNode | None, tags: frozenset[str] = frozenset()) -> bool:
+    """Whether an element stands in the article, or in one of some tags. What stands deeper than a walk goes counts as
+    within: there is no place for a slot."""
     at = node.parent
     for _ in range(_MAX_DEPTH):
         if at is None:
             return False
-        if at.mem_id == article.mem_id:
+        if (article is not None and at.mem_id == article.mem_id) or at.tag in tags:
             return True
         at = at.parent
     return True
@@ -171,14 +172,7 @@ def _is_within(node: LexborNode, article: LexborNode) -> bool:
 
 def _is_of_a_story(node: LexborNode, article: LexborNode | None) -> bool:
     """Whether an aside stands in the article, or in what is around it and its company: the author, notes, comments."""
-    at = node.parent
-    for _ in range(_MAX_DEPTH):
-        if at is None:
-            return False
-        if at.tag in _STORY_PARTS or (article is not None and at.mem_id == article.mem_id):
-            return True
-        at = at.parent
-    return True
+    return _is_within(node, article, _STORY_PARTS)
 
 
 def _is_menu(node: LexborNode) -> bool:
