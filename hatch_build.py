@@ -34,7 +34,7 @@ CYTHON = {
 PYTHON = tuple(
     f"{module}.py"
     for module in """
-    cache charset csp eligibility headers hops known_pages labels markup model peers rewrite splice target
+    cache charset csp eligibility headers hops known_pages labels markup model peers rewrite splice target whole_page
     rules/match rules/per_revision rules/ruleset
     page/ad_room page/ad_stack page/ads page/article page/blocks page/contents page/ends page/facts page/guard
     page/headline_company page/heights page/hydration page/kept page/landmarks page/markers page/marks page/names

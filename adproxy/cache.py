@@ -33,22 +33,30 @@ class CacheFigures:
     bytes: int = 0
 
 
+class Entry(Generic[_Value]):
+    """A value that is kept."""
+
+    def __init__(self, value: _Value, cost: int) -> None:
+        self.value = value
+        self.cost = cost
+        """Bytes that it takes in all."""
+        self.used = False
+        """Whether it was asked for since it last came to the end of the line. Whoever uses it sets this: moving it to
+        the front would touch its neighbours, which no processor's cache holds."""
+
+
 class Kept(Generic[_Value]):
-    """Values by key, at most `max_bytes` of them; those that were not asked for longest go first."""
+    """Values by key, at most `max_bytes` of them. Where there is no room the oldest goes, unless it was used: then it
+    is new again (known as second chance, or clock)."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.figures = CacheFigures()
-        self._entries: OrderedDict[Hashable, tuple[_Value, int]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, Entry[_Value]] = OrderedDict()
 
-    def find(self, key: Hashable) -> _Value | None:
-        """The value of a key; None where there is none."""
-        found = self._entries.get(key)
-        return found[0] if found is not None else None
-
-    def used(self, key: Hashable) -> None:
-        """A key that there is was asked for."""
-        self._entries.move_to_end(key)
+    def find(self, key: Hashable) -> Entry[_Value] | None:
+        """What is kept by a key; None where there is nothing."""
+        return self._entries.get(key)
 
     def put(self, key: Hashable, value: _Value, size: int) -> None:
         """Keep a value. `size`: bytes that it takes; what is larger than an eighth of the whole is not kept, since it
@@ -57,20 +65,30 @@ class Kept(Generic[_Value]):
         if cost > self.max_bytes // 8:
             return
         self.drop(key)
-        self._entries[key] = (value, cost)
         figures = self.figures
+        while figures.bytes + cost > self.max_bytes:
+            self._make_room()
+        self._entries[key] = Entry(value, cost)
         figures.entries += 1
         figures.bytes += cost
-        while figures.bytes > self.max_bytes:
-            self.drop(next(iter(self._entries)))
-            figures.evictions += 1
+
+    def _make_room(self) -> None:
+        """Ends what is oldest, or makes it the newest; of so many entries in a row one goes."""
+        key = next(iter(self._entries))
+        oldest = self._entries[key]
+        if oldest.used:
+            oldest.used = False
+            self._entries.move_to_end(key)
+        else:
+            self.drop(key)
+            self.figures.evictions += 1
 
     def drop(self, key: Hashable) -> None:
         """Forget a key, if it is known."""
         gone = self._entries.pop(key, None)
         if gone is not None:
             self.figures.entries -= 1
-            self.figures.bytes -= gone[1]
+            self.figures.bytes -= gone.cost
 
     def clear(self) -> None:
         """Forget everything."""
@@ -89,17 +107,16 @@ class PageCache(Generic[_Outcome]):
         self.max_bytes = max_bytes
         self.figures = self._kept.figures
 
-    def get(self, asked: Hashable, *pieces: bytes) -> _Outcome | None:
+    def get(self, asked: Hashable, pieces: Sequence[bytes]) -> _Outcome | None:
         """The outcome of a body, in as many pieces as it came in; None where it is not known. `asked`: all else that
         it depends on."""
-        key = _key(asked, pieces)
-        found = self._kept.find(key)
-        if found is None or not _are(pieces, found[0]):
+        entry = self._kept.find(_key(asked, pieces))
+        if entry is None or not _are(pieces, entry.value[0]):
             self.figures.misses += 1
             return None
-        self._kept.used(key)
+        entry.used = True
         self.figures.hits += 1
-        return found[1]
+        return entry.value[1]
 
     def put(self, asked: Hashable, body: bytes, outcome: _Outcome, size: int) -> None:
         """Remember an outcome. `size`: bytes that it takes beside the body."""
@@ -111,10 +128,27 @@ class PageCache(Generic[_Outcome]):
 
 
 def _key(asked: Hashable, pieces: Sequence[bytes]) -> Hashable:
+    if len(pieces) == 1 and len(pieces[0]) >= _SAMPLES * _SAMPLE_BYTES:
+        return _key_of_whole(asked, pieces[0])
     length = sum(map(len, pieces))
     step = max(1, length // _SAMPLES)
     samples = [_cut(pieces, at) for at in range(step // 2, length, step)[:_SAMPLES]]
     return asked, length, *samples
+
+
+def _key_of_whole(asked: Hashable, body: bytes) -> Hashable:
+    """The same for a body in one piece, without a list."""
+    length = len(body)
+    step = length // _SAMPLES
+    at = step // 2
+    return (
+        asked,
+        length,
+        body[at : at + _SAMPLE_BYTES],
+        body[at + step : at + step + _SAMPLE_BYTES],
+        body[at + 2 * step : at + 2 * step + _SAMPLE_BYTES],
+        body[at + 3 * step : at + 3 * step + _SAMPLE_BYTES],
+    )
 
 
 def _cut(pieces: Sequence[bytes], start: int) -> bytes:
@@ -131,6 +165,8 @@ def _cut(pieces: Sequence[bytes], start: int) -> bytes:
 
 def _are(pieces: Sequence[bytes], body: bytes) -> bool:
     """Whether the pieces are that body, which has their length: joining them would cost more than comparing."""
+    if len(pieces) == 1:
+        return pieces[0] == body
     at = 0
     for piece in pieces:
         if not body.startswith(piece, at):

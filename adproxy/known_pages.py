@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from adproxy.cache import Kept, PageCache
+from adproxy.decision import Decided, Version
 from adproxy.metrics import CacheResult, Metrics, Tally
 from adproxy.model import Skip
-from adproxy.whole_page import Decided, Version, WholePage
+from adproxy.whole_page import WholePage
 
 _OUTCOMES: Final = 0.75
 """Their share of the room."""
@@ -37,6 +38,9 @@ class KnownPages:
         self._outcomes: PageCache[Known | Skip] = PageCache(int(max_bytes * _OUTCOMES))
         self._versions: Kept[Version] = Kept(max_bytes - int(max_bytes * _OUTCOMES))
         self._on = max_bytes > 0
+        self._count_hit, self._count_near, self._count_miss = map(
+            metrics.cache_counter, (CacheResult.HIT, CacheResult.NEAR, CacheResult.MISS)
+        )
         if self._on:
             metrics.show_cache(lambda: self.bytes)
 
@@ -48,20 +52,20 @@ class KnownPages:
     def find(self, page: WholePage) -> Known | Skip | None:
         """The outcome of this very page; None where it has to be decided."""
         asked = page.asked() if self._on else None
-        found = self._outcomes.get(asked, *page.pieces) if asked is not None else None
+        found = self._outcomes.get(asked, page.pieces) if asked is not None else None
         if found is not None:
-            self._metrics.cache(CacheResult.HIT)
+            self._count_hit()
         return found
 
     def earlier(self, page: WholePage) -> Version | None:
         """An earlier version of the page, whose plan may be its own."""
         if not self._on:
             return None
-        kind = page.kind()
-        found = self._versions.find(kind)
-        if found is not None:
-            self._versions.used(kind)
-        return found
+        entry = self._versions.find(page.kind())
+        if entry is None:
+            return None
+        entry.used = True
+        return entry.value
 
     def remember(self, page: WholePage, decided: Decided) -> Known | Skip:
         """What `decided` says of the page, kept for the next time if the same bytes may come again."""
@@ -77,7 +81,10 @@ class KnownPages:
         asked = page.asked() if self._on else None
         if asked is None:
             return outcome
-        self._metrics.cache(CacheResult.NEAR if decided.carried else CacheResult.MISS)
+        if decided.carried:
+            self._count_near()
+        else:
+            self._count_miss()
         evicted = self._outcomes.figures.evictions + self._versions.figures.evictions
         if decided.version is not None:
             self._versions.put(page.kind(), decided.version, decided.version.size)

@@ -18,6 +18,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Any, Literal, cast
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -106,7 +107,9 @@ def together(values: Sequence[tuple[Any, float]]) -> Callable[[], None]:
     make = getattr(type(values[0][0]), "together", None)
     if make is not None:
         return cast(Callable[[], None], make(values))
-    each = [(value.inc, amount) for value, amount in values]
+    each: list[tuple[Callable[[float], None], float]] = [(value.inc, amount) for value, amount in values]
+    if len(each) == 1:
+        return partial(each[0][0], each[0][1])
 
     def add() -> None:
         for inc, amount in each:
@@ -419,9 +422,9 @@ class Metrics(Exposition):
                     values += _observed(histogram, plan.density.on(device))
         return Tally(together(values), 300 + 120 * len(values))
 
-    def cache(self, result: CacheResult) -> None:
-        """Count the look-up of a page."""
-        self._cache_results[result]()
+    def cache_counter(self, result: CacheResult) -> Callable[[], None]:
+        """What counts the look-up of a page that ended in this way."""
+        return self._cache_results[result]
 
     def cache_evicted(self, pages: int) -> None:
         """Count pages that were forgotten to make room."""

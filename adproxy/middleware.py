@@ -30,6 +30,7 @@ from adproxy import headers as head
 from adproxy.cache_tags import tagged
 from adproxy.debug_links import is_good, taken_out
 from adproxy.debug_view import DebugView, asked_anew
+from adproxy.decision import Decided, decide, decoded
 from adproxy.eligibility import RawHeaders, content_codings, deciding_field, request_skip, response_skip, said, values
 from adproxy.errors import SettingsError
 from adproxy.funnel import Funnel
@@ -51,7 +52,7 @@ from adproxy.signing_keys import load_keys
 from adproxy.state_dir import default_for_application, make_directory
 from adproxy.switch import FIELD, Switch, load_secret
 from adproxy.tokens import PageMarks, day_of
-from adproxy.whole_page import Decided, WholePage
+from adproxy.whole_page import WholePage
 
 log = logging.getLogger(__name__)
 
@@ -530,15 +531,15 @@ class _Exchange:
         earlier = pages.earlier(whole)
         inline, html = self._settings.inline_bytes, None
         if whole.size * (_CODED_SHARE if whole.coding else 1) <= inline:
-            decoded = self._in_hand(whole, whole.decoded)
-            if isinstance(decoded, Skip):
-                quarantined = decoded.reason is SkipReason.QUARANTINED
-                return decoded if quarantined else pages.remember(whole, Decided(decoded))
-            html = decoded
+            page = self._in_hand(whole, partial(decoded, whole))
+            if isinstance(page, Skip):
+                quarantined = page.reason is SkipReason.QUARANTINED
+                return page if quarantined else pages.remember(whole, Decided(page))
+            html = page
             if len(html) <= inline and html.count(b"<") <= _INLINE_TAGS:
-                decided = self._in_hand(whole, partial(whole.decide, earlier, html))
+                decided = self._in_hand(whole, partial(decide, whole, earlier, html))
                 return decided if isinstance(decided, Skip) else pages.remember(whole, decided)
-        work = partial(whole.decide, earlier, html)
+        work = partial(decide, whole, earlier, html)
         job = self._middleware.pool.submit(partial(self._in_hand, whole, work))
         if job is None:
             return Skip(SkipReason.OVERLOAD, "max_pending")

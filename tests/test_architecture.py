@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "headers",
             "codings",
             "whole_page",
+            "decision",
             "cache",
         ),
         *("target", "hops", "peers", "request_head", "beacon", "traffic", "rate_limit", "rollout", "cache_tags"),

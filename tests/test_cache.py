@@ -14,14 +14,14 @@ ASKED = ("revision", "/story", "", "text/html")
 def test_the_same_bytes_asked_for_in_the_same_way_are_found() -> None:
     cache: PageCache[str] = PageCache(1 << 20)
     cache.put(ASKED, b"<p>page" * 100, "outcome", 7)
-    assert cache.get(ASKED, b"<p>page" * 100) == "outcome"
+    assert cache.get(ASKED, [b"<p>page" * 100]) == "outcome"
     assert (cache.figures.hits, cache.figures.misses) == (1, 0)
 
 
 def test_asked_for_in_another_way_they_are_not() -> None:
     cache: PageCache[str] = PageCache(1 << 20)
     cache.put(ASKED, b"page", "outcome", 7)
-    assert cache.get(("other revision", *ASKED[1:]), b"page") is None
+    assert cache.get(("other revision", *ASKED[1:]), [b"page"]) is None
 
 
 @given(body=st.binary(min_size=1, max_size=400), at=st.integers(min_value=0), change=st.integers(1, 255))
@@ -30,9 +30,9 @@ def test_any_other_byte_is_another_page(body: bytes, at: int, change: int) -> No
     cache.put(ASKED, body, "outcome", 7)
     at %= len(body)
     other = body[:at] + bytes([body[at] ^ change]) + body[at + 1 :]
-    assert cache.get(ASKED, other) is None
-    assert cache.get(ASKED, body + b"x") is None
-    assert cache.get(ASKED, body[:-1]) is None
+    assert cache.get(ASKED, [other]) is None
+    assert cache.get(ASKED, [body + b"x"]) is None
+    assert cache.get(ASKED, [body[:-1]]) is None
 
 
 @given(
@@ -48,14 +48,14 @@ def test_a_body_is_found_in_whatever_pieces_it_comes(body: bytes, cuts: list[int
 
     cache: PageCache[str] = PageCache(1 << 20)
     cache.put(ASKED, body, "outcome", 7)
-    assert cache.get(ASKED, *in_pieces(body)) == "outcome"
-    assert cache.get(ASKED, *in_pieces(body), b"") == "outcome"
-    assert cache.get(ASKED, *in_pieces(body), b"x") is None
+    assert cache.get(ASKED, in_pieces(body)) == "outcome"
+    assert cache.get(ASKED, [*in_pieces(body), b""]) == "outcome"
+    assert cache.get(ASKED, [*in_pieces(body), b"x"]) is None
     if body:
         at %= len(body)
         other = body[:at] + bytes([body[at] ^ change]) + body[at + 1 :]
-        assert cache.get(ASKED, *in_pieces(other)) is None
-        assert cache.get(ASKED, *in_pieces(body[:-1])) is None
+        assert cache.get(ASKED, in_pieces(other)) is None
+        assert cache.get(ASKED, in_pieces(body[:-1])) is None
 
 
 def test_who_writes_a_page_that_looks_alike_where_it_is_sampled_poisons_nothing() -> None:
@@ -64,9 +64,9 @@ def test_who_writes_a_page_that_looks_alike_where_it_is_sampled_poisons_nothing(
     cache.put(ASKED, bytes(page), "the site's", 9)
     for at in range(len(page)):  # whatever is sampled: one byte of all
         forged = bytes(page[:at]) + bytes([page[at] ^ 1]) + bytes(page[at + 1 :])
-        assert cache.get(ASKED, forged) is None
+        assert cache.get(ASKED, [forged]) is None
         cache.put(ASKED, forged, "the author's", 9)
-        assert cache.get(ASKED, bytes(page)) in (None, "the site's")
+        assert cache.get(ASKED, [bytes(page)]) in (None, "the site's")
         cache.put(ASKED, bytes(page), "the site's", 9)
 
 
@@ -85,23 +85,36 @@ def test_what_is_asked_for_stays_under_churn() -> None:
     cache.put(ASKED, b"front page", -1, 1_000)
     for i in range(500):
         cache.put(ASKED, b"%d" % i * 300, i, 1_000)
-        assert cache.get(ASKED, b"front page") == -1
-    assert cache.get(ASKED, b"0" * 300) is None
+        assert cache.get(ASKED, [b"front page"]) == -1
+    assert cache.get(ASKED, [b"0" * 300]) is None
+
+
+def test_where_all_were_asked_for_the_oldest_goes() -> None:
+    cache: PageCache[int] = PageCache(100_000)
+    pages = [b"%02d" % i * 100 for i in range(60)]
+    for i, page in enumerate(pages):
+        cache.put(ASKED, page, i, 1_000)
+        for earlier in pages[: i + 1]:
+            cache.get(ASKED, [earlier])
+    kept = [cache.get(ASKED, [page]) for page in pages]
+    gone = kept.count(None)
+    assert gone == cache.figures.evictions > 0
+    assert kept == [*[None] * gone, *range(gone, 60)]
 
 
 def test_one_large_page_does_not_push_out_the_others() -> None:
     cache: PageCache[str] = PageCache(80_000)
     cache.put(ASKED, b"small", "small", 10)
     cache.put(ASKED, b"large" * 2_000, "large", 10_000)
-    assert cache.get(ASKED, b"large" * 2_000) is None
-    assert cache.get(ASKED, b"small") == "small"
+    assert cache.get(ASKED, [b"large" * 2_000]) is None
+    assert cache.get(ASKED, [b"small"]) == "small"
 
 
 def test_a_page_put_twice_counts_once() -> None:
     cache: PageCache[str] = PageCache(80_000)
     for outcome in ("first", "second"):
         cache.put(ASKED, b"page", outcome, 100)
-    assert cache.get(ASKED, b"page") == "second"
+    assert cache.get(ASKED, [b"page"]) == "second"
     assert (cache.figures.entries, cache.figures.bytes) == (1, 104 + ENTRY_BYTES)
 
 
@@ -109,11 +122,11 @@ def test_cleared_it_knows_nothing_and_holds_nothing() -> None:
     cache: PageCache[str] = PageCache(80_000)
     cache.put(ASKED, b"page", "outcome", 100)
     cache.clear()
-    assert cache.get(ASKED, b"page") is None
+    assert cache.get(ASKED, [b"page"]) is None
     assert (cache.figures.entries, cache.figures.bytes) == (0, 0)
 
 
 def test_nothing_is_kept_where_there_is_no_room_at_all() -> None:
     cache: PageCache[str] = PageCache(0)
     cache.put(ASKED, b"page", "outcome", 0)
-    assert cache.get(ASKED, b"page") is None
+    assert cache.get(ASKED, [b"page"]) is None

@@ -13,8 +13,9 @@ from soup import pages
 from starlette.types import Message, Receive, Scope, Send
 from wire import body_of, call, http_scope
 
-from adproxy import whole_page as whole_page_module
+from adproxy import decision
 from adproxy.codings import decode, encode
+from adproxy.decision import decide
 from adproxy.known_pages import Known, KnownPages
 from adproxy.metrics import Metrics
 from adproxy.middleware import AdMiddleware
@@ -129,7 +130,7 @@ def test_new_rules_decide_anew() -> None:
 def test_rules_made_by_hand_are_never_remembered() -> None:
     whole = whole_page(page(), policy=replace(policy(), revision=""))
     known = KnownPages(1 << 20, Metrics())
-    known.remember(whole, whole.decide())
+    known.remember(whole, decide(whole))
     assert known.find(whole) is None
     assert known.bytes == 0
 
@@ -190,19 +191,19 @@ def test_an_edit_between_versions_is_planned_anew_and_carried_on_from() -> None:
 
 def test_what_can_not_be_proven_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = 0
-    prove = whole_page_module.prove
+    prove = decision.prove
 
     def counting(*arguments: Any) -> Any:
         nonlocal tried
         tried += 1
         return prove(*arguments)
 
-    monkeypatch.setattr(whole_page_module, "prove", counting)
+    monkeypatch.setattr(decision, "prove", counting)
     reader = Reader(NEWS)
     for i in range(10):
         reader.ask(talking("abc", "t1", f"<p class='n{i}'>Read on"))
     assert reader.found()["miss"] == 10
-    assert tried == whole_page_module.MAX_FAILURES
+    assert tried == decision.MAX_FAILURES
 
 
 def test_rules_that_read_where_tokens_stand_carry_nothing_over() -> None:
@@ -251,7 +252,7 @@ def test_it_stays_within_its_bound_whatever_comes() -> None:
     known = KnownPages(400_000, metrics)
     for i in range(200):
         whole = whole_page(page(paragraphs=2 + i % 7, headline=f"<h1>{i}</h1>"), path=f"/{i}")
-        assert isinstance(known.remember(whole, whole.decide(known.earlier(whole))), (Known, Skip))
+        assert isinstance(known.remember(whole, decide(whole, known.earlier(whole))), (Known, Skip))
         assert known.bytes <= 400_000
     assert known.bytes > 100_000
     assert samples_of(metrics, "adproxy_page_cache_evictions_total")[0].value > 50

@@ -24,7 +24,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from wire import DEADLINE, body_of, call, http_scope, serving
 
-from adproxy import whole_page as whole_page_module
+from adproxy import decision
 from adproxy.codings import decode, encode
 from adproxy.errors import SettingsError
 from adproxy.metrics import Metrics
@@ -289,7 +289,7 @@ def test_a7_a_bug_in_the_rewrite_gives_the_original_counted_and_logged_once(
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("adproxy.whole_page.plan_page", broken)
+    monkeypatch.setattr("adproxy.decision.plan_page", broken)
     metrics = Metrics()
     middleware = AdMiddleware(answering(PAGE), book(), metrics=metrics)
     with caplog.at_level(logging.ERROR):
@@ -303,12 +303,12 @@ def test_a7_a_bug_in_the_rewrite_gives_the_original_counted_and_logged_once(
 
 STEPS = ["policy_for", "request_skip", "deciding_field", "response_skip", "content_codings", "head.forward"]
 STEPS += ["head.forward_unsafe", "head.planned", "head.not_modified", "head.head_of_page", "head.vary"]
-STEPS += ["said", "head.failed_open", "head.gives_nothing_up", "WholePage.asked", "WholePage.kind", "WholePage.decide"]
+STEPS += ["said", "head.failed_open", "head.gives_nothing_up", "WholePage", "decide", "decoded"]
 OF_THE_PAGE = ["sniff", "decode", "plan_page", "write_page", "encode"]
 
 
 @pytest.mark.parametrize("coding", ["", "gzip"])
-@pytest.mark.parametrize("step", [*(f"middleware.{x}" for x in STEPS), *(f"whole_page.{x}" for x in OF_THE_PAGE)])
+@pytest.mark.parametrize("step", [*(f"middleware.{x}" for x in STEPS), *(f"decision.{x}" for x in OF_THE_PAGE)])
 def test_a7_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, step: str, coding: str
 ) -> None:
@@ -321,7 +321,7 @@ def test_a7_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
 
     monkeypatch.setattr(f"adproxy.{step}", break_down)
     if step == "middleware.head.failed_open":
-        monkeypatch.setattr("adproxy.whole_page.plan_page", break_down)
+        monkeypatch.setattr("adproxy.decision.plan_page", break_down)
     body = encode(PAGE, coding) if coding else PAGE
     tag = f'W/"v1;ap={REVISION}"'
     requests = [
@@ -340,7 +340,7 @@ def test_a7_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
         assert len([message for message in messages if message["type"] == "http.response.start"]) == 1
         if broken > before:
             assert body_of(messages) == body
-    only_of_coded = ("whole_page.decode", "whole_page.encode", "middleware.content_codings")
+    only_of_coded = ("decision.decode", "decision.encode", "middleware.content_codings")
     assert broken or (step in only_of_coded and not coding)
 
 
@@ -450,13 +450,13 @@ def test_f25_a_page_with_very_many_tags_is_rewritten_in_a_thread_however_small(
     filler = b"<wbr>" * 4_000 if what == "tags" else b"<!--" + b"x" * 300_000 + b"-->"
     html = PAGE.replace(b"</body>", filler + b"</body>")
     threads: list[str] = []
-    real = whole_page_module.plan_page
+    real = decision.plan_page
 
     def seen(*given: Any, **named: Any) -> Any:
         threads.append(threading.current_thread().name)
         return real(*given, **named)
 
-    monkeypatch.setattr(whole_page_module, "plan_page", seen)
+    monkeypatch.setattr(decision, "plan_page", seen)
     for sent, where in ((html, "adproxy-rewrite"), (PAGE, "MainThread")):
         headers = [HTML, *([(b"content-encoding", coding.encode())] if coding else [])]
         messages = ask(answering(encode(sent, coding) if coding else sent, headers=headers))

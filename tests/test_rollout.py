@@ -76,7 +76,7 @@ def test_a_dry_run_that_fails_leaves_the_head_as_it_came_too(monkeypatch: pytest
         raise RuntimeError("a bug")
 
     metrics = Metrics()
-    monkeypatch.setattr("adproxy.whole_page.plan_page", fails)
+    monkeypatch.setattr("adproxy.decision.plan_page", fails)
     with serving(middleware(Newspaper(), metrics, dry_run=True), lifespan="off") as server:
         assert is_plain(server.ask("/story"))
     assert value(metrics, "adproxy_pages_total", outcome="failed_open", reason="error") == 1

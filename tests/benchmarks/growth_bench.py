@@ -17,12 +17,14 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench import Bar, picture
 from rewrite_bench import RULES, machine
 from serve_bench import _free_port, _running
 
+from adproxy.decision import decide
 from adproxy.known_pages import KnownPages
 from adproxy.memory import keep_freed_memory
 from adproxy.metrics import Metrics
@@ -79,8 +81,8 @@ def by_size(policy: Policy) -> list[tuple[int, float, float]]:
             for body in (html, bytes(memoryview(html)))
         )
         known = KnownPages(1 << 30, Metrics())
-        new = _best(page.decide)
-        known.remember(page, page.decide())
+        new = _best(partial(decide, page))
+        known.remember(page, decide(page))
         assert known.find(again) is not None
         rows.append((size, new, _best(lambda known=known, again=again: known.find(again))))  # type: ignore[misc]
     return rows
@@ -92,7 +94,7 @@ def by_blocks(policy: Policy) -> list[tuple[int, float]]:
     for blocks in BLOCKS:
         html = page_in_blocks(blocks)
         page = WholePage((html,), "", "text/html", (), policy, "/", b"", "/_adproxy/", 8_000_000, "", None)
-        rows.append((blocks, _best(page.decide)))
+        rows.append((blocks, _best(partial(decide, page))))
     return rows
 
 

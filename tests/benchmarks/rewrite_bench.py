@@ -38,6 +38,7 @@ import adproxy.page.read
 import adproxy.page.sidebars
 import adproxy.rewrite
 from adproxy import charset
+from adproxy.decision import decide
 from adproxy.demo.content import load_articles
 from adproxy.demo.pages import article_page
 from adproxy.known_pages import KnownPages
@@ -154,7 +155,7 @@ def _seen_before(policy: Policy, pages: Sequence[bytes]) -> Work:
 
     for html in pages:
         page = whole(bytes(memoryview(html)))  # a copy: bytes that are the same object would not be compared
-        known.remember(page, page.decide())
+        known.remember(page, decide(page))
     return lambda html: known.find(whole(html))
 
 
