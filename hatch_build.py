@@ -29,6 +29,7 @@ CYTHON = {
     "page/words_native": ("words_native.pyx",),
     "page/ends_native": ("ends_native.pyx",),
     "cells_native": ("cells_native.pyx",),
+    "same_native": ("same_native.pyx",),
 }
 # Modules in Python that are compiled too, and find each other without a look into a dictionary.
 PYTHON = tuple(

@@ -13,6 +13,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from adproxy.same import Matches, Spans, matcher
+
 _SAMPLES: Final = 4
 _SAMPLE_BYTES: Final = 32
 ENTRY_BYTES: Final = 1_024
@@ -103,7 +105,7 @@ class PageCache(Generic[_Outcome]):
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._kept: Kept[tuple[bytes, _Outcome]] = Kept(max_bytes)
+        self._kept: Kept[tuple[Matches, _Outcome]] = Kept(max_bytes)
         self.max_bytes = max_bytes
         self.figures = self._kept.figures
 
@@ -111,16 +113,22 @@ class PageCache(Generic[_Outcome]):
         """The outcome of a body, in as many pieces as it came in; None where it is not known. `asked`: all else that
         it depends on."""
         entry = self._kept.find(_key(asked, pieces))
-        if entry is None or not _are(pieces, entry.value[0]):
+        if entry is None or not entry.value[0](pieces):
             self.figures.misses += 1
             return None
         entry.used = True
         self.figures.hits += 1
         return entry.value[1]
 
-    def put(self, asked: Hashable, body: bytes, outcome: _Outcome, size: int) -> None:
-        """Remember an outcome. `size`: bytes that it takes beside the body."""
-        self._kept.put(_key(asked, (body,)), (body, outcome), len(body) + size)
+    def put(
+        self, asked: Hashable, body: bytes, outcome: _Outcome, size: int, holder: tuple[bytes, Spans] | None = None
+    ) -> None:
+        """Remember an outcome. `size`: bytes that it takes beside the body. `holder`: a part of the outcome in which
+        the body lies, and the spans of it there; the body is kept itself where there is none."""
+        if holder is None:
+            holder = body, ((0, len(body)),)
+            size += len(body)
+        self._kept.put(_key(asked, (body,)), (matcher(*holder), outcome), size)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -161,15 +169,3 @@ def _cut(pieces: Sequence[bytes], start: int) -> bytes:
                 break
         start = max(0, start - len(piece))
     return found
-
-
-def _are(pieces: Sequence[bytes], body: bytes) -> bool:
-    """Whether the pieces are that body, which has their length: joining them would cost more than comparing."""
-    if len(pieces) == 1:
-        return pieces[0] == body
-    at = 0
-    for piece in pieces:
-        if not body.startswith(piece, at):
-            return False
-        at += len(piece)
-    return at == len(body)

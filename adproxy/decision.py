@@ -15,6 +15,7 @@ from adproxy.page.loose import Loose, differences, is_readable, prove
 from adproxy.rewrite import Planned, leave_alone, plan_page, wanted_by, write_page
 from adproxy.rules.per_revision import PerRevision
 from adproxy.rules.ruleset import Policy
+from adproxy.splice import left_of_page
 from adproxy.whole_page import WholePage
 
 MAX_FAILURES = 3
@@ -31,6 +32,8 @@ class Placed:
     plan: Plan
     body: bytes | None
     """As it is to be sent; None where it stays as it came."""
+    spans: tuple[tuple[int, int], ...] = ()
+    """Where the bytes that came are in those that are sent; none where they are not, being compressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +94,17 @@ def decide(whole: WholePage, earlier: Version | None = None, html: bytes | None 
     return Decided(_written(whole, page, planned), Version(page, encoding, planned.facts_alone(), failures=failures))
 
 
-def _written(whole: WholePage, html: bytes, planned: Planned) -> Placed | Skip:
+def _written(whole: WholePage, page: bytes, planned: Planned) -> Placed | Skip:
     result = write_page(
-        html, planned, whole.policy, csp_headers=whole.csp, prefix=whole.prefix, marks_for=whole.marks_for
+        page, planned, whole.policy, csp_headers=whole.csp, prefix=whole.prefix, marks_for=whole.marks_for
     )
     if isinstance(result, Skip):
         return result
     if not result.insertions:
         return Placed(result.plan, None)
-    return Placed(result.plan, encode(result.body, whole.coding) if whole.coding else result.body)
+    if whole.coding:
+        return Placed(result.plan, encode(result.body, whole.coding))
+    return Placed(result.plan, result.body, left_of_page(len(page), result.insertions))
 
 
 def _fitting(earlier: Version, html: bytes, policy: Policy) -> Version | int:

@@ -70,14 +70,15 @@ class KnownPages:
     def remember(self, page: WholePage, decided: Decided) -> Known | Skip:
         """What `decided` says of the page, kept for the next time if the same bytes may come again."""
         outcome: Known | Skip
-        size = 0
+        size, holder = 0, None
         if isinstance(decided.outcome, Skip):
             outcome = decided.outcome
         else:
-            outcome = Known(
-                decided.outcome.body, self._metrics.tally(page.policy, decided.outcome.plan, sent=self._sent)
-            )
-            size = len(outcome.body or b"") + outcome.tally.size
+            body = decided.outcome.body
+            outcome = Known(body, self._metrics.tally(page.policy, decided.outcome.plan, sent=self._sent))
+            size = len(body or b"") + outcome.tally.size
+            if body is not None and decided.outcome.spans:
+                holder = body, decided.outcome.spans
         asked = page.asked() if self._on else None
         if asked is None:
             return outcome
@@ -89,7 +90,7 @@ class KnownPages:
         if decided.version is not None:
             self._versions.put(page.kind(), decided.version, decided.version.size)
         if not decided.carried:
-            self._outcomes.put(asked, page.body, outcome, size)
+            self._outcomes.put(asked, page.body, outcome, size, holder)
         evicted = self._outcomes.figures.evictions + self._versions.figures.evictions - evicted
         if evicted:
             self._metrics.cache_evicted(evicted)

@@ -24,6 +24,20 @@ def splice(html: bytes, insertions: Iterable[Insertion]) -> bytes:
     return b"".join(pieces)
 
 
+def left_of_page(size: int, insertions: Iterable[Insertion]) -> tuple[tuple[int, int], ...]:
+    """Where the bytes of a page of that size are after the splice: starts and ends, ascending, none of them empty."""
+    spans = []
+    done = inserted = 0
+    for insertion in sorted(insertions, key=lambda i: i.offset):
+        if insertion.offset > done:
+            spans.append((done + inserted, insertion.offset + inserted))
+        done = insertion.offset
+        inserted += len(insertion.markup)
+    if size > done:
+        spans.append((done + inserted, size + inserted))
+    return tuple(spans)
+
+
 def unsplice(html: bytes, insertions: Iterable[Insertion]) -> bytes:
     """The inverse: the original, from a spliced page and the insertions that were made (their original offsets).
 

@@ -31,6 +31,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "codings",
             "whole_page",
             "decision",
+            "same",
+            "same_native",
             "cache",
         ),
         *("target", "hops", "peers", "request_head", "beacon", "traffic", "rate_limit", "rollout", "cache_tags"),

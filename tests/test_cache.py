@@ -118,6 +118,17 @@ def test_a_page_put_twice_counts_once() -> None:
     assert (cache.figures.entries, cache.figures.bytes) == (1, 104 + ENTRY_BYTES)
 
 
+def test_a_body_that_lies_in_its_outcome_takes_no_room_of_its_own() -> None:
+    cache: PageCache[bytes] = PageCache(80_000)
+    page, sent = b"page " * 200, b"page " * 100 + b"<slot>" + b"page " * 100
+    cache.put(ASKED, page, sent, len(sent), (sent, [(0, 500), (506, 1_006)]))
+    assert cache.figures.bytes == 1_006 + ENTRY_BYTES
+    assert cache.get(ASKED, [page]) == sent
+    assert cache.get(ASKED, [page[:777], page[777:]]) == sent
+    assert cache.get(ASKED, [sent]) is None
+    assert cache.get(ASKED, [page[:900] + b"P" + page[901:]]) is None
+
+
 def test_cleared_it_knows_nothing_and_holds_nothing() -> None:
     cache: PageCache[str] = PageCache(80_000)
     cache.put(ASKED, b"page", "outcome", 100)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adproxy.model import Insertion
-from adproxy.splice import splice, unsplice
+from adproxy.splice import left_of_page, splice, unsplice
 
 
 def test_each_insertion_stands_at_its_offset_of_the_original() -> None:
@@ -36,6 +36,9 @@ def test_the_inverse_gives_the_original_back(html: bytes, wanted: list[tuple[int
     spliced = splice(html, insertions)
     assert len(spliced) == len(html) + sum(len(markup) for _, markup in wanted)
     assert unsplice(spliced, insertions) == html
+    spans = left_of_page(len(html), insertions)
+    assert b"".join(spliced[start:end] for start, end in spans) == html
+    assert all(start < end for start, end in spans)
 
 
 def test_the_inverse_says_where_an_insertion_is_missing() -> None:

@@ -1,0 +1,102 @@
+# cython: language_level=3, boundscheck=True, wraparound=False, initializedcheck=False
+"""`same` as compiled code."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.string cimport memcmp
+
+cdef extern from *:
+    """
+    #ifndef ADPROXY_SOURCE
+    #define ADPROXY_SOURCE ""
+    #endif
+    #if defined(__GNUC__) || defined(__clang__)
+    #define ADPROXY_FETCH(p) __builtin_prefetch(p)
+    #else
+    #define ADPROXY_FETCH(p) ((void)(p))
+    #endif
+    """
+    const char *ADPROXY_SOURCE
+    void fetch "ADPROXY_FETCH"(const char *) noexcept nogil
+
+SOURCE = ADPROXY_SOURCE.decode()
+"""The SHA-256 of the source that this was made from."""
+
+cdef enum:
+    LINE = 64           # bytes that a processor fetches at once
+    AT_ONCE = 512
+    AHEAD = 4096        # a page of memory: at its end the processor itself stops fetching ahead
+
+
+cdef bint _same(const char *came, const char *kept, Py_ssize_t size) noexcept nogil:
+    """`memcmp`, which is told in advance what it will read: most of it is in no cache of the processor's."""
+    cdef Py_ssize_t at = 0, line = 0
+    while line < AHEAD and line < size:
+        fetch(kept + line)
+        fetch(came + line)
+        line += LINE
+    while at + AT_ONCE <= size:
+        if at + AHEAD + AT_ONCE <= size:
+            line = at + AHEAD
+            while line < at + AHEAD + AT_ONCE:
+                fetch(kept + line)
+                fetch(came + line)
+                line += LINE
+        if memcmp(came + at, kept + at, AT_ONCE) != 0:
+            return False
+        at += AT_ONCE
+    return memcmp(came + at, kept + at, size - at) == 0
+
+
+cdef class Matcher:
+    """`same.pure_matcher`"""
+
+    cdef bytes _holder
+    cdef Py_ssize_t _count
+    cdef Py_ssize_t *_spans     # start, end; start, end; …
+
+    def __cinit__(self, bytes holder not None, spans):
+        cdef Py_ssize_t start, end, done = 0
+        self._holder = holder
+        self._spans = <Py_ssize_t *> PyMem_Malloc(max(1, 2 * len(spans)) * sizeof(Py_ssize_t))
+        if self._spans == NULL:
+            raise MemoryError
+        for start, end in spans:
+            if not done <= start <= end <= PyBytes_GET_SIZE(holder):
+                raise ValueError(f"{start} to {end}, after {done}, of {len(holder)} bytes")
+            self._spans[self._count], self._spans[self._count + 1] = start, end
+            self._count += 2
+            done = end
+
+    def __dealloc__(self):
+        PyMem_Free(self._spans)
+
+    def __call__(self, pieces):
+        cdef const char *held = PyBytes_AS_STRING(self._holder)
+        cdef const char *piece
+        cdef Py_ssize_t span = 0, at = 0, done, left, size
+        cdef bytes came
+        if self._count:
+            at = self._spans[0]
+        for came in pieces:
+            if came is None:
+                raise TypeError("a piece is None; expected bytes")
+            piece, left, done = PyBytes_AS_STRING(came), PyBytes_GET_SIZE(came), 0
+            while left:
+                while span < self._count and at == self._spans[span + 1]:
+                    span += 2
+                    if span < self._count:
+                        at = self._spans[span]
+                if span >= self._count:
+                    return False
+                size = min(left, self._spans[span + 1] - at)
+                if not _same(piece + done, held + at, size):
+                    return False
+                at += size
+                done += size
+                left -= size
+        while span < self._count and at == self._spans[span + 1]:
+            span += 2
+            if span < self._count:
+                at = self._spans[span]
+        return span >= self._count
