@@ -34,7 +34,7 @@ from rewrite_bench import CORPUS, SLOT, corpus, machine, made_pages
 
 PAGES = 20
 CONNECTIONS = 16
-BURST_SECONDS = 2
+BURST_SECONDS = 1
 """Of load for each contender in each round."""
 START_SECONDS = 60.0
 _TICKS = os.sysconf("SC_CLK_TCK")
