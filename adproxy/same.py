@@ -2,7 +2,7 @@
 
 A page that was given slots is kept as it is sent; the bytes that came are in there, all of them and in their order,
 with what was inserted between. So they need no room of their own, and what is compared is what will be sent. Compiled
-code (`same_native.pyx`) does it where adproxy was installed with a compiler at hand: it fetches from memory in advance.
+code (`same_native.pyx`) does it where adproxy was installed with a compiler at hand.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=True, wraparound=False, initializedcheck=False
-"""`same` as compiled code."""
+"""`same` as compiled code. To fetch from memory in advance was tried: the processor does it as well."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -10,43 +10,11 @@ cdef extern from *:
     #ifndef ADPROXY_SOURCE
     #define ADPROXY_SOURCE ""
     #endif
-    #if defined(__GNUC__) || defined(__clang__)
-    #define ADPROXY_FETCH(p) __builtin_prefetch(p)
-    #else
-    #define ADPROXY_FETCH(p) ((void)(p))
-    #endif
     """
     const char *ADPROXY_SOURCE
-    void fetch "ADPROXY_FETCH"(const char *) noexcept nogil
 
 SOURCE = ADPROXY_SOURCE.decode()
 """The SHA-256 of the source that this was made from."""
-
-cdef enum:
-    LINE = 64           # bytes that a processor fetches at once
-    AT_ONCE = 512
-    AHEAD = 4096        # a page of memory: at its end the processor itself stops fetching ahead
-
-
-cdef bint _same(const char *came, const char *kept, Py_ssize_t size) noexcept nogil:
-    """`memcmp`, which is told in advance what it will read: most of it is in no cache of the processor's."""
-    cdef Py_ssize_t at = 0, line = 0
-    while line < AHEAD and line < size:
-        fetch(kept + line)
-        fetch(came + line)
-        line += LINE
-    while at + AT_ONCE <= size:
-        if at + AHEAD + AT_ONCE <= size:
-            line = at + AHEAD
-            while line < at + AHEAD + AT_ONCE:
-                fetch(kept + line)
-                fetch(came + line)
-                line += LINE
-        if memcmp(came + at, kept + at, AT_ONCE) != 0:
-            return False
-        at += AT_ONCE
-    return memcmp(came + at, kept + at, size - at) == 0
-
 
 cdef class Matcher:
     """`same.pure_matcher`"""
@@ -90,7 +58,7 @@ cdef class Matcher:
                 if span >= self._count:
                     return False
                 size = min(left, self._spans[span + 1] - at)
-                if not _same(piece + done, held + at, size):
+                if memcmp(piece + done, held + at, size) != 0:
                     return False
                 at += size
                 done += size
