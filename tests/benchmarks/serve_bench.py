@@ -177,14 +177,15 @@ def contenders(folder: Path, origin: int) -> list[Contender]:
     add("nginx proxy_pass", nginx("pass", ""))
     add("nginx sub_filter", nginx("sub", insert))
     add("nginx sub_filter, gzip", nginx("sub-gzip", squeeze), compressed=True)
-    add("bare relay", relay())
+    # those that are compared stand side by side, for the machine's speed changes
     add("bare relay, memory kept", relay("--keep-memory"))
     if find_spec("pyreqwest") is not None:
         add("bare relay by reqwest, memory kept", relay("--keep-memory", "--client", "pyreqwest"))
+    add("bare relay", relay())
     add("adproxy, left alone", ours("off", off))
     add("adproxy, seen before", ours("warm", one))
-    add("adproxy, seen before, gzip", ours("warm-gzip", one), compressed=True)
     add("adproxy, seen before, 1000 rule sets", ours("many", _many_rules(folder, 1000)))
+    add("adproxy, seen before, gzip", ours("warm-gzip", one), compressed=True)
     add("adproxy, new", ours("cold", one), **cold)
     add("adproxy, new, gzip", ours("cold-gzip", one), compressed=True, **cold)
     return made
