@@ -20,6 +20,9 @@ _SAMPLE_BYTES: Final = 32
 ENTRY_BYTES: Final = 1_024
 """What an entry takes beside what is stored in it: its key, its place in the order, its head."""
 
+_CHANCES: Final = 64
+"""Entries that are spared at once for having been used: tens of thousands may have been, while a request waits."""
+
 _Value = TypeVar("_Value")
 _Outcome = TypeVar("_Outcome")
 
@@ -75,15 +78,17 @@ class Kept(Generic[_Value]):
         figures.bytes += cost
 
     def _make_room(self) -> None:
-        """Ends what is oldest, or makes it the newest; of so many entries in a row one goes."""
+        """Forget one entry: the oldest that was not used, among so many as there is time to look at."""
         key = next(iter(self._entries))
-        oldest = self._entries[key]
-        if oldest.used:
+        for _ in range(_CHANCES):
+            oldest = self._entries[key]
+            if not oldest.used:
+                break
             oldest.used = False
             self._entries.move_to_end(key)
-        else:
-            self.drop(key)
-            self.figures.evictions += 1
+            key = next(iter(self._entries))
+        self.drop(key)
+        self.figures.evictions += 1
 
     def drop(self, key: Hashable) -> None:
         """Forget a key, if it is known."""

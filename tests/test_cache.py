@@ -102,6 +102,19 @@ def test_where_all_were_asked_for_the_oldest_goes() -> None:
     assert kept == [*[None] * gone, *range(gone, 60)]
 
 
+def test_however_many_were_asked_for_few_are_looked_at_to_make_room() -> None:
+    cache: PageCache[int] = PageCache(1_000_000)
+    pages = [b"%04d" % i * 100 for i in range(800)]
+    kept = 0
+    while not cache.figures.evictions:
+        for page in pages[:kept]:
+            cache.get(ASKED, [page])
+        cache.put(ASKED, pages[kept], kept, 1_000)
+        kept += 1
+    assert kept > 300
+    assert [i for i in range(kept) if cache.get(ASKED, [pages[i]]) is None] == [64]
+
+
 def test_one_large_page_does_not_push_out_the_others() -> None:
     cache: PageCache[str] = PageCache(80_000)
     cache.put(ASKED, b"small", "small", 10)

@@ -71,7 +71,7 @@ def contents(root: LexborNode, avoid: tuple[str, ...]) -> Contents | None:
         tag = node.tag or ""
         if tag in SILENT:
             silent.update(_up(node, root, silent))
-        elif tag in _MEDIA and (size := _visible_size(node.attributes, tag)) is not None:
+        elif tag in _MEDIA and (size := visible_size(node.attributes, tag)) is not None:
             for mem_id in _up(node, root, media):
                 media[mem_id] = size
         if tag in ads.TAGS:
@@ -103,7 +103,7 @@ def _up(node: LexborNode, root: LexborNode, found: Container[int]) -> list[int]:
     return ids
 
 
-def _visible_size(attributes: Mapping[str, str | None], tag: str) -> Size | None:
+def visible_size(attributes: Mapping[str, str | None], tag: str) -> Size | None:
     """The size that a medium's attributes say; None for one that nobody looks at."""
     width, height = _pixels(attributes.get("width")), _pixels(attributes.get("height"))
     if (width is not None and width <= _SMALL) or (height is not None and height <= _SMALL and tag != "audio"):

@@ -14,6 +14,7 @@ from adproxy.labels import is_label
 from adproxy.model import Anchor, BlockKind, Reason, Spot
 from adproxy.page import ads
 from adproxy.page.blocks import Outline, is_hidden
+from adproxy.page.contents import visible_size
 from adproxy.page.names import Says, says, tokens
 from adproxy.page.stride import Ordinary, step, stride_past
 from adproxy.page.tree import Tree, holds_words
@@ -124,7 +125,8 @@ def _look(start: LexborNode | None, *, forward: bool) -> _Side:
                     return _Side(words, media, heading, lead_in)
                 classes = attributes.get("class") or ""
             enter = tag not in _MEDIA and not (classes and says(classes, "") & Says.EMBED)
-            media = media or (not enter and words < 2)
+            if not enter and words < 2 and not media:
+                media = visible_size(at.attributes, tag) is not None  # an icon or a pixel crowds nobody
         at, text, left = _stride(at, enter, forward, left)
     return _Side(None, media, heading, lead_in)
 
