@@ -143,8 +143,13 @@ def _many_rules(folder: Path, count: int) -> Path:
     return many
 
 
-def contenders(folder: Path, origin: int) -> list[Contender]:
-    """Everybody who takes part."""
+def _origin(folder: Path, name: str, port: int, root: Path) -> list[str]:
+    """The command of an nginx that has the pages of a folder itself."""
+    return _nginx(folder, name, port, f"root {root}; gzip_static on;", http="etag on; charset utf-8;")
+
+
+def contenders(folder: Path, origin: int, root: Path) -> list[Contender]:
+    """Everybody who takes part. `origin`: the port of the site; `root`: its pages."""
     one = folder / "one.yaml"
     one.write_text("version: 1\nsite: ours\nuse: [news]\n", encoding="utf-8")
     off = folder / "off.yaml"
@@ -174,6 +179,7 @@ def contenders(folder: Path, origin: int) -> list[Contender]:
         program = str(Path(__file__).with_name("bare_relay.py"))
         return lambda port: [sys.executable, program, str(port), str(origin), *options]
 
+    add("the origin, with nothing before it", lambda port: _origin(folder, "direct", port, root))
     add("nginx proxy_pass", nginx("pass", ""))
     add("nginx sub_filter", nginx("sub", insert))
     add("nginx sub_filter, gzip", nginx("sub-gzip", squeeze), compressed=True)
@@ -283,11 +289,11 @@ def measure(folder: Path, pages: Sequence[bytes], seconds: float, tell: Callable
         (root / f"{name}.gz").write_bytes(gzip.compress(page, 6))
     ours, theirs = (0, 1) if (os.cpu_count() or 1) > 1 else (0, 0)
     origin = _free_port()
-    command = _nginx(folder, "origin", origin, f"root {root}; gzip_static on;", http="etag on; charset utf-8;")
+    command = _origin(folder, "origin", origin, root)
     scripts = {flag: _script(folder, names, compressed=flag) for flag in (False, True)}
     with contextlib.ExitStack() as running:
         running.enter_context(_running(command, origin, theirs, {}))
-        entered = contenders(folder, origin)
+        entered = contenders(folder, origin, root)
         for contender in entered:
             tell(f"starting {contender.name}")
             contender.process = running.enter_context(
