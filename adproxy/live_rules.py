@@ -259,7 +259,7 @@ class _Contents:
 
     def _of(self, name: str) -> str:
         try:
-            found = os.stat(name)  # noqa: PTH116
+            found = os.stat(name)  # noqa: PTH116  (as in `_own_files`)
             if not stat.S_ISREG(found.st_mode):
                 return "not a file"  # opening a pipe would wait for its writer
             # nobody can write to a file, or put another in its place, and leave all of these as they are

@@ -18,7 +18,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import partial
 from typing import Any, Literal, cast
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -107,9 +106,7 @@ def together(values: Sequence[tuple[Any, float]]) -> Callable[[], None]:
     make = getattr(type(values[0][0]), "together", None)
     if make is not None:
         return cast(Callable[[], None], make(values))
-    each: list[tuple[Callable[[float], None], float]] = [(value.inc, amount) for value, amount in values]
-    if len(each) == 1:
-        return partial(each[0][0], each[0][1])
+    each = [(value.inc, amount) for value, amount in values]
 
     def add() -> None:
         for inc, amount in each:

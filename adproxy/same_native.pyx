@@ -16,12 +16,13 @@ cdef extern from *:
 SOURCE = ADPROXY_SOURCE.decode()
 """The SHA-256 of the source that this was made from."""
 
+
 cdef class Matcher:
     """`same.pure_matcher`"""
 
     cdef bytes _holder
     cdef Py_ssize_t _count
-    cdef Py_ssize_t *_spans     # start, end; start, end; …
+    cdef Py_ssize_t *_spans     # start, end; start, end; …; none of them empty
 
     def __cinit__(self, bytes holder not None, spans):
         cdef Py_ssize_t start, end, done = 0
@@ -32,8 +33,9 @@ cdef class Matcher:
         for start, end in spans:
             if not done <= start <= end <= PyBytes_GET_SIZE(holder):
                 raise ValueError(f"{start} to {end}, after {done}, of {len(holder)} bytes")
-            self._spans[self._count], self._spans[self._count + 1] = start, end
-            self._count += 2
+            if start < end:
+                self._spans[self._count], self._spans[self._count + 1] = start, end
+                self._count += 2
             done = end
 
     def __dealloc__(self):
@@ -51,11 +53,7 @@ cdef class Matcher:
                 raise TypeError("a piece is None; expected bytes")
             piece, left, done = PyBytes_AS_STRING(came), PyBytes_GET_SIZE(came), 0
             while left:
-                while span < self._count and at == self._spans[span + 1]:
-                    span += 2
-                    if span < self._count:
-                        at = self._spans[span]
-                if span >= self._count:
+                if span == self._count:
                     return False
                 size = min(left, self._spans[span + 1] - at)
                 if memcmp(piece + done, held + at, size) != 0:
@@ -63,8 +61,8 @@ cdef class Matcher:
                 at += size
                 done += size
                 left -= size
-        while span < self._count and at == self._spans[span + 1]:
-            span += 2
-            if span < self._count:
-                at = self._spans[span]
-        return span >= self._count
+                if at == self._spans[span + 1]:
+                    span += 2
+                    if span < self._count:
+                        at = self._spans[span]
+        return span == self._count

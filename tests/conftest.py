@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +27,15 @@ def missing(what: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(what)
     pytest.skip(what)
+
+
+def compiled_module(name: str) -> ModuleType:
+    """A module of adproxy's that is compiled; the test that asks is skipped where there is none."""
+    try:
+        return importlib.import_module(f"adproxy.{name}")
+    except ImportError:
+        missing(f"{name} is not compiled: a C compiler and Python's headers, then make .venv/product")
+        pytest.fail("not reached")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from conftest import missing
+from conftest import compiled_module
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,13 +26,7 @@ def doubles(count: int = 32) -> memoryview[float]:
 
 
 def native() -> ModuleType:
-    """The compiled module; the test that asks is skipped where there is none."""
-    try:
-        from adproxy import cells_native
-    except ImportError:
-        missing("counting is not compiled: a C compiler and Python's headers, then make .venv/product")
-        pytest.fail("not reached")
-    return cells_native
+    return compiled_module("cells_native")
 
 
 @given(added=st.lists(st.tuples(st.integers(0, 31), AMOUNTS), max_size=12), times=st.integers(1, 3))

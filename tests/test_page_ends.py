@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import missing
+from conftest import compiled_module
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from soup import pages
@@ -160,12 +160,8 @@ def test_what_is_no_well_formed_tag_has_no_end(html: bytes) -> None:
 
 def native() -> ends.Search:
     """The compiled search; skips the test where nothing could be compiled."""
-    try:
-        from adproxy.page import ends_native
-    except ImportError:
-        missing("the search for ends is not compiled: a C compiler and Python's headers, then make .venv/product")
-        pytest.fail("not reached")
-    return ends_native.Ends(ends.TRAITS, ends.is_balanced, ends._behind_svg)
+    search: ends.Search = compiled_module("page.ends_native").Ends(ends.TRAITS, ends.is_balanced, ends._behind_svg)
+    return search
 
 
 TAGS = """<p> </p> <P > </p\t> <p/> </p/> <div> </div> <h2> </h2> <h3> </h3> <table> </table> <tr> <td> </td> <x-y>

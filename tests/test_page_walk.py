@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from conftest import missing
+from conftest import compiled_module
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser, LexborNode
@@ -44,13 +44,7 @@ PIECES = st.sampled_from([*NAMES.split(), *(f"<{tag}>" for tag in ATTRIBUTES.rep
 
 
 def native() -> ModuleType:
-    """The compiled module; the test that asks is skipped where there is none."""
-    try:
-        from adproxy.page import walk_native
-    except ImportError:
-        missing("the walk is not compiled: a C compiler and Python's headers, then make .venv/product")
-        pytest.fail("not reached")
-    return walk_native
+    return compiled_module("page.walk_native")
 
 
 def compiled(lists: Lists) -> Find:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from conftest import missing
+from conftest import compiled_module
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,13 +21,7 @@ BODIES = st.one_of(st.binary(max_size=60), st.integers(0, len(LARGE)).map(lambda
 
 
 def native() -> ModuleType:
-    """The compiled module; the test that asks is skipped where there is none."""
-    try:
-        from adproxy import same_native
-    except ImportError:
-        missing("comparing is not compiled: a C compiler and Python's headers, then make .venv/product")
-        pytest.fail("not reached")
-    return same_native
+    return compiled_module("same_native")
 
 
 class Both:
