@@ -194,6 +194,12 @@ def gives_nothing_up(headers: RawHeaders) -> bool:
     return failed_open(headers, _EPOCH) == list(headers)
 
 
+def sent_ahead(headers: RawHeaders, now: datetime, *, vary_everywhere: bool = False) -> HeaderList:
+    """The header list of a page whose head is sent before it is known what becomes of its body: without what only the
+    whole body could tell, and with the lifetimes of a page whose slots may be missing; `now` as in `failed_open`."""
+    return failed_open(head_of_page(headers, vary_everywhere=vary_everywhere), now)
+
+
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 """Before all dates, so that every ``Expires`` counts as long."""
 

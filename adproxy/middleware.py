@@ -34,13 +34,13 @@ from adproxy.decision import Decided, decide, decoded
 from adproxy.eligibility import RawHeaders, content_codings, deciding_field, request_skip, response_skip, said, values
 from adproxy.errors import SettingsError
 from adproxy.funnel import Funnel
+from adproxy.head_start import HeadStart, head_start
 from adproxy.impressions import PATHS, Impressions, events_in, impressions_in
 from adproxy.known_pages import Known, KnownPages
 from adproxy.live_rules import LiveRules
 from adproxy.metrics import OTHER, Metrics
 from adproxy.model import Plan, Skip, SkipReason
 from adproxy.own_paths import Answer, OwnPaths
-from adproxy.page.tree import before_body
 from adproxy.quarantine import Hands
 from adproxy.rewrite_pool import RewritePool
 from adproxy.rollout import takes_part
@@ -358,14 +358,16 @@ class _Exchange:
         self._size = 0
         self._since = 0.0
         """When the answer's head came."""
-        self._ahead = 0
-        """Bytes of the page that were sent before it was complete, with its head."""
+        self._ahead: HeadStart | None = None
+        """How far the page went ahead; None where it does not."""
         self._passing = False
         self._swallowing = False
         """The page was sent changed: what may still come (trailers) was about the bytes that it replaced."""
         self._turn = asyncio.Lock()
         """The application's messages and the deadline take turns."""
         self._timer: asyncio.TimerHandle | None = None
+        """Of the deadline."""
+        self._ahead_timer: asyncio.TimerHandle | None = None
         self._late: list[asyncio.Task[None]] = []
         """What the timers began."""
 
@@ -400,8 +402,7 @@ class _Exchange:
 
     async def end(self) -> None:
         """The application has returned or failed: nothing may fire any more, and what is held is given back."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop()
         self._forget()
         for late in self._late:
             if not late.done():
@@ -412,10 +413,12 @@ class _Exchange:
                 log.debug("sending a page before it was complete failed", exc_info=problem)
 
     async def _begin(self, start: Message) -> None:
-        early, most = self._settings.early_seconds, self._settings.buffer_seconds
         try:
             passing = self._head_to_pass(start)
-            goes_ahead = passing is None and 0 < early < most and head.gives_nothing_up(start["headers"])
+            ahead = None
+            if passing is None:
+                plain = self._judgement.plain
+                ahead = head_start(self._settings, start["headers"], time.perf_counter(), plain=plain)
         except Exception as problem:
             self._middleware.log_failure(self._path, problem)
             self._since = time.perf_counter()
@@ -424,12 +427,8 @@ class _Exchange:
         if passing is not None:
             await self._pass(passing)
             return
-        self._start, self._since = start, time.perf_counter()
-        loop = asyncio.get_running_loop()
-        if goes_ahead:
-            self._timer = loop.call_later(early, self._on_early)
-        else:
-            self._timer = loop.call_later(most, self._on_deadline)
+        self._start, self._since, self._ahead = start, time.perf_counter(), ahead
+        self._timer = asyncio.get_running_loop().call_later(self._settings.buffer_seconds, self._on_deadline)
 
     def _head_to_pass(self, start: Message) -> Message | None:
         """The head of an answer whose body is not touched; None for a page that is to be held."""
@@ -472,9 +471,12 @@ class _Exchange:
                 await self._release(start, Skip(SkipReason.TOO_LARGE, f"{self._size} bytes"), more)
                 return
         if more:
+            if self._ahead is not None:
+                self._ahead.came(time.perf_counter())
+                if self._ahead_timer is None:
+                    self._watch(self._ahead)
             return
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop()
         outcome = await self._decide(start)
         if isinstance(outcome, Skip):
             await self._release(start, outcome, False)
@@ -561,7 +563,7 @@ class _Exchange:
             start.pop("trailers", None)
         self._forget()
         await self._first(start)
-        await self._send({"type": "http.response.body", "body": body[self._ahead :]})
+        await self._send({"type": "http.response.body", "body": self._rest(body)})
         known.tally.count()
 
     async def _release(self, start: Message, skip: Skip, more: bool | None) -> None:
@@ -571,41 +573,77 @@ class _Exchange:
         if skip.fail_open and not self._judgement.plain:
             start = {**start, "headers": _open(start["headers"])}
         self._passing = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop()
         self._forget()
         self._middleware.count(self._method, self._policy.site, start["headers"], skip)
         await self._first(start)
-        body = body[self._ahead :]
+        body = self._rest(body)
         if body or more is not None:
             await self._send({"type": "http.response.body", "body": body, "more_body": more is not False})
 
     async def _first(self, start: Message) -> None:
-        if self._ahead:
-            return  # went ahead
+        if self._ahead is None or not self._ahead.size:
+            await self._sent_first(start)
+
+    async def _sent_first(self, start: Message) -> None:
         self._middleware.metrics.observe_added_first_byte(time.perf_counter() - self._since)
         await self._send(start)
+
+    def _rest(self, body: bytes) -> bytes:
+        return body[self._ahead.size :] if self._ahead is not None else body
+
+    def _stop(self) -> None:
+        for timer in (self._timer, self._ahead_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _forget(self) -> None:
         self._middleware.held.give(self._size)
         self._size = 0
         self._chunks.clear()
 
-    def _on_early(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._settings.buffer_seconds - self._settings.early_seconds, self._on_deadline)
-        self._late.append(loop.create_task(self._send_ahead()))
+    def _watch(self, ahead: HeadStart) -> None:
+        """Look after the part of the page that can go ahead when it is due."""
+        self._ahead_timer, due = None, ahead.due()
+        if due is not None:
+            wait = due - time.perf_counter()
+            self._ahead_timer = asyncio.get_running_loop().call_later(max(0.0, wait), self._on_ahead, ahead)
 
-    async def _send_ahead(self) -> None:
+    def _on_ahead(self, ahead: HeadStart) -> None:
+        due = ahead.due()
+        if due is None or due > time.perf_counter():
+            self._watch(ahead)  # more came in the meantime
+        else:
+            self._ahead_timer = None
+            self._late.append(asyncio.get_running_loop().create_task(self._send_ahead(ahead)))
+
+    async def _send_ahead(self, ahead: HeadStart) -> None:
         """Send what came so far of a page up to where its body begins: nothing is ever inserted before that."""
         async with self._turn:
             if self._start is None or self._passing or self._swallowing:
                 return
-            ready = before_body(b"".join(self._chunks))
-            if ready:
-                await self._first(self._start)
-                self._ahead = len(ready)
-                await self._send({"type": "http.response.body", "body": ready, "more_body": True})
+            started = ahead.size > 0
+            try:
+                start = self._start if started else self._head_ahead(self._start)
+                ready = ahead.take(self._chunks, time.perf_counter())
+            except Exception as problem:
+                self._middleware.log_failure(self._path, problem)
+                return  # nothing went ahead: the page is decided as any other
+            if not ready:
+                return
+            if not started:
+                await self._sent_first(start)
+            await self._send({"type": "http.response.body", "body": ready, "more_body": True})
+
+    def _head_ahead(self, start: Message) -> Message:
+        """The head of a page that is sent before it is decided."""
+        if self._judgement.plain:
+            return start
+        everywhere = self._settings.vary_everywhere
+        return {
+            **start,
+            "headers": self._tagged(head.sent_ahead(start["headers"], datetime.now(UTC), vary_everywhere=everywhere)),
+        }
 
     def _on_deadline(self) -> None:
         self._late.append(asyncio.get_running_loop().create_task(self._release_late()))

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
             "s",
         ),
     ] = 5.0
-    early_seconds: Annotated[
+    ahead_seconds: Annotated[
         float,
         Field(ge=0, le=60),
         About(
@@ -102,6 +102,17 @@ class Settings(BaseSettings):
             "s",
         ),
     ] = 0.1
+    early_seconds: Annotated[
+        float,
+        Field(ge=0, le=60),
+        About(
+            "When no byte of a page came for so long, its head is sent ahead in any case, unless it is compressed; "
+            "0: never. Worth setting, to 0.002 for example, where the origin is slow in the body.",
+            "Besides the status: a page that went ahead has no `ETag`, `Last-Modified` or `Content-Length`, and "
+            "caches keep it for a minute at most.",
+            "s",
+        ),
+    ] = 0.0
     rewrite_seconds: Annotated[
         float,
         Field(gt=0, le=60),

@@ -303,7 +303,7 @@ def test_a7_a_bug_in_the_rewrite_gives_the_original_counted_and_logged_once(
 
 STEPS = ["policy_for", "request_skip", "deciding_field", "response_skip", "content_codings", "head.forward"]
 STEPS += ["head.forward_unsafe", "head.planned", "head.not_modified", "head.head_of_page", "head.vary"]
-STEPS += ["said", "head.failed_open", "head.gives_nothing_up", "WholePage", "decide", "decoded"]
+STEPS += ["said", "head.failed_open", "head_start", "head.gives_nothing_up", "WholePage", "decide", "decoded"]
 OF_THE_PAGE = ["sniff", "decode", "plan_page", "write_page", "encode"]
 
 

@@ -471,7 +471,7 @@ def test_c15_a_slow_pages_head_goes_ahead_and_the_page_still_gets_its_slots() ->
 
     with (
         origin(slowly, keep=False) as site,
-        proxied(site.url, early_seconds=0.05) as server,
+        proxied(site.url, ahead_seconds=0.05) as server,
         server.connect() as connection,
     ):
         connection.sendall(b"GET /slow HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
@@ -505,7 +505,7 @@ def test_a_head_that_would_give_something_up_waits(field: bytes) -> None:
 
     with (
         origin(slowly, keep=False) as site,
-        proxied(site.url, early_seconds=0.02) as server,
+        proxied(site.url, ahead_seconds=0.02) as server,
         server.connect() as connection,
     ):
         connection.sendall(b"GET /slow HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")

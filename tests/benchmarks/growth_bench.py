@@ -118,14 +118,17 @@ def by_rule_sets(brief: bool = False) -> list[tuple[int, float]]:
 
 
 @contextlib.asynccontextmanager
-async def slow_origin(html: bytes) -> AsyncIterator[int]:
-    """The port of an origin that sends the page's head at once and its body after a pause."""
+async def slow_origin(html: bytes, *, validated: bool = False) -> AsyncIterator[int]:
+    """The port of an origin that sends the page's head at once and its body after a pause; `validated`: with a length
+    and a tag."""
     cut = html.index(b"<body>")
+    more = b'Content-Length: %d\r\nETag: "1"\r\n' % len(html) if validated else b""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n%sConnection: close\r\n\r\n" % more
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + html[:cut])
+            writer.write(head + html[:cut])
             await writer.drain()
             await asyncio.sleep(PAUSE_SECONDS)
             writer.write(html[cut:])
@@ -152,8 +155,8 @@ async def ask(port: int) -> tuple[float, bytes]:
 
 
 @contextlib.contextmanager
-def proxy(upstream: int, early: float, home: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """A worker of adproxy in front of the origin: its port and its processes."""
+def proxy(upstream: int, home: Path, **options: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A worker of adproxy with these settings in front of the origin: its port and its processes."""
     port = _free_port()
     command = [sys.executable, "-m", "adproxy", "serve", "--upstream", f"http://127.0.0.1:{upstream}", "--workers", "1"]
     command += [
@@ -166,7 +169,7 @@ def proxy(upstream: int, early: float, home: Path) -> Iterator[tuple[int, subpro
         "--rules",
         str(RULES),
     ]
-    more = {"ADPROXY_EARLY_SECONDS": str(early), "ADPROXY_UPSTREAM_CONNECTIONS": "6000"}
+    more = {**options, "ADPROXY_UPSTREAM_CONNECTIONS": "6000"}
     more |= {"ADPROXY_MAX_REQUESTS": "6000", "ADPROXY_MAX_REQUESTS_OF_READER": "6000"}
     with _running(command, port, 0, more) as process:
         yield port, process
@@ -184,20 +187,28 @@ def _memory(process: subprocess.Popen[bytes]) -> int:
     return max(peaks)
 
 
-async def first_bytes(early: Sequence[float]) -> list[tuple[str, float]]:
+_WAITS: tuple[tuple[str, dict[str, str], bool], ...] = (
+    ("nothing goes ahead", {"ADPROXY_AHEAD_SECONDS": "0"}, False),
+    ("by default", {}, False),
+    ("by default, with length and tag", {}, True),
+    ("ADPROXY_EARLY_SECONDS=0.002, the same", {"ADPROXY_EARLY_SECONDS": "0.002"}, True),
+)
+"""Name, settings, and whether the origin's page has a length and a tag."""
+
+
+async def first_bytes(brief: bool) -> list[tuple[str, float]]:
     """Who, and the median of milliseconds."""
-    rows = []
-    async with slow_origin(page_of(100_000)) as origin:
-        for wait in (None, *early):
-            with tempfile.TemporaryDirectory() as home:
-                with contextlib.ExitStack() as running:
-                    port = origin if wait is None else running.enter_context(proxy(origin, wait, Path(home)))[0]
-                    await asyncio.sleep(2 if wait is not None else 0)
-                    found = [await ask(port) for _ in range(7)]
-                if wait is not None and not all(b"data-adproxy-slot" in body for _, body in found):
-                    raise SystemExit("growth_bench: a page came without its slots")
-                who = "the origin itself" if wait is None else f"adproxy, ADPROXY_EARLY_SECONDS={wait:g}"
-                rows.append((who, statistics.median(waited for waited, _ in found)))
+    html = page_of(100_000)
+    async with slow_origin(html) as origin:
+        rows = [("the origin itself", statistics.median([(await ask(origin))[0] for _ in range(7)]))]
+    for name, options, validated in () if brief else _WAITS:
+        async with slow_origin(html, validated=validated) as origin:
+            with tempfile.TemporaryDirectory() as home, proxy(origin, Path(home), **options) as (port, _):
+                await asyncio.sleep(2)
+                found = [await ask(port) for _ in range(7)]
+        if not all(b"data-adproxy-slot" in body for _, body in found):
+            raise SystemExit("growth_bench: a page came without its slots")
+        rows.append((f"adproxy: {name}", statistics.median(waited for waited, _ in found)))
     return rows
 
 
@@ -207,7 +218,10 @@ async def at_once(most: int) -> list[tuple[int, float, int, float]]:
     rows = []
     async with slow_origin(page_of(100_000)) as origin:
         for count in (count for count in AT_ONCE if count <= most):
-            with tempfile.TemporaryDirectory() as home, proxy(origin, 0, Path(home)) as (port, process):
+            with (
+                tempfile.TemporaryDirectory() as home,
+                proxy(origin, Path(home), ADPROXY_AHEAD_SECONDS="0") as (port, process),
+            ):
                 await asyncio.sleep(2)
                 await ask(port)
                 idle = _memory(process)
@@ -245,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         [(f"{n:,} paragraphs", us, f"{us:,.0f} us, {us / n:.1f} each") for n, us in by_blocks(policy)],
     )
     part("To find a page's rules", [(f"{n:,} rule sets", us, f"{us:.2f} us") for n, us in by_rule_sets(options.brief)])
-    waits = asyncio.run(first_bytes(() if options.brief else (0, 0.1, 0.002)))
+    waits = asyncio.run(first_bytes(options.brief))
     part(f"First byte of a page that pauses for {PAUSE_SECONDS:g} s", [(who, ms, f"{ms:.1f} ms") for who, ms in waits])
     crowds = asyncio.run(at_once(options.at_once))
     bars = [
