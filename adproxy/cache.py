@@ -1,9 +1,9 @@
 """Pages that were decided before: the same bytes, asked for in the same way, get the same answer at once.
 
-A page is found by what its outcome depends on beside its bytes, their length and a few samples of them, and is believed
-only if all its bytes are the same. Samples alone would let an author forge what readers of another page get; a hash of
-all bytes costs more than comparing them (for 110 KB, on an AMD EPYC core: BLAKE2b 135 us, SHA-256 78 us, SipHash 45 us,
-comparing 4 us). Who writes pages with the same samples makes them evict each other, and nothing else.
+A page is found by what its outcome depends on beside its bytes, and by their length, and is believed only if all its
+bytes are the same. A hash of all bytes costs more than comparing them (for 110 KB, on an AMD EPYC core: BLAKE2b 135 us,
+SHA-256 78 us, SipHash 45 us, comparing 4 us), and samples of them cost more than they tell: each lies where no
+processor's cache has been. Pages of one length at one address make each other be forgotten, and nothing else.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Final, Generic, TypeVar
 
 from adproxy.same import Matches, Spans, matcher
 
-_SAMPLES: Final = 4
-_SAMPLE_BYTES: Final = 32
+_WAYS: Final = 4
+"""So many bodies of one length are remembered of what is asked for in one way."""
 ENTRY_BYTES: Final = 1_024
 """What an entry takes beside what is stored in it: its key, its place in the order, its head."""
 
@@ -117,13 +117,15 @@ class PageCache(Generic[_Outcome]):
     def get(self, asked: Hashable, pieces: Sequence[bytes]) -> _Outcome | None:
         """The outcome of a body, in as many pieces as it came in; None where it is not known. `asked`: all else that
         it depends on."""
-        entry = self._kept.find(_key(asked, pieces))
-        if entry is None or not entry.value[0](pieces):
-            self.figures.misses += 1
-            return None
-        entry.used = True
-        self.figures.hits += 1
-        return entry.value[1]
+        length = sum(map(len, pieces)) if len(pieces) != 1 else len(pieces[0])
+        for way in range(_WAYS):
+            entry = self._kept.find((asked, length, way))
+            if entry is not None and entry.value[0](pieces):
+                entry.used = True
+                self.figures.hits += 1
+                return entry.value[1]
+        self.figures.misses += 1
+        return None
 
     def put(
         self, asked: Hashable, body: bytes, outcome: _Outcome, size: int, holder: tuple[bytes, Spans] | None = None
@@ -133,44 +135,22 @@ class PageCache(Generic[_Outcome]):
         if holder is None:
             holder = body, ((0, len(body)),)
             size += len(body)
-        self._kept.put(_key(asked, (body,)), (matcher(*holder), outcome), size)
+        self._kept.put(self._place(asked, body), (matcher(*holder), outcome), size)
+
+    def _place(self, asked: Hashable, body: bytes) -> Hashable:
+        """The key for a body: where it is kept already, or else one that is free, or that nobody asked for since."""
+        keys = [(asked, len(body), way) for way in range(_WAYS)]
+        free = unused = None
+        for key in reversed(keys):
+            entry = self._kept.find(key)
+            if entry is None:
+                free = key
+            elif entry.value[0]((body,)):
+                return key
+            elif not entry.used:
+                unused = key
+        return free or unused or keys[0]
 
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()
-
-
-def _key(asked: Hashable, pieces: Sequence[bytes]) -> Hashable:
-    if len(pieces) == 1 and len(pieces[0]) >= _SAMPLES * _SAMPLE_BYTES:
-        return _key_of_whole(asked, pieces[0])
-    length = sum(map(len, pieces))
-    step = max(1, length // _SAMPLES)
-    samples = [_cut(pieces, at) for at in range(step // 2, length, step)[:_SAMPLES]]
-    return asked, length, *samples
-
-
-def _key_of_whole(asked: Hashable, body: bytes) -> Hashable:
-    """The same for a body in one piece, without a list."""
-    length = len(body)
-    step = length // _SAMPLES
-    at = step // 2
-    return (
-        asked,
-        length,
-        body[at : at + _SAMPLE_BYTES],
-        body[at + step : at + step + _SAMPLE_BYTES],
-        body[at + 2 * step : at + 2 * step + _SAMPLE_BYTES],
-        body[at + 3 * step : at + 3 * step + _SAMPLE_BYTES],
-    )
-
-
-def _cut(pieces: Sequence[bytes], start: int) -> bytes:
-    """A sample of what the pieces are together."""
-    found = b""
-    for piece in pieces:
-        if start < len(piece):
-            found += piece[start : start + _SAMPLE_BYTES - len(found)]
-            if len(found) == _SAMPLE_BYTES:
-                break
-        start = max(0, start - len(piece))
-    return found

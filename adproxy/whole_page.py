@@ -76,8 +76,8 @@ class WholePage:
         return self
 
     def asked(self) -> Hashable | None:
-        """All that the outcome depends on beside the body. None where that can't be told: a policy that was made by
-        hand has no revision."""
+        """All that the outcome depends on beside the body, `prefix` and `limit`, which are the same for all pages that
+        are remembered in one place. None where that can't be told: a policy that was made by hand has no revision."""
         if not self.policy.revision:
             return None
         return (
@@ -87,8 +87,6 @@ class WholePage:
             self.coding,
             self.content_type,
             self.csp,
-            self.prefix,
-            self.limit,
             self.variant,
             self.marks_for is None,
         )

@@ -58,11 +58,11 @@ def test_a_body_is_found_in_whatever_pieces_it_comes(body: bytes, cuts: list[int
         assert cache.get(ASKED, in_pieces(body[:-1])) is None
 
 
-def test_who_writes_a_page_that_looks_alike_where_it_is_sampled_poisons_nothing() -> None:
+def test_who_writes_a_page_that_looks_nearly_alike_poisons_nothing() -> None:
     cache: PageCache[str] = PageCache(1 << 20)
     page = bytearray(random.Random(1).randbytes(10_000))
     cache.put(ASKED, bytes(page), "the site's", 9)
-    for at in range(len(page)):  # whatever is sampled: one byte of all
+    for at in range(len(page)):
         forged = bytes(page[:at]) + bytes([page[at] ^ 1]) + bytes(page[at + 1 :])
         assert cache.get(ASKED, [forged]) is None
         cache.put(ASKED, forged, "the author's", 9)
@@ -93,10 +93,10 @@ def test_where_all_were_asked_for_the_oldest_goes() -> None:
     cache: PageCache[int] = PageCache(100_000)
     pages = [b"%02d" % i * 100 for i in range(60)]
     for i, page in enumerate(pages):
-        cache.put(ASKED, page, i, 1_000)
-        for earlier in pages[: i + 1]:
-            cache.get(ASKED, [earlier])
-    kept = [cache.get(ASKED, [page]) for page in pages]
+        cache.put(i, page, i, 1_000)
+        for j, earlier in enumerate(pages[: i + 1]):
+            cache.get(j, [earlier])
+    kept = [cache.get(i, [page]) for i, page in enumerate(pages)]
     gone = kept.count(None)
     assert gone == cache.figures.evictions > 0
     assert kept == [*[None] * gone, *range(gone, 60)]
@@ -107,12 +107,12 @@ def test_however_many_were_asked_for_few_are_looked_at_to_make_room() -> None:
     pages = [b"%04d" % i * 100 for i in range(800)]
     kept = 0
     while not cache.figures.evictions:
-        for page in pages[:kept]:
-            cache.get(ASKED, [page])
-        cache.put(ASKED, pages[kept], kept, 1_000)
+        for i, page in enumerate(pages[:kept]):
+            cache.get(i, [page])
+        cache.put(kept, pages[kept], kept, 1_000)
         kept += 1
     assert kept > 300
-    assert [i for i in range(kept) if cache.get(ASKED, [pages[i]]) is None] == [64]
+    assert [i for i in range(kept) if cache.get(i, [pages[i]]) is None] == [64]
 
 
 def test_one_large_page_does_not_push_out_the_others() -> None:
@@ -129,6 +129,26 @@ def test_a_page_put_twice_counts_once() -> None:
         cache.put(ASKED, b"page", outcome, 100)
     assert cache.get(ASKED, [b"page"]) == "second"
     assert (cache.figures.entries, cache.figures.bytes) == (1, 104 + ENTRY_BYTES)
+
+
+def test_pages_of_one_length_at_one_address_are_told_apart() -> None:
+    cache: PageCache[int] = PageCache(80_000)
+    pages = [b"page %d" % i for i in range(4)]
+    for _ in range(2):
+        for i, page in enumerate(pages):
+            cache.put(ASKED, page, i, 100)
+    assert cache.figures.entries == 4
+    assert [cache.get(ASKED, [page]) for page in pages] == [0, 1, 2, 3]
+
+
+def test_of_too_many_of_them_those_that_are_asked_for_stay() -> None:
+    cache: PageCache[int] = PageCache(80_000)
+    for i in range(200):
+        cache.put(ASKED, b"page %3d" % i, i, 100)
+        for asked_for in (1, 2):
+            if i >= asked_for:
+                assert cache.get(ASKED, [b"page %3d" % asked_for]) == asked_for
+    assert cache.figures.entries == 4
 
 
 def test_a_body_that_lies_in_its_outcome_takes_no_room_of_its_own() -> None:
