@@ -155,6 +155,13 @@ def test_a_paragraph_has_the_flags_of_its_text(html: str, flag: int) -> None:
     assert block.flags & flag
 
 
+def test_a_list_leads_on_where_its_last_item_ends_in_a_colon() -> None:
+    items = "<li>At first there was this.</li><li>{}</li>"
+    leads_on, ends = between(f"<ol>{items.format('Then, in this order:')}</ol><ul>{items.format('At last.')}</ul>")
+    assert (leads_on.kind, leads_on.flags) == (BlockKind.LIST, BlockFlag.LEAD_IN)
+    assert (ends.kind, ends.flags) == (BlockKind.LIST, BlockFlag.NONE)
+
+
 @pytest.mark.parametrize(
     "html",
     [

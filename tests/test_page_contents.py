@@ -67,6 +67,39 @@ def test_pixels_and_icons_are_nothing_to_look_at(html: str) -> None:
     assert look(html)[1].media == {}
 
 
+@pytest.mark.parametrize("attribute", ["data-src", "data-lazy-src", "data-original", "DATA-LAZY"])
+@pytest.mark.parametrize(
+    "blank", ["/i/Blank.gif", "/plugins/lazy/images/1x1.trans.gif", "/spacer.gif", "//pixel.example/b"]
+)
+def test_a_picture_that_a_blank_one_stands_in_for_is_to_be_looked_at(blank: str, attribute: str) -> None:
+    assert look(f"<img src={blank} {attribute}=/a.jpg>")[1].media
+    assert look(f"<img class=icon src={blank} {attribute}=/a.svg>")[1].media == {}
+    assert look(f"<img src={blank} data-id=7>")[1].media == {}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/uploads/dress-681x1024.png",
+        "/silicon-valley.webp",
+        "/iconic.png",
+        "/avatar-2-the-film.jpg",
+        "/a.png?width_format=pixel",
+        "/square-1x1.jpg",
+    ],
+)
+def test_words_are_whole_ones_in_the_address_of_a_picture(address: str) -> None:
+    assert look(f"<img src={address}>")[1].media
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/icons/a.png", "/i/mail-icon.svg", "/smilies/Smile.gif", "//0.gravatar.example/avatar/5", "/avatars/a.jpg"],
+)
+def test_icons_and_faces_are_known_by_their_address(address: str) -> None:
+    assert look(f"<img src={address}>")[1].media == {}
+
+
 def test_a_player_of_sound_may_be_low() -> None:
     assert look("<audio height=30 src=x></audio>")[1].media
 

@@ -14,7 +14,7 @@ from typing import Final
 ASKED: Final = frozenset(
     b"""class id style hidden href src width height role aria-label itemprop datetime name property content rel
     http-equiv nonce lang xml:lang dir type encoding data-server-rendered data-type data-google-query-id
-    data-freestar-ad data-widget-id-ad""".split()
+    data-freestar-ad data-widget-id-ad data-src data-lazy-src data-lazy data-original""".split()
 )
 """By their names in lower case. `type` and `encoding` are asked by the parser (HTML 13.2.6.4.9, 13.2.6.5)."""
 PREFIX: Final = b"data-ad"

@@ -550,7 +550,8 @@ def _block(walk: _Walk, node: LexborNode, tag: str, depth: int) -> None:
             kind = BlockKind.ASIDE if _linked(node, len(text)) else kind
             good = kind is BlockKind.LIST and words >= GOOD_WORDS and walk.holds_good(node)
             height = walk.heights.items(width_of(text, words), count)
-            _add(walk, node, kind, tag, text, height, words, good=good)
+            flags = BlockFlag.LEAD_IN if text[-1:] in _COLONS else BlockFlag.NONE
+            _add(walk, node, kind, tag, text, height, words, flags, good=good)
         return
     if tag == "table":
         if depth < _MAX_DEPTH and walk.holds_good(node):

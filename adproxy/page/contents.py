@@ -24,7 +24,17 @@ _PX: Final = re.compile(r"\s*(\d{1,5})\s*(?:px)?\s*$")
 _MAX_NOTABLE: Final = 3_000
 # Tracking pixels, icons, emoji: nothing that an ad could crowd.
 _SMALL: Final = 48
-_ICONS: Final = ("emoji", "smiley", "avatar", "icon", "pixel", "spacer", "blank.gif", "1x1")
+_ICONS: Final = ("emoji", "smiley", "avatar", "icon")
+"""In an image's classes."""
+_OF_ICONS: Final = re.compile(
+    r"""(?<![a-z0-9]) (?: (?:icons?|emojis?|smileys?|smilies|avatars?) (?![a-z0-9]) (?!.*\.jpe?g$) | avatars?/)""", re.X
+)
+_OF_BLANKS: Final = re.compile(r"(?<![a-z0-9])(?:pixel|spacer|blank|1x1)(?![a-z0-9])(?!.*\.jpe?g$)")
+"""Whole words of an address without its query: a picture of Silicon Valley that is 681x1024 large is neither."""
+_TOLD: Final = 60
+"""Characters at the end of an address that are looked at."""
+_LATER: Final = ("data-src", "data-lazy-src", "data-lazy", "data-original")
+"""Attributes that name a picture for which a blank one stands in until a reader comes near it."""
 
 
 Size = tuple[int | None, int | None]
@@ -109,8 +119,13 @@ def visible_size(attributes: Mapping[str, str | None], tag: str) -> Size | None:
     if (width is not None and width <= _SMALL) or (height is not None and height <= _SMALL and tag != "audio"):
         return None
     if tag == "img":
-        said = ((attributes.get("class") or "") + (attributes.get("src") or "")[-60:]).lower()
-        if any(icon in said for icon in _ICONS):
+        classes = attributes.get("class")
+        if classes and any(icon in classes.lower() for icon in _ICONS):
+            return None
+        address = (attributes.get("src") or "").partition("?")[0][-_TOLD:].lower()
+        if _OF_ICONS.search(address):
+            return None
+        if _OF_BLANKS.search(address) and not any(name in attributes for name in _LATER):
             return None
     return width, height
 
