@@ -67,13 +67,38 @@ def test_hidden_and_empty_headings_are_none() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["<h1><a href=/>Paper</a></h1>", "<h1><a href='//blog.example'>Paper</a></h1>", "<h1 class=top__logo>Paper</h1>"],
+    [
+        "<h1><a href=/>Paper</a></h1>",
+        "<h1><a href='//blog.example'>Paper</a></h1>",
+        "<h1 class=top__logo>Paper</h1>",
+        "<h1 id=site-logo>Paper</h1>",
+    ],
 )
 def test_the_sites_name_is_no_headline_but_the_title_of_the_post_is(name: str) -> None:
     html = f"<body><div>{name}</div><main><h3 class='post-title entry-title'>Head</h3>{TEXT}</main>"
     assert around(html)[0] == html[html.index("<h3") :]
     assert around(html.replace("post-title entry-title", "x")) == (None, None)
     assert around(html.replace("=/>", "=/story>").replace(".example'", ".example/story'").replace("logo", "x"))[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<h1 id=site-title>Paper</h1>",
+        "<h1 class='h site-name'>Paper</h1>",
+        "<h1><img src=/img/paperLogoSmall.png>Paper</h1>",
+        "<h1><a href='' rel=home>Paper</a></h1>",
+        "<h1><a href=/de rel=Home>Paper</a></h1>",
+    ],
+)
+def test_the_sites_name_is_known_by_its_own_name_its_logo_and_its_link(name: str) -> None:
+    html = f"<body><div>{name}</div><main><article><header><h2>Head</h2></header>{TEXT}</article></main>"
+    assert (around(html)[0] or "").startswith("<header>")
+
+
+@pytest.mark.parametrize("heading", ["<h1 id=page-title>A</h1>", "<h1 class=title><img src=/catalogo.png>A</h1>"])
+def test_a_headline_is_not_the_sites_name(heading: str) -> None:
+    assert (around(f"<body><main>{heading}{TEXT}</main>")[0] or "").startswith("<h1")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def test_a_sidebar_is_an_aside_or_a_box_that_is_called_one(start: str) -> None:
         "<header class=sidebar><div>1</div></header>",
         "<div class='article__share-sidebar'><div>1</div></div>",
         "<div id=toc-sidebar><div>1</div></div>",
+        "<aside id=header-below class=widget-area><div>1</div></aside>",
+        "<div class='footer-widget-area'><div>1</div></div>",
     ],
 )
 def test_what_is_no_sidebar_is_none(html: str) -> None:
@@ -61,6 +63,15 @@ def test_what_is_no_sidebar_is_none(html: str) -> None:
 def test_a_box_within_the_article_or_around_it_is_no_sidebar() -> None:
     assert sidebar(f"<body><div class=with-sidebar><main>{P * 2}<aside><div>x</div></aside>{TEXT}</main></div>") == []
     assert sidebar(f"<body><div class=sidebar><main>{TEXT}</main></div>") == []
+
+
+def test_what_holds_the_headline_is_no_sidebar() -> None:
+    head = "<div id=sidebar><header><h1>{}</h1></header></div>"
+    real = "<aside class=sidebar><div>1</div></aside>"
+    wanted = Wanted(above_headline=True, sidebar=("first",), settled=True)
+    for heading, first in (("Head", "<div>1"), ("<a href=/>Paper</a>", "<header>")):
+        html = f"<body>{head.format(heading)}<main>{TEXT}</main>{real}"
+        assert (after_anchor(html, read(html.encode(), wanted).sidebar[0]) or "").startswith(first)
 
 
 def test_the_rules_own_selector_decides() -> None:

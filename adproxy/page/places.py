@@ -49,8 +49,12 @@ _HEADINGS: Final = frozenset("h1 h2 h3 h4 h5 h6".split())
 _TITLES: Final = "[itemprop~=headline],.entry-title,.post-title,.article-title,.story-title,article>header>h2"
 _links: Final = all_of("a", attribute="href")
 _of_mastheads: Final = all_of("nav", "form", "ul", "aside")
-_LOGO: Final = frozenset(["logo", "brand", "sitename"])
-_FIRST_PAGE: Final = re.compile(r"/|(?:https?:)?//[^/?#\s]+/?", re.I)
+_LOGO: Final = frozenset(["logo", "brand", "sitename", "sitetitle"])
+_OF_SITES: Final = frozenset(["title", "name"])
+_FIRST_PAGE: Final = re.compile(r"/?|(?:https?:)?//[^/?#\s]+/?", re.I)
+_pictures: Final = all_of("img")
+_FILE_NAME: Final = 40
+"""Characters at the end of an address that are looked at."""
 _CLIMB: Final = frozenset("header hgroup a span strong em b i".split())
 # Where no slot stands, whatever the rules say: an editor's "never" list (inside of these).
 _NEVER_INSIDE: Final = frozenset(
@@ -203,12 +207,21 @@ def headline(tree: Tree, outline: Outline, article: LexborNode | None) -> Lexbor
 
 
 def _names_the_site(heading: LexborNode) -> bool:
-    """True for an h1 that is a logo, or that leads to the site's first page."""
-    names = heading.attributes.get("class") or ""
-    if names and any(not _LOGO.isdisjoint(tokens(name)) for name in names.split()):
+    """True for an h1 that is called so, holds a logo, or leads to the site's first page."""
+    attributes = heading.attributes
+    for name in f"{attributes.get('class') or ''} {attributes.get('id') or ''}".split():
+        words = tokens(name)
+        if not _LOGO.isdisjoint(words) or ("site" in words and not _OF_SITES.isdisjoint(words)):
+            return True
+    if any("logo" in tokens((picture.attributes.get("src") or "")[-_FILE_NAME:]) for picture in _pictures(heading)):
         return True
     links = _links(heading)
-    return bool(links) and _FIRST_PAGE.fullmatch((links[0].attributes.get("href") or "").strip()) is not None
+    if not links:
+        return False
+    link = links[0].attributes
+    return (link.get("rel") or "").lower() == "home" or _FIRST_PAGE.fullmatch(
+        (link.get("href") or "").strip()
+    ) is not None
 
 
 def above_headline(tree: Tree, heading: LexborNode | None) -> Spot:

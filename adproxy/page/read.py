@@ -165,6 +165,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
     root = found.root if found is not None else None
     above = below = end = NO_SPOT
     further: tuple[Spot | None, ...] = ()
+    heading = None
     if with_headline:
         heading = places.headline(tree, outline, root)
         if wanted.above_headline:
@@ -177,7 +178,7 @@ def read(html: bytes, wanted: Wanted, encoding: str = "utf-8", scanned: Scanned 
         end = places.end_of_article(tree, outline, root)
     sidebar: tuple[Spot | None, ...] = ()
     if wanted.sidebar:
-        sidebar = sidebars.sidebar(tree, wanted.sidebar_selector, root, wanted.sidebar)
+        sidebar = sidebars.sidebar(tree, wanted.sidebar_selector, root, heading, wanted.sidebar)
     named = {p.key: places.at_selector(tree, p.edge, p.selector) for p in wanted.selectors if p.edge != "marked"}
     for name, nodes in marked_places.slots.items():
         if wanted.marked is not None and name in wanted.marked:

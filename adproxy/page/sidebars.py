@@ -29,8 +29,9 @@ _MOST_JUDGED: Final = 12
 _MAX_DEPTH: Final = 200
 
 _NEVER: Final = frozenset("body html main article a span li button".split())
-# What stands beside an article too and is no column for advertising: a bar of share buttons, a table of contents.
-_NO_SIDEBAR: Final = frozenset("share sharing sharebar social socials toc".split())
+# What stands beside an article too and is no column for advertising: a bar of share buttons, a table of contents. And
+# areas for widgets that lie across the page.
+_NO_SIDEBAR: Final = frozenset("share sharing sharebar social socials toc header footer masthead".split())
 # Asides that belong to a story, and what comes over the page or below it.
 _OF_A_STORY: Final = COMMENTS | frozenset(
     """author authors bio byline contributor discussion respond related newsletter newsletters signup subscribe
@@ -73,14 +74,16 @@ def sidebar(
     tree: Tree,
     selector: str | None,
     article: LexborNode | None,
+    headline: LexborNode | None,
     wanted: tuple[Literal["first", "last"] | int, ...],
 ) -> tuple[Spot | None, ...]:
     """Before each widget of the sidebar, then after the last; empty where the page has none.
 
-    `selector`: the rules' own; None: it is found by what it is called and where it stands.
+    `selector`: the rules' own; None: it is found by what it is called and where it stands. `headline`: the page's, if
+    it was looked for; what holds it is no sidebar.
     `wanted`: the places that slots ask for; what a slot would not shift to is not looked at, and None.
     """
-    for node in _found(tree, article) if selector is None else tree.css(selector)[:_MAX_SIDEBARS]:
+    for node in _found(tree, article, headline) if selector is None else tree.css(selector)[:_MAX_SIDEBARS]:
         widgets = _widgets(node)
         if not widgets:
             continue
@@ -103,15 +106,16 @@ def sidebar(
 
 def sidebar_element(tree: Tree, article: LexborNode | None) -> LexborNode | None:
     """The element that the page's sidebar is, if it has one."""
-    return next((node for node in _found(tree, article) if _widgets(node)), None)
+    return next((node for node in _found(tree, article, None) if _widgets(node)), None)
 
 
-def _found(tree: Tree, article: LexborNode | None) -> Iterator[LexborNode]:
+def _found(tree: Tree, article: LexborNode | None, headline: LexborNode | None) -> Iterator[LexborNode]:
     """What may be the sidebar, the likeliest first."""
     others: list[LexborNode] = []
+    around_headline = _around(headline)
     judged = 0
     for node in tree.landmarks.sidebars[:_MAX_SIDEBARS]:
-        if tree.is_around_article(node) or (tag := node.tag) in _NEVER:
+        if tree.is_around_article(node) or node.mem_id in around_headline or (tag := node.tag) in _NEVER:
             continue
         names = _glance(node)
         attributes = node.attributes if names is None else _NO_ATTRIBUTES
@@ -155,6 +159,17 @@ def _names_a_sidebar(classes: str, ident: str) -> int:
 
 
 _remembered: Final = Remembered(_names_a_sidebar)
+
+
+def _around(node: LexborNode | None) -> set[int]:
+    """What an element stands in, by `mem_id`."""
+    ids: set[int] = set()
+    for _ in range(_MAX_DEPTH):
+        node = node.parent if node is not None else None
+        if node is None:
+            break
+        ids.add(node.mem_id)
+    return ids
 
 
 def _is_within(node: LexborNode, article: LexborNode | None, tags: frozenset[str] = frozenset()) -> bool:
