@@ -471,7 +471,7 @@ class _Exchange:
                 await self._release(start, Skip(SkipReason.TOO_LARGE, f"{self._size} bytes"), more)
                 return
         if more:
-            if self._ahead is not None:
+            if chunk and self._ahead is not None:
                 self._ahead.came(time.perf_counter())
                 if self._ahead_timer is None:
                     self._watch(self._ahead)

@@ -155,6 +155,11 @@ def test_a_page_that_went_ahead_says_nothing_of_a_whole_that_nobody_knew() -> No
     assert [message["more_body"] for message in (first, second)] == [True, True]
 
 
+def test_an_empty_piece_is_no_piece_of_the_head() -> None:
+    messages = ask(slowly(b"", HEAD, BODY, fields=FIELDS), early_seconds=0.001)
+    assert [message["body"] for message in messages[1:]] == [HEAD, with_slots()[len(HEAD) :]]
+
+
 def test_a_page_left_alone_that_went_ahead_has_its_bytes() -> None:
     page = PAGE_WITHOUT_PLACES
     cut = page.index(b"<body>") + 20
