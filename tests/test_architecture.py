@@ -40,7 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("metrics", "live_rules", "settings", "own_paths", "root_files", "rewrite_pool", "known_pages", "head_start"),
-        "middleware",
+        *("failures", "exchange", "middleware"),
         *("listening", "state_dir", "board", "memory", "switch", "quarantine", "logs"),
         *("event_store", "sqlite_events", "event_writer", "signing_keys", "funnel", "impressions"),
         *("page_source", "account", "explanation", "refusals", "marked_page", "debug_view"),

@@ -301,14 +301,22 @@ def test_a7_a_bug_in_the_rewrite_gives_the_original_counted_and_logged_once(
     assert record.exc_info[0] is ZeroDivisionError
 
 
-STEPS = ["policy_for", "request_skip", "deciding_field", "response_skip", "content_codings", "head.forward"]
-STEPS += ["head.forward_unsafe", "head.planned", "head.not_modified", "head.head_of_page", "head.vary"]
-STEPS += ["said", "head.failed_open", "head_start", "head.gives_nothing_up", "WholePage", "decide", "decoded"]
+OF_THE_REQUEST = ["policy_for", "request_skip", "deciding_field", "response_skip", "head.forward"]
+OF_THE_REQUEST += ["head.forward_unsafe", "head.vary"]
+OF_THE_ANSWER = ["response_skip", "content_codings", "head.planned", "head.not_modified", "head.head_of_page", "said"]
+OF_THE_ANSWER += ["head.failed_open", "head_start", "head.gives_nothing_up", "WholePage", "decide", "decoded"]
 OF_THE_PAGE = ["sniff", "decode", "plan_page", "write_page", "encode"]
 
 
 @pytest.mark.parametrize("coding", ["", "gzip"])
-@pytest.mark.parametrize("step", [*(f"middleware.{x}" for x in STEPS), *(f"decision.{x}" for x in OF_THE_PAGE)])
+@pytest.mark.parametrize(
+    "step",
+    [
+        *(f"middleware.{step}" for step in OF_THE_REQUEST),
+        *(f"exchange.{step}" for step in OF_THE_ANSWER),
+        *(f"decision.{step}" for step in OF_THE_PAGE),
+    ],
+)
 def test_a7_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, step: str, coding: str
 ) -> None:
@@ -320,7 +328,7 @@ def test_a7_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
         raise ZeroDivisionError(step)
 
     monkeypatch.setattr(f"adproxy.{step}", break_down)
-    if step == "middleware.head.failed_open":
+    if step == "exchange.head.failed_open":
         monkeypatch.setattr("adproxy.decision.plan_page", break_down)
     body = encode(PAGE, coding) if coding else PAGE
     tag = f'W/"v1;ap={REVISION}"'
@@ -340,7 +348,7 @@ def test_a7_law_7_a_bug_at_any_step_costs_the_slots_and_nothing_else(
         assert len([message for message in messages if message["type"] == "http.response.start"]) == 1
         if broken > before:
             assert body_of(messages) == body
-    only_of_coded = ("decision.decode", "decision.encode", "middleware.content_codings")
+    only_of_coded = ("decision.decode", "decision.encode", "exchange.content_codings")
     assert broken or (step in only_of_coded and not coding)
 
 
@@ -374,17 +382,20 @@ def test_a7_pages_beyond_the_bytes_that_may_be_held_pass() -> None:
 
 
 def test_held_bytes_are_given_back_whatever_happens() -> None:
-    async def fails(scope: Scope, receive: Receive, send: Send) -> None:
+    well = answering(PAGE)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/fails":
+            await well(scope, receive, send)
+            return
         await send({"type": "http.response.start", "status": 200, "headers": [HTML]})
         await send({"type": "http.response.body", "body": PAGE, "more_body": True})
         raise RuntimeError("the application's own bug")
 
-    middleware = AdMiddleware(answering(PAGE), book(), settings=Settings(max_held_bytes=len(PAGE)))
-    failing = AdMiddleware(fails, book(), settings=middleware.settings)
-    failing.held = middleware.held
+    middleware = AdMiddleware(app, book(), settings=Settings(max_held_bytes=len(PAGE)))
     for _ in range(3):
         with pytest.raises(RuntimeError, match="own bug"):
-            asyncio.run(call(failing, http_scope("/page")))
+            asyncio.run(call(middleware, http_scope("/fails")))
         assert body_of(asyncio.run(call(middleware, http_scope("/page")))) == with_slots()
 
 
