@@ -56,7 +56,7 @@ def test_whichever_is_first() -> None:
     assert start.due() == 15
 
 
-def test_the_head_goes_piece_by_piece_and_nothing_of_the_body() -> None:
+def test_c15_the_head_goes_piece_by_piece_and_nothing_of_the_body() -> None:
     start = HeadStart(0, 1, now=0)
     pieces = [HEAD[:30], HEAD[30:70], HEAD[70:], BODY[:200], BODY[200:]]
     sent = []
@@ -192,7 +192,7 @@ def test_vary_and_tags_are_those_of_a_planned_page() -> None:
     assert sorted(told) == sorted(planned)
 
 
-def test_a_page_too_slow_for_its_slots_goes_on_behind_its_head() -> None:
+def test_c15_a_page_too_slow_for_its_slots_goes_on_behind_its_head() -> None:
     messages = ask(slowly(HEAD, BODY[:5], BODY[5:], fields=FIELDS), early_seconds=0.001, buffer_seconds=0.03)
     assert body_of(messages) == PAGE
     assert messages[1]["body"] == HEAD

@@ -26,7 +26,7 @@ from adproxy.page import teasers, walk
 from adproxy.page.glance import glance_for
 from adproxy.page.landmarks import Paragraphs, paragraphs_in
 from adproxy.page.names import ASIDE, COMMENTS, Says, says, tokens
-from adproxy.page.walk import Sought, all_of, text_in
+from adproxy.page.walk import Sought, all_of, ancestors, text_in
 from adproxy.page.words import count_words, fold
 
 # A paragraph of fewer words is a caption, a byline or a teaser more often than text.
@@ -159,17 +159,6 @@ def _is_mostly_linked(node: LexborNode, text: str) -> bool:
     return linked_characters(node) * 2 > len(text)
 
 
-def _around(nodes: list[LexborNode]) -> set[int]:
-    """All that elements stand in."""
-    found: set[int] = set()
-    for node in nodes:
-        at = node.parent
-        while at is not None and at.mem_id not in found:
-            found.add(at.mem_id)
-            at = at.parent
-    return found
-
-
 def _paragraphs(all_p: Paragraphs) -> tuple[dict[int, Group], dict[int, Folded]]:
     """The good p elements, by their parents' `mem_id`; and their texts.
 
@@ -177,7 +166,7 @@ def _paragraphs(all_p: Paragraphs) -> tuple[dict[int, Group], dict[int, Folded]]
     """
     groups: dict[int, Group] = {}
     texts: dict[int, Folded] = {}
-    left_out = {node.mem_id for node in all_p.unseen} | _around(all_p.nested)
+    left_out = {node.mem_id for node in all_p.unseen} | ancestors(all_p.nested)
     for node in all_p.every:
         if left_out and node.mem_id in left_out:
             continue

@@ -18,7 +18,7 @@ from adproxy.page.glance import glance_for
 from adproxy.page.names import COMMENTS, Remembered, Says, says, tokens
 from adproxy.page.places import SKIPPED, is_clear, spot_after, spot_before
 from adproxy.page.tree import Tree
-from adproxy.page.walk import Sought, all_of, finder, text_in
+from adproxy.page.walk import Sought, all_of, ancestors, finder, text_in
 
 # A slot whose place is forbidden shifts by so many widgets at most.
 _SHIFT: Final = 2
@@ -112,7 +112,7 @@ def sidebar_element(tree: Tree, article: LexborNode | None) -> LexborNode | None
 def _found(tree: Tree, article: LexborNode | None, headline: LexborNode | None) -> Iterator[LexborNode]:
     """What may be the sidebar, the likeliest first."""
     others: list[LexborNode] = []
-    around_headline = _around(headline)
+    around_headline = ancestors([headline]) if headline is not None else set()
     judged = 0
     for node in tree.landmarks.sidebars[:_MAX_SIDEBARS]:
         if tree.is_around_article(node) or node.mem_id in around_headline or (tag := node.tag) in _NEVER:
@@ -159,17 +159,6 @@ def _names_a_sidebar(classes: str, ident: str) -> int:
 
 
 _remembered: Final = Remembered(_names_a_sidebar)
-
-
-def _around(node: LexborNode | None) -> set[int]:
-    """What an element stands in, by `mem_id`."""
-    ids: set[int] = set()
-    for _ in range(_MAX_DEPTH):
-        node = node.parent if node is not None else None
-        if node is None:
-            break
-        ids.add(node.mem_id)
-    return ids
 
 
 def _is_within(node: LexborNode, article: LexborNode | None, tags: frozenset[str] = frozenset()) -> bool:

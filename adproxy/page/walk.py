@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -115,6 +115,17 @@ def all_of(*tags: str, attribute: str = "") -> Callable[[LexborNode], list[Lexbo
     def found(root: LexborNode) -> list[LexborNode]:
         return find(root)[0]
 
+    return found
+
+
+def ancestors(nodes: Iterable[LexborNode]) -> set[int]:
+    """All that some elements stand in, by `mem_id`."""
+    found: set[int] = set()
+    for node in nodes:
+        at = node.parent
+        while at is not None and at.mem_id not in found:
+            found.add(at.mem_id)
+            at = at.parent
     return found
 
 
