@@ -191,6 +191,7 @@ class _Watch:
 
     def end(self) -> None:
         """Nothing is watched any more."""
+        self._body.watch = None  # or the two would hold each other, and all of the request, until the collector comes
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

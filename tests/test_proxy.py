@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import gzip
 import re
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from our_server import until
 from raw_origin import OK, RESET, Origin, origin
 from small_site import PAGE, REVISION, book, with_slots
 from wire import DEADLINE, Response, Server, read_response, serving
@@ -21,6 +23,7 @@ from adproxy.metrics import ErrorKind, Metrics
 from adproxy.middleware import AdMiddleware
 from adproxy.proxy import create_proxy
 from adproxy.proxy_settings import ProxySettings
+from adproxy.relay import _Body, _Watch
 
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
 
@@ -454,6 +457,23 @@ def test_c7_half_a_request_is_never_a_whole_one() -> None:
         assert all(len(request) < 400 for request in site.requests)
         assert server.ask("/next").status == 200
         assert site.connections == 2, "the connection of half a request is not used again"
+
+
+def test_nothing_of_a_request_waits_for_the_garbage_collector() -> None:
+    def kept() -> int:
+        return sum(isinstance(thing, (_Body, _Watch)) for thing in gc.get_objects())
+
+    with origin() as site, proxied(site.url) as server:
+        assert server.ask("/first").status == 200
+        gc.collect()
+        gc.disable()
+        try:
+            before = kept()
+            for _ in range(5):
+                assert server.ask("/next").status == 200
+            until(lambda: kept() <= before, "what belonged to the requests is gone")
+        finally:
+            gc.enable()
 
 
 # --- slow pages -------------------------------------------------------------------------------------
