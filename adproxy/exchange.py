@@ -158,8 +158,9 @@ class Exchange:
         """The application failed: what it sent of a page goes out as it would have without us, so that whoever serves
         us can end the answer as the broken one that it is."""
         async with self._turn:
-            if self._start is not None and not self._passing and not self._swallowing and self._chunks:
-                await self._release(self._start, Skip(SkipReason.INCOMPLETE, "the application failed"), True)
+            start = self._held_start()
+            if start is not None and self._chunks:
+                await self._release(start, Skip(SkipReason.INCOMPLETE, "the application failed"), True)
 
     async def end(self) -> None:
         """The application has returned or failed: nothing may fire any more, and what is held is given back."""
@@ -174,21 +175,20 @@ class Exchange:
                 log.debug("sending a page before it was complete failed", exc_info=problem)
 
     async def _begin(self, start: Message) -> None:
+        self._since = time.perf_counter()
         try:
             passing = self._head_to_pass(start)
-            ahead = None
             if passing is None:
                 plain = self._judgement.plain
-                ahead = head_start(self._settings, start["headers"], time.perf_counter(), plain=plain)
+                self._ahead = head_start(self._settings, start["headers"], self._since, plain=plain)
         except Exception as problem:
             self._means.failures.note(self._path, problem)
-            self._since = time.perf_counter()
             await self._release(start, Skip(SkipReason.ERROR, type(problem).__name__), None)
             return
         if passing is not None:
             await self._pass(passing)
             return
-        self._start, self._since, self._ahead = start, time.perf_counter(), ahead
+        self._start = start
         self._timer = asyncio.get_running_loop().call_later(self._settings.buffer_seconds, self._on_deadline)
 
     def _head_to_pass(self, start: Message) -> Message | None:
@@ -342,11 +342,15 @@ class Exchange:
         if body or more is not None:
             await self._send({"type": "http.response.body", "body": body, "more_body": more is not False})
 
+    def _held_start(self) -> Message | None:
+        """The answer's head, as long as the page is held."""
+        return None if self._passing or self._swallowing else self._start
+
     async def _first(self, start: Message) -> None:
         if self._ahead is None or not self._ahead.size:
-            await self._sent_first(start)
+            await self._send_head(start)
 
-    async def _sent_first(self, start: Message) -> None:
+    async def _send_head(self, start: Message) -> None:
         self._means.metrics.observe_added_first_byte(time.perf_counter() - self._since)
         await self._send(start)
 
@@ -381,11 +385,13 @@ class Exchange:
     async def _send_ahead(self, ahead: HeadStart) -> None:
         """Send what came so far of a page up to where its body begins: nothing is ever inserted before that."""
         async with self._turn:
-            if self._start is None or self._passing or self._swallowing:
+            start = self._held_start()
+            if start is None:
                 return
             started = ahead.size > 0
             try:
-                start = self._start if started else self._head_ahead(self._start)
+                if not started:
+                    start = self._head_ahead(start)
                 ready = ahead.take(self._chunks, time.perf_counter())
             except Exception as problem:
                 self._means.failures.note(self._path, problem)
@@ -393,7 +399,7 @@ class Exchange:
             if not ready:
                 return
             if not started:
-                await self._sent_first(start)
+                await self._send_head(start)
             await self._send({"type": "http.response.body", "body": ready, "more_body": True})
 
     def _head_ahead(self, start: Message) -> Message:
@@ -411,8 +417,9 @@ class Exchange:
 
     async def _release_late(self) -> None:
         async with self._turn:
-            if self._start is not None and not self._passing and not self._swallowing:
-                await self._release(self._start, Skip(SkipReason.TIMEOUT, "buffer_seconds"), None)
+            start = self._held_start()
+            if start is not None:
+                await self._release(start, Skip(SkipReason.TIMEOUT, "buffer_seconds"), None)
 
 
 def count_left_alone(metrics: Metrics, method: str, site: str, headers: RawHeaders, skip: Skip) -> None:

@@ -46,7 +46,7 @@ class HeadStart:
 
     def due(self) -> float | None:
         """When to look what can go; None where nothing can before more has come, or ever."""
-        if not self._grew or not self._looks:
+        if not self._grew or self._looks <= 0:
             return None
         quiet = self._came + self._quiet
         by = self._looked + self._by

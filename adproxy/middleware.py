@@ -86,17 +86,16 @@ class AdMiddleware:
             self.impressions = _own_impressions(self.settings, rules, self.metrics, self._book)
         self.pool = RewritePool(self.settings.rewrite_threads, self.settings.max_pending)
         self.held = Held(self.settings.max_held_bytes)
-        self.pages = KnownPages(self.settings.cache_bytes, self.metrics, sent=not self.settings.dry_run)
         self._failures = FailureLog()
         self._means = Means(
-            self.settings,
-            self.metrics,
-            self.pages,
-            self.pool,
-            self.held,
-            hands,
-            self._failures,
-            tuple(filter(None, self.settings.cache_tags.split(","))),
+            settings=self.settings,
+            metrics=self.metrics,
+            pages=KnownPages(self.settings.cache_bytes, self.metrics, sent=not self.settings.dry_run),
+            pool=self.pool,
+            held=self.held,
+            hands=hands,
+            failures=self._failures,
+            tag_fields=tuple(filter(None, self.settings.cache_tags.split(","))),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

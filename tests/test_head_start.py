@@ -80,6 +80,9 @@ def test_a_head_that_never_ends_is_looked_for_so_often_and_no_more() -> None:
             looks += 1
             start.take(chunks, now)
     assert 16 <= looks <= 100
+    start.take([*chunks, b"<meta name=y>"], 1_000)  # one that was due before the last
+    start.came(1_001)
+    assert start.due() is None
 
 
 @pytest.mark.parametrize(
